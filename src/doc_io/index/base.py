@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal, NamedTuple
 
 from doc_io.document import OK, DocumentRow, Parent, Status
 
@@ -65,6 +66,56 @@ class Choice:
     status: Collection[Status] = OK
     runs: Sequence[str] = ()
     as_of: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Which rows of the whole index a reader wants; what is not given does not restrict.
+
+    Attributes:
+        stage: Kind of document.
+        task_id: What it was made for.
+        status: Which outcomes; empty for all.
+        model_id: The model.
+        template_id: The prompt template.
+        run_id: The run.
+        experiment_id: The experiment.
+        since: Made at this time or later (``created_at``'s form).
+        until: Made before this time.
+    """
+
+    stage: str | None = None
+    task_id: str | None = None
+    status: Collection[Status] = ()
+    model_id: str | None = None
+    template_id: str | None = None
+    run_id: str | None = None
+    experiment_id: str | None = None
+    since: str | None = None
+    until: str | None = None
+
+
+GroupedBy = Literal["model_id", "template_id", "stage", "status", "run_id", "experiment_id", "day"]
+"""What token totals can be told apart by."""
+
+ALL = Filter()
+"""Every row."""
+
+
+class Spent(NamedTuple):
+    """What the documents of one group cost.
+
+    Attributes:
+        group: The value they share; ``None`` where it is not known.
+        documents: How many.
+        prompt_tokens: Sum over those that say.
+        completion_tokens: Sum over those that say.
+    """
+
+    group: str | None
+    documents: int
+    prompt_tokens: int
+    completion_tokens: int
 
 
 class Index(ABC):
@@ -136,6 +187,76 @@ class Index(ABC):
     @abstractmethod
     def scan(self) -> Iterator[DocumentRow]:
         """Every row by ``seq``, in flat memory."""
+
+    @abstractmethod
+    def select(self, wanted: Filter, after: DocumentRow | None = None, limit: int = 100) -> list[DocumentRow]:
+        """The newest rows of a kind, a page at a time.
+
+        Args:
+            wanted: Which rows.
+            after: The last row of the page before. Default: the first page.
+            limit: How many at most.
+
+        Returns:
+            Rows by ``created_at`` and ``seq``, newest first.
+        """
+
+    @abstractmethod
+    def starting_with(self, prefix: str, limit: int = 2) -> list[DocumentRow]:
+        """The rows whose ``doc_id`` begins like this, at most so many."""
+
+    @abstractmethod
+    def tally(self) -> list[tuple[str, Status, int]]:
+        """How many documents there are of each stage and status, in this order."""
+
+    @abstractmethod
+    def usage(self, by: GroupedBy, wanted: Filter = ALL) -> list[Spent]:
+        """Tokens by one column, or by day (the date of ``created_at``); the most expensive group first."""
+
+    @abstractmethod
+    def parents_of(self, doc_ids: Sequence[str]) -> dict[str, list[Parent]]:
+        """The parents of many documents in one query; a document without parents is left out."""
+
+    @abstractmethod
+    def children_of(self, doc_ids: Sequence[str]) -> dict[str, list[str]]:
+        """The ids of what was made from each of many documents, in one query; one without children is left out."""
+
+    @abstractmethod
+    def ask(self, statement: str, limit: int = 1000) -> tuple[list[str], list[tuple[Any, ...]]]:
+        """The answer to anybody's SQL, which can only read: names of the columns, and at most so many rows."""
+
+    @abstractmethod
+    def remove(self, doc_ids: Sequence[str]) -> list[str]:
+        """Take rows out in one transaction, each only where nothing that is still there was made from it.
+
+        Args:
+            doc_ids: In the order of removal: children before their parents.
+
+        Returns:
+            Those that have no row now, in the order given.
+        """
+
+    @abstractmethod
+    def rebuild(self, rows: Iterable[tuple[Mapping[str, Any], Sequence[Parent]]]) -> int:
+        """Exchange all rows at once for these; readers see the old ones or the new ones.
+
+        ``seq`` counts from 1 in the order of ``created_at`` and ``doc_id``. Of rows with one ``doc_id`` the first
+        counts. Rows that other writers commit while ``rows`` is read stay, after these. A failure leaves the old rows.
+
+        Args:
+            rows: Every column but ``seq``, with the parents; in any order, read once, in flat memory.
+
+        Returns:
+            How many rows there are now.
+        """
+
+    @abstractmethod
+    def alone(self) -> AbstractContextManager[None]:
+        """Held by one program at a time, on any machine that shares the index: for upkeep that must not meet another.
+
+        Raises:
+            IndexBusyError: Another program holds it. It is let go of when its holder ends, however that ends.
+        """
 
     @abstractmethod
     def close(self) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from doc_io.document import COLUMNS, OK, DocumentRow, Status
-from doc_io.index.base import Choice
+from doc_io.index.base import Choice, Filter, GroupedBy
 from doc_io.index.schema import INSERTED
 
 _COLUMNS = ", ".join(COLUMNS)
@@ -31,6 +31,16 @@ PLACE = (
     f"SELECT (SELECT created_at FROM documents WHERE stage = ? AND task_id = ? {_NEWEST_FIRST} LIMIT 1),"
     f" (SELECT doc_id FROM documents WHERE logical_key_id = ? {_NEWEST_FIRST} LIMIT 1)"
 )
+TALLY = "SELECT stage, status, count(*) FROM documents GROUP BY stage, status ORDER BY stage, status"
+STARTING_WITH = f"SELECT {_COLUMNS} FROM documents WHERE doc_id >= ? AND doc_id < ? ORDER BY doc_id LIMIT ?"
+LATE = f"SELECT {_COLUMNS} FROM documents WHERE seq > ? ORDER BY seq"
+REMOVE = (
+    "DELETE FROM documents WHERE doc_id = ?"
+    " AND NOT EXISTS (SELECT 1 FROM documents AS child WHERE child.parent_doc_id = documents.doc_id)"
+    " AND NOT EXISTS (SELECT 1 FROM document_parents AS child JOIN documents AS made ON made.doc_id = child.doc_id"
+    " WHERE child.parent_doc_id = documents.doc_id)"
+)
+REMOVE_PARENTS = "DELETE FROM document_parents WHERE doc_id = ?"
 INSERT = f"INSERT INTO documents ({', '.join(INSERTED)}) VALUES ({', '.join('?' * len(INSERTED))})"
 INSERT_PARENT = "INSERT INTO document_parents (doc_id, position, parent_doc_id, input_name) VALUES (?, ?, ?, ?)"
 
@@ -87,6 +97,48 @@ def get_many(wanted: str) -> str:
     )
 
 
+def parents_of(wanted: str) -> str:
+    """The statement for the parents of many documents, given as ``wanted(task, position)``."""
+    return (
+        f"SELECT wanted.task, found.parent_doc_id, found.input_name FROM {wanted}"
+        " JOIN document_parents AS found ON found.doc_id = wanted.task ORDER BY wanted.position, found.position"
+    )
+
+
+def children_of(wanted: str) -> str:
+    """The statement for what was made from many documents, given as ``wanted(task, position)``."""
+    return (
+        f"SELECT wanted.task, made.doc_id FROM {wanted} JOIN documents AS made ON made.doc_id IN ("
+        "SELECT doc_id FROM documents WHERE parent_doc_id = wanted.task"
+        " UNION SELECT doc_id FROM document_parents WHERE parent_doc_id = wanted.task)"
+        " ORDER BY wanted.position, made.created_at, made.seq"
+    )
+
+
+def select(wanted: Filter, after: DocumentRow | None, limit: int) -> tuple[str, list[Any]]:
+    """The statement and its values for one page of the newest rows of a kind.
+
+    The page is chosen by ``seq`` alone, so that ``documents_newest`` answers without a look at any row outside of it.
+    """
+    where, values = _filtered(wanted)
+    if after is not None:
+        where.append("(created_at, seq) < (?, ?)")
+        values += [after.created_at, after.seq]
+    chosen = f"SELECT seq FROM documents{_where(where)} {_NEWEST_FIRST} LIMIT ?"
+    return f"SELECT {_COLUMNS} FROM documents WHERE seq IN ({chosen}) {_NEWEST_FIRST}", [*values, limit]
+
+
+def usage(by: GroupedBy, wanted: Filter) -> tuple[str, list[Any]]:
+    """The statement and its values for token totals."""
+    group = _GROUPS[by]
+    where, values = _filtered(wanted)
+    return (
+        f"SELECT {group}, count(*), coalesce(sum(usage_prompt_tokens), 0), coalesce(sum(usage_completion_tokens), 0)"
+        f" FROM documents{_where(where)} GROUP BY {group} ORDER BY 3 DESC, 1",
+        values,
+    )
+
+
 def row_from(values: Sequence[Any]) -> DocumentRow:
     """The row that a query gave."""
     columns = list(values)
@@ -102,6 +154,41 @@ def values_of(row: Mapping[str, Any]) -> list[Any]:
     # ASCII: PostgreSQL and sqlite3 refuse lone surrogates, and PostgreSQL a NUL; their escapes are plain text.
     values[_META_SMALL - 1] = json.dumps(values[_META_SMALL - 1], allow_nan=False)
     return values
+
+
+# The words a caller may use, spelled out: never a text from outside in a statement.
+_GROUPS: dict[GroupedBy, str] = {
+    "model_id": "model_id",
+    "template_id": "template_id",
+    "stage": "stage",
+    "status": "status",
+    "run_id": "run_id",
+    "experiment_id": "experiment_id",
+    "day": "substr(created_at, 1, 10)",
+}
+
+
+def _filtered(wanted: Filter) -> tuple[list[str], list[Any]]:
+    where, values = [], []
+    for column in ("stage", "task_id", "model_id", "template_id", "run_id", "experiment_id"):
+        value = getattr(wanted, column)
+        if value is not None:
+            where.append(f"{column} = ?")
+            values.append(value)
+    if wanted.status:
+        where.append(f"status IN ({', '.join('?' * len(wanted.status))})")
+        values += sorted(str(status) for status in wanted.status)
+    if wanted.since is not None:
+        where.append("created_at >= ?")
+        values.append(wanted.since)
+    if wanted.until is not None:
+        where.append("created_at < ?")
+        values.append(wanted.until)
+    return where, values
+
+
+def _where(conditions: Sequence[str]) -> str:
+    return f" WHERE {' AND '.join(conditions)}" if conditions else ""
 
 
 def _chosen(choice: Choice) -> tuple[str, list[Any]]:

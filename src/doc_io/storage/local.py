@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from doc_io.errors import StorageError
 from doc_io.folders import make_durable_folder, sync_folder
-from doc_io.storage.base import Capabilities, DocumentThereError, Storage
+from doc_io.storage.base import KEPT_APART, Capabilities, DocumentThereError, Folder, Storage
 
 if TYPE_CHECKING:
     from upath import UPath
@@ -31,6 +31,7 @@ SET_ASIDE_PREFIX = ".torn-"
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _CHUNK = 2**16  # bytes; most texts are smaller, and a larger buffer only costs
+_DOCUMENT_DEPTH = 3  # stage, logical key, document
 _MOST_SETTLED = 50_000  # folders, some 10 MB of names
 
 
@@ -130,6 +131,51 @@ class LocalStorage(Storage):
             except OSError as error:
                 yield error
 
+    def folders(self) -> Iterator[Folder]:
+        with self._told("list", ""):
+            yield from self._walk("", 0)
+
+    def names(self, folder: str) -> list[str]:
+        try:
+            with os.scandir(self._path(folder)) as entries:
+                return sorted(
+                    entry.name
+                    for entry in entries
+                    if entry.is_file(follow_symlinks=False) and not entry.name.startswith(TEMPORARY_PREFIX)
+                )
+        except FileNotFoundError:
+            return []
+        except OSError as error:
+            raise self._error("list", folder, error) from error
+
+    def put(self, path: str, data: bytes) -> None:
+        with self._told("write", path):
+            make_durable_folder(os.path.dirname(self._path(path)))
+        self.replace(path, data)
+
+    def delete(self, path: str) -> None:
+        final = self._path(path)
+        with self._told("delete", path):
+            try:
+                os.unlink(final)
+            except FileNotFoundError:
+                return
+            sync_folder(os.path.dirname(final))
+
+    def remove(self, folder: str) -> None:
+        final = self._path(folder)
+        key_folder, name = os.path.split(final)
+        doomed = final
+        with self._told("remove", folder):
+            try:
+                if not name.startswith(TEMPORARY_PREFIX):
+                    doomed = f"{key_folder}/{TEMPORARY_PREFIX}{secrets.token_hex(8)}"
+                    os.rename(final, doomed)  # the document is gone at one instant
+                    sync_folder(key_folder)
+                shutil.rmtree(doomed)
+            except FileNotFoundError:
+                return
+
     def upath(self, path: str) -> UPath:
         from upath import UPath  # noqa: PLC0415 - 55 ms that a reader of texts need not wait for
 
@@ -142,6 +188,41 @@ class LocalStorage(Storage):
         from pathlib import Path  # noqa: PLC0415 - only for the events of a write
 
         return Path(self._path(path)).as_uri()
+
+    def _walk(self, path: str, depth: int) -> Iterator[Folder]:
+        below, strays = self._listed(path)
+        if strays:
+            yield _folder(path, strays)
+        for name in sorted(below):
+            inner = f"{path}/{name}" if path else name
+            if depth == _DOCUMENT_DEPTH - 1:
+                yield self._document_folder(inner)
+            elif inner != KEPT_APART:
+                yield from self._walk(inner, depth + 1)
+
+    def _document_folder(self, path: str) -> Folder:
+        found: dict[str, os.stat_result] = {}
+        folders = [""]
+        try:
+            for folder in folders:
+                below, files = self._listed(path + folder)
+                folders += [f"{folder}/{name}" for name in below]
+                found |= {f"{folder}/{name}"[1:]: stat for name, stat in files.items()}
+            return _folder(path, found, 0.0 if found else os.stat(self._path(path)).st_mtime)
+        except OSError:  # one folder that cannot be listed is no document, and must not end the scan of the rest
+            return Folder(path, {}, 0.0)
+
+    def _listed(self, path: str) -> tuple[list[str], dict[str, os.stat_result]]:
+        """The folders and the files right in a folder; a symlink is a file, and what goes meanwhile is left out."""
+        folders, files = [], {}
+        with suppress(FileNotFoundError), os.scandir(self._path(path)) as entries:
+            for entry in entries:
+                if entry.is_dir(follow_symlinks=False):
+                    folders.append(entry.name)
+                else:
+                    with suppress(FileNotFoundError):
+                        files[entry.name] = entry.stat(follow_symlinks=False)
+        return folders, files
 
     def _path(self, path: str) -> str:
         if "/../" in f"/{path}/":  # only a forged row or record can say so
@@ -196,6 +277,11 @@ class LocalStorage(Storage):
 
     def _error(self, action: str, path: str, error: OSError) -> StorageError:
         return StorageError(docs_root=self.root, action=action, path=path, reason=error.strerror or str(error))
+
+
+def _folder(path: str, files: Mapping[str, os.stat_result], modified: float = 0.0) -> Folder:
+    sizes = {name: found.st_size for name, found in files.items()}
+    return Folder(path, sizes, max((found.st_mtime for found in files.values()), default=modified))
 
 
 @contextmanager
