@@ -20,18 +20,14 @@ class Limit(dg.Config):
     max_tokens: int = 2_000
 
 
-@dg.asset(
-    partitions_def=packages, kinds={"text"}, code_version="1", metadata={"doc_io/template_id": prompts.DRAFT}
-)
+@dg.asset(partitions_def=packages, kinds={"text"}, code_version="1", metadata={"doc_io/template_id": prompts.DRAFT})
 def draft(context: dg.AssetExecutionContext, config: Limit, writer: Writer, documents: DocumentsIndex) -> Document:
     """Notes on what the package tells of itself."""
     prompt = prompts.for_draft(context.partition_key, description(context.partition_key))
     return _answered(context, documents, writer, prompt, config.max_tokens)
 
 
-@dg.asset(
-    partitions_def=packages, kinds={"text"}, code_version="1", metadata={"doc_io/template_id": prompts.ESSAY}
-)
+@dg.asset(partitions_def=packages, kinds={"text"}, code_version="1", metadata={"doc_io/template_id": prompts.ESSAY})
 def essay(
     context: dg.AssetExecutionContext, config: Limit, draft: str, writer: Writer, documents: DocumentsIndex
 ) -> Document:
@@ -50,7 +46,7 @@ def essay(
         "doc_io/parser": "examples.essay_pipeline.score.parse_score",
     },
 )
-def evaluation(  # noqa: PLR0913  Dagster passes inputs and resources by name
+def evaluation(  # noqa: PLR0913, PLR0917 - Dagster passes inputs and resources by name
     context: dg.AssetExecutionContext,
     config: Limit,
     essay: str,
@@ -62,9 +58,7 @@ def evaluation(  # noqa: PLR0913  Dagster passes inputs and resources by name
     return _answered(context, documents, writer, prompts.for_evaluation(essay, draft), config.max_tokens)
 
 
-@dg.asset(
-    ins={"evaluation": dg.AssetIn(metadata={"allow_missing_partitions": True})}, kinds={"text"}, code_version="1"
-)
+@dg.asset(ins={"evaluation": dg.AssetIn(metadata={"allow_missing_partitions": True})}, kinds={"text"}, code_version="1")
 def scoreboard(evaluation: dict[str, StoredDocument]) -> str:
     """Every package's score, the best first; packages without a good evaluation are left out."""
     scores = sorted((-int(document.parsed or 0), package, document.doc_id) for package, document in evaluation.items())

@@ -3,6 +3,7 @@
 import os
 
 import openai
+from openai.types.chat import ChatCompletion
 
 from doc_io import Usage
 from examples.essay_pipeline.prompts import Prompt
@@ -37,21 +38,12 @@ class ChatWriter(Writer):
 
         The limit is sent as ``max_tokens``, the name that every compatible endpoint knows.
         """
-        # A server on this machine often wants no key, the library always does.
-        key = os.environ.get("OPENAI_API_KEY") or "none"
-        trouble = None
-        try:
-            with openai.OpenAI(api_key=key, timeout=self.timeout_seconds, max_retries=self.max_retries) as client:
-                reply = client.chat.completions.create(
-                    model=self.model, messages=[{"role": "user", "content": prompt.text}], max_tokens=max_tokens
-                )
-        except openai.OpenAIError as error:
-            trouble = f"{type(error).__name__}: {error}"
-        if trouble is not None:
-            # Raised out here, so that the library's error, which holds the request and its headers, is no part of it.
-            raise WriterError(f"{self.model} gave no answer. {trouble.replace(key, '***')}")
+        reply = self._complete(prompt.text, max_tokens)
+        if isinstance(reply, str):
+            # Raised here, so that the library's error, which holds the request and its headers, is no part of this one.
+            raise WriterError(self.model_id, reply)
         if not reply.choices:
-            raise WriterError(f"{self.model} answered without a choice.")
+            raise WriterError(self.model_id, "the endpoint answered without a choice")
         choice = reply.choices[0]
         return Answer(
             text=choice.message.content or "",
@@ -62,3 +54,15 @@ class ChatWriter(Writer):
             ),
             finish_reason=choice.finish_reason,
         )
+
+    def _complete(self, text: str, max_tokens: int) -> ChatCompletion | str:
+        """The endpoint's reply, or why there is none."""
+        # A server on one's own machine often wants no key, the library always does.
+        key = os.environ.get("OPENAI_API_KEY") or "none"
+        try:
+            with openai.OpenAI(api_key=key, timeout=self.timeout_seconds, max_retries=self.max_retries) as client:
+                return client.chat.completions.create(
+                    model=self.model, messages=[{"role": "user", "content": text}], max_tokens=max_tokens
+                )
+        except openai.OpenAIError as error:
+            return f"{type(error).__name__}: {error}".replace(key, "***")

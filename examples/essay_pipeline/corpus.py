@@ -7,6 +7,9 @@ import re
 from functools import cache
 from importlib.metadata import distributions
 
+SHORTEST = 5
+"""Words; a shorter sentence is mostly a caption."""
+
 _FENCED = re.compile(r"^(?P<fence>`{3,}|~{3,}).*?(^(?P=fence)|\Z)", re.MULTILINE | re.DOTALL)
 _IMAGE = re.compile(r"!\[[^\]]*\](\([^)]*\)|\[[^\]]*\])")
 _LINK = re.compile(r"\[([^\]]+)\](\([^)]*\)|\[[^\]]*\])")
@@ -57,7 +60,14 @@ def description(package: str) -> str:
 
 def prose_of(text: str) -> str:
     """The paragraphs of a Markdown or reStructuredText page that are made of sentences; no code, tables, lists, badges."""
-    for pattern, replacement in ((_FENCED, ""), (_IMAGE, ""), (_LINK, r"\1"), (_RST_LINK, r"\1"), (_RST_ROLE, ""), (_TAG, "")):
+    for pattern, replacement in (
+        (_FENCED, ""),
+        (_IMAGE, ""),
+        (_LINK, r"\1"),
+        (_RST_LINK, r"\1"),
+        (_RST_ROLE, ""),
+        (_TAG, ""),
+    ):
         text = pattern.sub(replacement, text)
     paragraphs = []
     for block in re.split(r"\n\s*\n", text.replace("\r\n", "\n")):
@@ -73,8 +83,17 @@ def prose_of(text: str) -> str:
 
 def sentences(text: str) -> list[str]:
     """A text cut at the ends of its sentences; a paragraph's end is one too."""
-    return [sentence for paragraph in text.split("\n\n") for sentence in _SENTENCE_END.split(paragraph.strip()) if sentence]
+    return [
+        sentence for paragraph in text.split("\n\n") for sentence in _SENTENCE_END.split(paragraph.strip()) if sentence
+    ]
 
 
 def _is_sentence(text: str) -> bool:
-    return text[0].isalpha() and text[0].isupper() and text[-1] in ".!?" and not text.endswith("...") and len(text.split()) > 4 and "|" not in text
+    return (
+        text[0].isalpha()
+        and text[0].isupper()
+        and text[-1] in ".!?"
+        and not text.endswith("...")
+        and len(text.split()) >= SHORTEST
+        and "|" not in text
+    )

@@ -2,6 +2,7 @@
 
 import re
 from collections import Counter
+from collections.abc import Callable
 
 from doc_io import Usage
 from examples.essay_pipeline import prompts
@@ -30,8 +31,8 @@ class OfflineWriter(Writer):
         try:
             answer = _METHODS[prompt.template_id](*prompt.materials)
         except KeyError:
-            message = f"The offline writer knows no template {prompt.template_id!r}, only {', '.join(_METHODS)}."
-            raise WriterError(message) from None
+            reason = f"it knows no template {prompt.template_id!r}, only {', '.join(_METHODS)}"
+            raise WriterError(self.model_id, reason) from None
         words = list(re.finditer(r"\S+", answer))
         cut = len(words) > max_tokens
         return Answer(
@@ -85,4 +86,8 @@ def _words(text: str) -> list[str]:
     return re.findall(r"[a-z]{5,}", text.lower())
 
 
-_METHODS = {prompts.DRAFT: _notes, prompts.ESSAY: _essay, prompts.EVALUATION: _evaluation}
+_METHODS: dict[str, Callable[..., str]] = {
+    prompts.DRAFT: _notes,
+    prompts.ESSAY: _essay,
+    prompts.EVALUATION: _evaluation,
+}

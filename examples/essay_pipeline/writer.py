@@ -27,7 +27,15 @@ class Answer:
 
 
 class WriterError(RuntimeError):
-    """The writer gave no answer; the message says why and never holds a credential."""
+    """The writer gave no answer.
+
+    Args:
+        writer: Who did not answer, by its model id.
+        reason: Why; holds no credential.
+    """
+
+    def __init__(self, writer: str, reason: str) -> None:
+        super().__init__(f"{writer} gave no answer: {reason}")
 
 
 class Writer(dg.ConfigurableResource[Any], ABC):
@@ -54,9 +62,9 @@ class Writer(dg.ConfigurableResource[Any], ABC):
 def from_environment() -> Writer:
     """A chat model where ``OPENAI_API_KEY`` or ``OPENAI_BASE_URL`` is set (``OPENAI_MODEL`` names it), else the offline writer."""
     if os.environ.get("OPENAI_API_KEY") or os.environ.get("OPENAI_BASE_URL"):
-        from examples.essay_pipeline.chat import DEFAULT_MODEL, ChatWriter  # noqa: PLC0415  needs the extra `examples`
+        from examples.essay_pipeline.chat import DEFAULT_MODEL, ChatWriter  # noqa: PLC0415 - needs the extra `examples`
 
         return ChatWriter(model=os.environ.get("OPENAI_MODEL") or DEFAULT_MODEL)
-    from examples.essay_pipeline.offline import OfflineWriter  # noqa: PLC0415  it imports this module
+    from examples.essay_pipeline.offline import OfflineWriter  # noqa: PLC0415 - it imports this module
 
     return OfflineWriter()
