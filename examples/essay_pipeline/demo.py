@@ -6,7 +6,7 @@ Everything goes into ``data/``; a second run adds newer versions beside the firs
 import sys
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,19 +27,16 @@ STAGES = ("draft", "essay", "evaluation")
 PARTITIONS = 10
 TOO_FEW = 25  # tokens, for the answers that are to be cut
 
-Steps = Mapping[str, str]
-
 
 def main() -> None:
     """Run every package through the pipeline, then tell what is on disk and in the index."""
     started = time.monotonic()
-    with open_instance() as instance:
+    with open_instance() as instance, DocumentStore(DOCS_ROOT, DB_PATH) as store:
         names = longest(PARTITIONS)
         instance.add_dynamic_partitions(str(packages.name), names)
-        write_all(instance, names)
+        write_all(instance, store, names)
         known = instance.get_dynamic_partitions(str(packages.name))
-    seconds = time.monotonic() - started
-    with DocumentStore(DOCS_ROOT, DB_PATH) as store:
+        seconds = time.monotonic() - started
         rows = [row for stage in STAGES for name in known for row in store.history(stage, name)]
         rows += store.history("scoreboard", "scoreboard")
         show_counts(rows, seconds)
@@ -57,24 +54,32 @@ def open_instance() -> dg.DagsterInstance:
     return dg.DagsterInstance.from_config(str(DAGSTER_HOME.resolve()))
 
 
-def write_all(instance: dg.DagsterInstance, names: Sequence[str]) -> None:
-    """Run each package, two of them with too few tokens at one step, and print a line for each."""
+def write_all(instance: dg.DagsterInstance, store: DocumentStore, names: Sequence[str]) -> None:
+    """Run each package, some of them with too few tokens at one step, then the scoreboard; a line for each run."""
     say(
-        f"{len(names)} texts: the descriptions of Python packages installed here. Writer: {from_environment().model_id}."
+        f"{len(names)} texts: descriptions of the Python packages installed here. Writer: {from_environment().model_id}."
+    )
+    say(
+        f"Three answers get only {TOO_FEW} tokens, on purpose: what is cut fails, is kept, and nothing is made from it."
     )
     say()
-    width = max(map(len, names))
-    say(f"  {'package':<{width}}  {'draft':<10}{'essay':<10}evaluation")
-    # With a single package there is nothing to spare for a failure.
-    cut = dict(zip(names[-2:], ("draft", "essay"), strict=True)) if len(names) > 2 else {}  # noqa: PLR2004 - one each
-    for name in names:
-        say(f"  {name:<{width}}  " + outcome(run(instance, "write_essays", name, cut=cut.get(name))))
-    run(instance, "compare_essays")
-    say(
-        f"  {names[0]:<{width}}  "
-        + outcome(run(instance, "write_essays", name=names[0], cut="essay", only="essay"))
-        + " (again)"
-    )
+    width = max(len("scoreboard"), *map(len, names))
+    say(f"  {'package':<{width}}" + "".join(f"  {stage:<10}" for stage in STAGES).rstrip())
+
+    def step(name: str, note: str = "", **limits: str) -> None:
+        result = run(instance, "write_essays", name, **limits)
+        words = "".join(f"  {outcome(result, stage, store):<10}" for stage in STAGES)
+        say(f"  {name:<{width}}{words}  {note}".rstrip())
+        tell_surprises(result, store)
+
+    for name in names[:-2]:
+        step(name)
+    step(names[-2], cut="draft")
+    step(names[-1], cut="essay")
+    step(names[0], "its essay again", cut="essay", only="essay")
+    result = run(instance, "compare_essays")
+    say(f"  {'scoreboard':<{width}}  {outcome(result, 'scoreboard', store)}")
+    tell_surprises(result, store)
 
 
 def run(
@@ -94,18 +99,21 @@ def run(
     )
 
 
-def outcome(result: dg.ExecuteInProcessResult) -> str:
-    """What each step of a run ended with, in the order of the stages."""
-    words = []
-    for stage in STAGES:
-        events = [event for event in result.all_events if event.step_key == stage]
-        if any(event.is_step_success for event in events):
-            words.append("ok")
-        elif any(event.is_step_failure for event in events):
-            words.append("failed")
-        else:
-            words.append("-")
-    return "".join(f"{word:<10}" for word in words)
+def outcome(result: dg.ExecuteInProcessResult, stage: str, store: DocumentStore) -> str:
+    """What a step ended with: the status of its document, ``failed`` where it left none, ``-`` where it did not run."""
+    task = result.dagster_run.tags.get("dagster/partition", stage)
+    statuses = [str(row.status) for row in store.history(stage, task) if row.run_id == result.run_id]
+    failed = any(event.step_key == stage for event in result.get_step_failure_events())
+    return statuses[0] if statuses else "failed" if failed else "-"
+
+
+def tell_surprises(result: dg.ExecuteInProcessResult, store: DocumentStore) -> None:
+    """Why a step failed that was not meant to: a key that is refused, say."""
+    for event in result.get_step_failure_events():
+        if outcome(result, str(event.step_key), store) != Status.TRUNCATED:
+            error = event.step_failure_data.error
+            cause = error.cause or error if error else None
+            say(f"    {event.step_key}: {line_of(cause.message if cause else 'no reason given')}")
 
 
 def show_counts(rows: Sequence[DocumentRow], seconds: float) -> None:
@@ -167,17 +175,21 @@ def show_commands(rows: Sequence[DocumentRow]) -> None:
     say()
     say(f"  sqlite3 {DB_PATH} 'select stage, status, count(*) from documents group by 1, 2'")  # noqa: S608 - for the reader's shell
     say()
-    say("The same in Dagster's UI: start it, then open")
+    say(
+        "The same in Dagster's UI: start it, then open the document's page, and the failed step that links what it kept"
+    )
     say()
     say(f'  DAGSTER_HOME="$PWD/{DAGSTER_HOME}" {program} dev -f examples/essay_pipeline/definitions.py')
     say()
-    say("  http://localhost:3000/assets/evaluation        the documents with their metadata")
+    good = newest(row for row in rows if row.stage == "evaluation" and row.status == Status.OK)
+    if good is not None:
+        say(f"  http://localhost:3000/assets/evaluation?view=partitions&partition={good.task_id}")
     failed = newest(row for row in rows if row.status == Status.TRUNCATED)
     if failed is not None:
-        say(f"  http://localhost:3000/runs/{failed.run_id}   the failed step")
+        say(f"  http://localhost:3000/runs/{failed.run_id}?logs=type%3ASTEP_FAILURE")
 
 
-def newest(rows: Any) -> DocumentRow | None:
+def newest(rows: Iterable[DocumentRow]) -> DocumentRow | None:
     """The newest row, if there is any."""
     return max(rows, key=lambda row: (row.created_at, row.seq), default=None)
 
