@@ -1,12 +1,7 @@
 """The chat writer against a real HTTP server on this machine."""
 
-import json
 import logging
-import threading
 import traceback
-from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
 
 import pytest
 
@@ -15,69 +10,9 @@ from examples.essay_pipeline.chat import ChatWriter
 from examples.essay_pipeline.offline import OfflineWriter
 from examples.essay_pipeline.prompts import Prompt
 from examples.essay_pipeline.writer import Answer, WriterError, from_environment
+from tests.examples.endpoint import KEY, Endpoint, completion
 
-KEY = "sk-a-secret-that-nobody-may-see"
 PROMPT = Prompt("essay-1", "Write about folders.", ("folders",))
-
-Reply = Callable[[dict[str, Any]], tuple[int, dict[str, Any]]]
-
-
-class Endpoint:
-    """A server that speaks chat completions; what it answers is the test's choice."""
-
-    def __init__(self) -> None:
-        self.requests: list[dict[str, Any]] = []
-        self.headers: list[dict[str, str]] = []
-        self.reply: Reply = lambda _: (200, completion("An essay."))
-        endpoint = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-                endpoint.requests.append({"path": self.path, **body})
-                endpoint.headers.append({name.lower(): value for name, value in self.headers.items()})
-                status, answer = endpoint.reply(body)
-                data = json.dumps(answer).encode()
-                self.send_response(status)
-                self.send_header("Content-Type", "application/json")
-                self.send_header("Content-Length", str(len(data)))
-                self.end_headers()
-                self.wfile.write(data)
-
-            def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class names it so
-                """Keep the test's output quiet."""
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_port}/v1"
-
-
-@pytest.fixture
-def endpoint(monkeypatch: pytest.MonkeyPatch) -> Iterator[Endpoint]:
-    """A running endpoint, named by the environment as a user would name it."""
-    running = Endpoint()
-    thread = threading.Thread(target=running.server.serve_forever, args=(0.01,))
-    thread.start()
-    monkeypatch.setenv("OPENAI_BASE_URL", running.url)
-    monkeypatch.setenv("OPENAI_API_KEY", KEY)
-    monkeypatch.setenv("OPENAI_MODEL", "tiny-writer")
-    for proxy in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
-        monkeypatch.delenv(proxy, raising=False)
-    yield running
-    running.server.shutdown()
-    thread.join()
-    running.server.server_close()
-
-
-def completion(text: str | None, finish_reason: str = "stop", usage: dict[str, int] | None = None) -> dict[str, Any]:
-    """An answer as the API documents it."""
-    return {
-        "id": "chatcmpl-1",
-        "object": "chat.completion",
-        "created": 1_700_000_000,
-        "model": "tiny-writer",
-        "choices": [{"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": finish_reason}],
-        **({"usage": usage} if usage else {}),
-    }
 
 
 def test_the_environment_chooses_the_writer(endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch) -> None:

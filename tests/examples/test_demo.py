@@ -27,7 +27,7 @@ def output(home: Path) -> str:
 def run_demo(folder: Path) -> str:
     """Run the demo as ``make demo`` does, in a folder of its own, with no model in the environment."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("OPENAI_", "DAGSTER_"))}
-    environment["PYTHONPATH"] = os.pathsep.join([str(ROOT), str(ROOT / "src"), environment.get("PYTHONPATH", "")])
+    environment["PYTHONPATH"] = os.pathsep.join([environment.get("PYTHONPATH", ""), str(ROOT), str(ROOT / "src")])
     done = subprocess.run(
         [sys.executable, "-m", "examples.essay_pipeline.demo"],
         cwd=folder,
