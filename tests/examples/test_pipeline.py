@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import pytest
@@ -28,7 +29,7 @@ def root(tmp_path: Path) -> Iterator[Path]:
 
 def materialize(root: Path, *selected: dg.AssetsDefinition) -> dg.ExecuteInProcessResult:
     """Run assets for one package, with the writer that the environment names."""
-    where = {"docs_root": str(root / "docs"), "db_path": str(root / "documents.sqlite")}
+    where: dict[str, Any] = {"docs_root": str(root / "docs"), "db_path": str(root / "documents.sqlite")}
     with dg.DagsterInstance.ephemeral() as instance:
         instance.add_dynamic_partitions("packages", [PACKAGE])
         return dg.materialize(
