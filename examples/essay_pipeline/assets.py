@@ -46,7 +46,7 @@ def essay(
         "doc_io/parser": "examples.essay_pipeline.score.parse_score",
     },
 )
-def evaluation(  # noqa: PLR0913, PLR0917 - Dagster passes inputs and resources by name
+def evaluation(  # noqa: PLR0917 - Dagster passes inputs and resources by name
     context: dg.AssetExecutionContext,
     config: Limit,
     essay: str,
