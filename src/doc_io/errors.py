@@ -77,7 +77,7 @@ class DamagedDocumentError(DocIOError, OSError):
     exit_code = 6
 
 
-class MissingTextError(DocIOError, FileNotFoundError):
+class MissingTextError(DocIOError, LookupError):
     """Document {doc_id} (status {status}) has no {which} text. Read another one of: text, raw, parsed, prompt; or see what it has with `doc-io show {doc_id}`."""
 
     exit_code = 4
@@ -99,12 +99,22 @@ class IndexBusyError(IndexAccessError):
     """The index {index} stayed locked for {seconds} s by another writer. Nothing was lost: run it again; if it stays so, look for a program that holds the database open in a transaction."""
 
 
+class UpkeepBusyError(IndexBusyError):
+    """Another reindex, prune or copy is at work on {index}. Nothing was changed; run it again when that one is done."""
+
+
 class IndexFormatError(IndexAccessError):
     """{index} is not an index of doc_io: {reason}. It was not touched. Point `db_path` at another file."""
 
 
 class IndexVersionError(IndexAccessError):
     """The index {index} has schema {found}, and this doc_io knows up to {known}. It was not touched. Upgrade doc_io."""
+
+
+class QueryError(DocIOError, ValueError):
+    """The index could not answer this: {reason}. Nothing was changed; `doc-io sql` only reads, one statement at a time."""
+
+    exit_code = 2
 
 
 class CommitUnknownError(IndexAccessError):

@@ -102,6 +102,22 @@ ALL = Filter()
 """Every row."""
 
 
+class Tally(NamedTuple):
+    """How much there is of one stage and status.
+
+    Attributes:
+        stage: Kind of document.
+        status: How they ended.
+        documents: How many.
+        characters: Length of all their raw and parsed texts.
+    """
+
+    stage: str
+    status: Status
+    documents: int
+    characters: int
+
+
 class Spent(NamedTuple):
     """What the documents of one group cost.
 
@@ -189,7 +205,7 @@ class Index(ABC):
         """Every row by ``seq``, in flat memory."""
 
     @abstractmethod
-    def select(self, wanted: Filter, after: DocumentRow | None = None, limit: int = 100) -> list[DocumentRow]:
+    def select(self, wanted: Filter = ALL, after: DocumentRow | None = None, limit: int = 100) -> list[DocumentRow]:
         """The newest rows of a kind, a page at a time.
 
         Args:
@@ -206,7 +222,7 @@ class Index(ABC):
         """The rows whose ``doc_id`` begins like this, at most so many."""
 
     @abstractmethod
-    def tally(self) -> list[tuple[str, Status, int]]:
+    def tally(self) -> list[Tally]:
         """How many documents there are of each stage and status, in this order."""
 
     @abstractmethod

@@ -31,8 +31,13 @@ PLACE = (
     f"SELECT (SELECT created_at FROM documents WHERE stage = ? AND task_id = ? {_NEWEST_FIRST} LIMIT 1),"
     f" (SELECT doc_id FROM documents WHERE logical_key_id = ? {_NEWEST_FIRST} LIMIT 1)"
 )
-TALLY = "SELECT stage, status, count(*) FROM documents GROUP BY stage, status ORDER BY stage, status"
+TALLY = (
+    "SELECT stage, status, count(*), coalesce(sum(raw_chars), 0) + coalesce(sum(parsed_chars), 0)"
+    " FROM documents GROUP BY stage, status ORDER BY stage, status"
+)
 STARTING_WITH = f"SELECT {_COLUMNS} FROM documents WHERE doc_id >= ? AND doc_id < ? ORDER BY doc_id LIMIT ?"
+NEWEST_SEQ = "SELECT coalesce(max(seq), 0) FROM documents"
+COUNT = "SELECT count(*) FROM documents"
 LATE = f"SELECT {_COLUMNS} FROM documents WHERE seq > ? ORDER BY seq"
 REMOVE = (
     "DELETE FROM documents WHERE doc_id = ?"
@@ -115,26 +120,33 @@ def children_of(wanted: str) -> str:
     )
 
 
-def select(wanted: Filter, after: DocumentRow | None, limit: int) -> tuple[str, list[Any]]:
+def select(wanted: Filter, after: DocumentRow | None, limit: int, hint: str = "") -> tuple[str, list[Any]]:
     """The statement and its values for one page of the newest rows of a kind.
 
-    The page is chosen by ``seq`` alone, so that ``documents_newest`` answers without a look at any row outside of it.
+    The page is chosen by ``seq`` alone, so that an index answers without a look at any row outside of it.
+
+    Args:
+        wanted: Which rows.
+        after: The last row of the page before.
+        limit: How many at most.
+        hint: What the engine wants to be told about its plan. Default: nothing.
     """
-    where, values = _filtered(wanted)
+    where, values = filtered(wanted)
     if after is not None:
-        where.append("(created_at, seq) < (?, ?)")
+        where += f"{' AND' if where else ' WHERE'} (created_at, seq) < (?, ?)"
         values += [after.created_at, after.seq]
-    chosen = f"SELECT seq FROM documents{_where(where)} {_NEWEST_FIRST} LIMIT ?"
+    chosen = f"SELECT seq FROM documents{hint}{where} {_NEWEST_FIRST} LIMIT ?"
     return f"SELECT {_COLUMNS} FROM documents WHERE seq IN ({chosen}) {_NEWEST_FIRST}", [*values, limit]
 
 
 def usage(by: GroupedBy, wanted: Filter) -> tuple[str, list[Any]]:
-    """The statement and its values for token totals."""
+    """The statement and its values for token totals, counted in the table."""
+    where, values = filtered(wanted)
+    prompt, completion = "coalesce(sum(usage_prompt_tokens), 0)", "coalesce(sum(usage_completion_tokens), 0)"
     group = _GROUPS[by]
-    where, values = _filtered(wanted)
     return (
-        f"SELECT {group}, count(*), coalesce(sum(usage_prompt_tokens), 0), coalesce(sum(usage_completion_tokens), 0)"
-        f" FROM documents{_where(where)} GROUP BY {group} ORDER BY 3 DESC, 1",
+        f"SELECT {group} AS shared, count(*), {prompt}, {completion} FROM documents{where}"
+        f" GROUP BY shared ORDER BY {prompt} + {completion} DESC, shared",
         values,
     )
 
@@ -156,7 +168,7 @@ def values_of(row: Mapping[str, Any]) -> list[Any]:
     return values
 
 
-# The words a caller may use, spelled out: never a text from outside in a statement.
+# The words a caller may use, spelled out: no text from outside is ever part of a statement.
 _GROUPS: dict[GroupedBy, str] = {
     "model_id": "model_id",
     "template_id": "template_id",
@@ -168,27 +180,24 @@ _GROUPS: dict[GroupedBy, str] = {
 }
 
 
-def _filtered(wanted: Filter) -> tuple[list[str], list[Any]]:
-    where, values = [], []
+def filtered(wanted: Filter) -> tuple[str, list[Any]]:
+    """The conditions of a filter, with the word ``WHERE`` where there are any, and their values."""
+    conditions, values = [], []
     for column in ("stage", "task_id", "model_id", "template_id", "run_id", "experiment_id"):
         value = getattr(wanted, column)
         if value is not None:
-            where.append(f"{column} = ?")
+            conditions.append(f"{column} = ?")
             values.append(value)
     if wanted.status:
-        where.append(f"status IN ({', '.join('?' * len(wanted.status))})")
+        conditions.append(f"status IN ({', '.join('?' * len(wanted.status))})")
         values += sorted(str(status) for status in wanted.status)
     if wanted.since is not None:
-        where.append("created_at >= ?")
+        conditions.append("created_at >= ?")
         values.append(wanted.since)
     if wanted.until is not None:
-        where.append("created_at < ?")
+        conditions.append("created_at < ?")
         values.append(wanted.until)
-    return where, values
-
-
-def _where(conditions: Sequence[str]) -> str:
-    return f" WHERE {' AND '.join(conditions)}" if conditions else ""
+    return f" WHERE {' AND '.join(conditions)}" if conditions else "", values
 
 
 def _chosen(choice: Choice) -> tuple[str, list[Any]]:

@@ -59,14 +59,14 @@ def create_indexes() -> list[str]:
     ok = "WHERE status = 'ok'"
     kinds = "stage, task_id, status, model_id, template_id, experiment_id"
     return [
-        f"CREATE INDEX documents_ok_by_task ON documents (stage, task_id, created_at, seq) {ok}",
-        f"CREATE INDEX documents_ok_by_key ON documents (logical_key_id, created_at, seq) {ok}",
         "CREATE INDEX documents_by_task ON documents (stage, task_id, created_at, seq)",
         "CREATE INDEX documents_by_key ON documents (logical_key_id, created_at, seq)",
         f"CREATE INDEX documents_by_run ON documents (run_id, stage, task_id, created_at, seq, {_TOKENS})",
         "CREATE INDEX documents_by_parent ON documents (parent_doc_id)",
         f"CREATE INDEX documents_newest ON documents (created_at, seq, {kinds})",
         "CREATE INDEX document_parents_by_parent ON document_parents (parent_doc_id)",
+        f"CREATE INDEX documents_ok_by_task ON documents (stage, task_id, created_at, seq) {ok}",
+        f"CREATE INDEX documents_ok_by_key ON documents (logical_key_id, created_at, seq) {ok}",
     ]
 
 

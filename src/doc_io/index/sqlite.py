@@ -2,21 +2,41 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import sqlite3
 import threading
 import weakref
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
+from pathlib import Path
 from typing import Any, TypeVar
 
 from doc_io.document import DocumentRow, Parent, Status
-from doc_io.errors import IndexAccessError, IndexBusyError, IndexFormatError, IndexVersionError
+from doc_io.errors import (
+    IndexAccessError,
+    IndexBusyError,
+    IndexFormatError,
+    IndexVersionError,
+    QueryError,
+    UpkeepBusyError,
+)
 from doc_io.folders import make_durable_folder, sync_folder
-from doc_io.index import queries
-from doc_io.index.base import Choice, DocumentIndexedError, Index, Place, PlaceTakenError
-from doc_io.index.schema import SCHEMA_VERSION, create_statements
+from doc_io.index import queries, sqlite_rebuild, sqlite_totals
+from doc_io.index.base import (
+    ALL,
+    Choice,
+    DocumentIndexedError,
+    Filter,
+    GroupedBy,
+    Index,
+    Place,
+    PlaceTakenError,
+    Spent,
+    Tally,
+)
+from doc_io.index.schema import SCHEMA_VERSION, create_indexes, create_tables
 
 BUSY_SECONDS = 30
 """How long a writer waits for others (sqlite.org/pragma.html#pragma_busy_timeout)."""
@@ -25,6 +45,13 @@ APPLICATION_ID = 0x646F6369
 """``doci`` in the header of the file: tells an index from any other database (sqlite.org/pragma.html#pragma_application_id)."""
 
 _WANTED = "(SELECT value AS task, key AS position FROM json_each(?)) AS wanted"
+
+_WHAT_IS_IT = (
+    "SELECT application_id, user_version, (SELECT count(*) FROM sqlite_master)"
+    " FROM pragma_application_id, pragma_user_version"
+)
+
+_AFTER_ANY_ID = "{"  # the character that follows "z", the last one of an id
 
 _T = TypeVar("_T")
 
@@ -105,12 +132,111 @@ class SqliteIndex(Index):
             yield from page
             last = page[-1].seq
 
+    def select(
+        self, wanted: Filter = ALL, after: DocumentRow | None = None, limit: int = 100
+    ) -> list[DocumentRow]:
+        # Told, and not left to a planner without statistics: any other index makes a sort of all rows of the kind.
+        narrow = wanted.run_id is not None or (wanted.stage is not None and wanted.task_id is not None)
+        hint = "" if narrow else " INDEXED BY documents_newest"
+        return self._all(*queries.select(wanted, after, limit, hint))
+
+    def starting_with(self, prefix: str, limit: int = 2) -> list[DocumentRow]:
+        return self._all(queries.STARTING_WITH, (prefix, prefix + _AFTER_ANY_ID, limit))
+
+    def tally(self) -> list[Tally]:
+        found = self._ask(lambda connection: connection.execute(sqlite_totals.TALLY).fetchall())
+        return [Tally(stage, Status(status), *counts) for stage, status, *counts in found]
+
+    def usage(self, by: GroupedBy, wanted: Filter = ALL) -> list[Spent]:
+        if sqlite_totals.serve(by, wanted):
+            where, values = queries.filtered(wanted)
+            statement = sqlite_totals.usage(by, where)
+        else:
+            statement, values = queries.usage(by, wanted)
+        found = self._ask(lambda connection: connection.execute(statement, values).fetchall())
+        return [Spent(*each) for each in found]
+
+    def parents_of(self, doc_ids: Sequence[str]) -> dict[str, list[Parent]]:
+        found: dict[str, list[Parent]] = {}
+        for doc_id, *parent in self._wanted(queries.parents_of(_WANTED), doc_ids):
+            found.setdefault(doc_id, []).append(Parent(*parent))
+        return found
+
+    def children_of(self, doc_ids: Sequence[str]) -> dict[str, list[str]]:
+        found: dict[str, list[str]] = {}
+        for doc_id, child in self._wanted(queries.children_of(_WANTED), doc_ids):
+            found.setdefault(doc_id, []).append(child)
+        return found
+
+    def ask(self, statement: str, limit: int = 1000) -> tuple[list[str], list[tuple[Any, ...]]]:
+        self._connection()  # makes an index where there is none, and refuses what is no index
+        try:
+            # A connection of its own that SQLite opened for reading: there is nothing that a statement could undo.
+            # `immutable` is not set: the log must be read too.
+            reader = sqlite3.connect(f"{Path(self.name).as_uri()}?mode=ro", uri=True, timeout=BUSY_SECONDS)
+            with closing(reader):
+                reader.set_authorizer(_only_reading)
+                cursor = reader.execute(statement)
+                names = [column[0] for column in cursor.description or ()]
+                return names, cursor.fetchmany(limit)
+        except (sqlite3.Error, sqlite3.Warning) as error:
+            raise QueryError(reason=error) from None
+
+    def remove(self, doc_ids: Sequence[str]) -> list[str]:
+        gone = []
+        with self._transaction() as connection:
+            for doc_id in doc_ids:
+                removed = connection.execute(queries.REMOVE, (doc_id,)).rowcount
+                if removed:
+                    connection.execute(queries.REMOVE_PARENTS, (doc_id,))
+                if removed or connection.execute(queries.GET, (doc_id,)).fetchone() is None:
+                    gone.append(doc_id)
+        return gone
+
+    def rebuild(self, rows: Iterable[tuple[Mapping[str, Any], Sequence[Parent]]]) -> int:
+        new = f"{self.name}.new"
+        try:
+            damaged = sqlite_rebuild.damage(self.name) is not None
+            newest = 0 if damaged else self._newest_seq()
+            file = _identity(self.name)
+            sqlite_rebuild.build(new, rows, _write_header)
+            if damaged:
+                sqlite_rebuild.set_aside(self.name)
+            if file != _identity(self.name):  # deleted, and perhaps begun anew by a writer: all its rows are late
+                newest = 0
+            sqlite_rebuild.exchange(new, self._connection(), newest, BUSY_SECONDS)
+            return int(self._ask(lambda connection: connection.execute(queries.COUNT).fetchone()[0]))
+        except sqlite3.Error as error:
+            raise self._error(error) from error
+        finally:
+            sqlite_rebuild.remove_file(new)
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        self._connection()  # the folder is there now
+        # A lock that the system lets go of when its holder dies. It guards upkeep only; writers do not ask for it.
+        descriptor = os.open(f"{self.name}.upkeep", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        try:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise UpkeepBusyError(index=self.name) from None
+            yield
+        finally:
+            os.close(descriptor)
+
     def close(self) -> None:
         with self._lock:
             held, self._open = list(self._open), weakref.WeakSet()
             self._held = threading.local()
         for each in held:
             each.close()
+
+    def _newest_seq(self) -> int:
+        return int(self._ask(lambda connection: connection.execute(queries.NEWEST_SEQ).fetchone()[0]))
+
+    def _wanted(self, statement: str, doc_ids: Sequence[str]) -> list[tuple[Any, ...]]:
+        return self._ask(lambda connection: connection.execute(statement, (json.dumps(list(doc_ids)),)).fetchall())
 
     def _one(self, statement: str, values: Sequence[Any]) -> DocumentRow | None:
         found = self._ask(lambda connection: connection.execute(statement, values).fetchone())
@@ -180,14 +306,13 @@ class SqliteIndex(Index):
         connection.execute("PRAGMA synchronous = FULL")
 
     def _is_index(self, connection: sqlite3.Connection) -> bool:
-        """Whether the file holds our table; False for an empty one. Only reads."""
-        application = connection.execute("PRAGMA application_id").fetchone()[0]
-        version = connection.execute("PRAGMA user_version").fetchone()[0]
+        """Whether the file holds our table; False for an empty one. Only reads, at one instant."""
+        application, version, tables = connection.execute(_WHAT_IS_IT).fetchone()
         if application == APPLICATION_ID:
             if version > SCHEMA_VERSION:
                 raise IndexVersionError(index=self.name, found=version, known=SCHEMA_VERSION)
             return True
-        if connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] or application or version:
+        if application or version or tables:
             raise IndexFormatError(index=self.name, reason="it is a database of something else")
         return False
 
@@ -198,10 +323,10 @@ class SqliteIndex(Index):
         connection.execute("BEGIN IMMEDIATE")
         try:
             if not self._is_index(connection):  # another process may have been first
-                for statement in create_statements(seq="INTEGER PRIMARY KEY", integer="INTEGER"):
+                tables = create_tables(seq="INTEGER PRIMARY KEY", integer="INTEGER")
+                for statement in [*tables, *create_indexes(), *sqlite_totals.create_totals()]:
                     connection.execute(statement)
-                connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-                connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+                _write_header(connection)
             connection.execute("COMMIT")
         except BaseException:
             with suppress(sqlite3.Error):
@@ -238,6 +363,19 @@ class _Held:
 
     def __del__(self) -> None:  # the thread ended, or the index was dropped without close()
         self.close()
+
+
+def _write_header(connection: sqlite3.Connection) -> None:
+    connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+    connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+
+
+def _only_reading(action: int, *_: object) -> int:
+    """SQLite asks before each part of a statement (sqlite.org/c3ref/set_authorizer.html); ATTACH would open any file."""
+    return sqlite3.SQLITE_OK if action in _READING else sqlite3.SQLITE_DENY
+
+
+_READING = (sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_FUNCTION, sqlite3.SQLITE_RECURSIVE)
 
 
 def _identity(path: str) -> tuple[int, int] | None:

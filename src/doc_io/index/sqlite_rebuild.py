@@ -26,6 +26,7 @@ Arriving = tuple[Mapping[str, Any], Sequence[Parent]]
 _BATCH = 1000
 _LARGEST_STEP = 2000  # pages that are copied between two looks at the clock
 _SUFFIXES = ("", "-wal", "-shm", "-journal")
+_WAITING = (5, 6)  # SQLITE_BUSY, SQLITE_LOCKED; Python has their names from 3.11 on
 _LISTED = ", ".join(INSERTED)
 _ARRIVE = f"INSERT INTO arrived VALUES ({', '.join('?' * len(INSERTED))})"
 _SORT = (
@@ -137,7 +138,7 @@ def _copy(
     """All pages as one transaction of the old file, which is locked for writers after the first step."""
 
     def watch(status: int, _remaining: int, _pages: int) -> None:
-        if status in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+        if status in _WAITING:
             if time.monotonic() > deadline:
                 raise sqlite3.OperationalError("database is locked")
         elif reader.execute(_ANY_LATE, (newest_seq,)).fetchone() is not None:
