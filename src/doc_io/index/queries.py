@@ -144,11 +144,8 @@ def usage(by: GroupedBy, wanted: Filter) -> tuple[str, list[Any]]:
     where, values = filtered(wanted)
     prompt, completion = "coalesce(sum(usage_prompt_tokens), 0)", "coalesce(sum(usage_completion_tokens), 0)"
     group = _GROUPS[by]
-    return (
-        f"SELECT {group} AS shared, count(*), {prompt}, {completion} FROM documents{where}"
-        f" GROUP BY shared ORDER BY {prompt} + {completion} DESC, shared",
-        values,
-    )
+    totals = f"SELECT {group} AS shared, count(*), {prompt}, {completion} FROM documents{where} GROUP BY shared"
+    return f"{totals} ORDER BY {prompt} + {completion} DESC, shared", values
 
 
 def row_from(values: Sequence[Any]) -> DocumentRow:

@@ -132,9 +132,7 @@ class SqliteIndex(Index):
             yield from page
             last = page[-1].seq
 
-    def select(
-        self, wanted: Filter = ALL, after: DocumentRow | None = None, limit: int = 100
-    ) -> list[DocumentRow]:
+    def select(self, wanted: Filter = ALL, after: DocumentRow | None = None, limit: int = 100) -> list[DocumentRow]:
         # Told, and not left to a planner without statistics: any other index makes a sort of all rows of the kind.
         narrow = wanted.run_id is not None or (wanted.stage is not None and wanted.task_id is not None)
         hint = "" if narrow else " INDEXED BY documents_newest"
@@ -213,7 +211,7 @@ class SqliteIndex(Index):
 
     @contextmanager
     def alone(self) -> Iterator[None]:
-        self._connection()  # the folder is there now
+        self._make_folder()
         # A lock that the system lets go of when its holder dies. It guards upkeep only; writers do not ask for it.
         descriptor = os.open(f"{self.name}.upkeep", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
         try:
@@ -284,11 +282,7 @@ class SqliteIndex(Index):
         return held.connection
 
     def _connect(self) -> sqlite3.Connection:
-        if not os.path.exists(self.name):
-            try:
-                make_durable_folder(os.path.dirname(self.name))
-            except OSError as error:
-                raise IndexAccessError(index=self.name, reason=f"its folder cannot be made: {error}") from error
+        self._make_folder()
         # Another thread only ever closes a connection (`close`), hence no check of the thread.
         connection = sqlite3.connect(self.name, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
         try:
@@ -297,6 +291,13 @@ class SqliteIndex(Index):
             connection.close()
             raise
         return connection
+
+    def _make_folder(self) -> None:
+        if not os.path.exists(self.name):
+            try:
+                make_durable_folder(os.path.dirname(self.name))
+            except OSError as error:
+                raise IndexAccessError(index=self.name, reason=f"its folder cannot be made: {error}") from error
 
     def _prepare(self, connection: sqlite3.Connection) -> None:
         if not self._is_index(connection):
