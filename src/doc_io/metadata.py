@@ -158,8 +158,11 @@ def decode(data: bytes) -> Record:
 def _dumps(value: object) -> str:
     if isinstance(value, Status):
         value = value.value
-    return json.dumps(value, ensure_ascii=True, allow_nan=False)
+    return "null" if value is None else _dumped(value)
 
+
+# Made once: `json.dumps` with options makes an encoder at each call, which took half of the time of a reindex.
+_dumped = json.JSONEncoder(ensure_ascii=True, allow_nan=False).encode
 
 _CHECKSUM_LENGTH = len('  "checksum": ""\n}\n') + 64
 

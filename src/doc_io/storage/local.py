@@ -190,9 +190,9 @@ class LocalStorage(Storage):
         return Path(self._path(path)).as_uri()
 
     def _walk(self, path: str, depth: int) -> Iterator[Folder]:
-        below, strays = self._listed(path)
+        below, strays, modified = _listed(self._path(path))
         if strays:
-            yield _folder(path, strays)
+            yield Folder(path, strays, modified)
         for name in sorted(below):
             inner = f"{path}/{name}" if path else name
             if depth == _DOCUMENT_DEPTH - 1:
@@ -201,28 +201,17 @@ class LocalStorage(Storage):
                 yield from self._walk(inner, depth + 1)
 
     def _document_folder(self, path: str) -> Folder:
-        found: dict[str, os.stat_result] = {}
-        folders = [""]
+        folder = self._path(path)
         try:
-            for folder in folders:
-                below, files = self._listed(path + folder)
-                folders += [f"{folder}/{name}" for name in below]
-                found |= {f"{folder}/{name}"[1:]: stat for name, stat in files.items()}
-            return _folder(path, found, 0.0 if found else os.stat(self._path(path)).st_mtime)
+            below, files, modified = _listed(folder)
+            for inner in below:  # grows while it is read, by the folders that are found in it
+                deeper, more, newest = _listed(f"{folder}/{inner}")
+                below += [f"{inner}/{name}" for name in deeper]
+                files.update((f"{inner}/{name}", size) for name, size in more.items())
+                modified = max(modified, newest)
+            return Folder(path, files, modified or os.stat(folder).st_mtime)
         except OSError:  # one folder that cannot be listed is no document, and must not end the scan of the rest
             return Folder(path, {}, 0.0)
-
-    def _listed(self, path: str) -> tuple[list[str], dict[str, os.stat_result]]:
-        """The folders and the files right in a folder; a symlink is a file, and what goes meanwhile is left out."""
-        folders, files = [], {}
-        with suppress(FileNotFoundError), os.scandir(self._path(path)) as entries:
-            for entry in entries:
-                if entry.is_dir(follow_symlinks=False):
-                    folders.append(entry.name)
-                else:
-                    with suppress(FileNotFoundError):
-                        files[entry.name] = entry.stat(follow_symlinks=False)
-        return folders, files
 
     def _path(self, path: str) -> str:
         if "/../" in f"/{path}/":  # only a forged row or record can say so
@@ -279,9 +268,29 @@ class LocalStorage(Storage):
         return StorageError(docs_root=self.root, action=action, path=path, reason=error.strerror or str(error))
 
 
-def _folder(path: str, files: Mapping[str, os.stat_result], modified: float = 0.0) -> Folder:
-    sizes = {name: found.st_size for name, found in files.items()}
-    return Folder(path, sizes, max((found.st_mtime for found in files.values()), default=modified))
+def _listed(folder: str) -> tuple[list[str], dict[str, int], float]:
+    """The folders and the files right in a folder, and when the newest file was written.
+
+    A symlink is a file. What another process removes meanwhile is left out.
+    """
+    folders: list[str] = []
+    files: dict[str, int] = {}
+    modified = 0.0
+    try:
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                if entry.is_dir(follow_symlinks=False):
+                    folders.append(entry.name)
+                    continue
+                try:
+                    found = entry.stat(follow_symlinks=False)
+                except FileNotFoundError:
+                    continue
+                files[entry.name] = found.st_size
+                modified = max(modified, found.st_mtime)
+    except FileNotFoundError:
+        pass
+    return folders, files, modified
 
 
 @contextmanager
