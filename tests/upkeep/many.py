@@ -37,7 +37,9 @@ def _documents(
         above = by_stage[STAGES[number % 3 - 1]] if number % 3 else []
         parents = tuple(Parent(chance.choice(above), f"input_{i}") for i in range(1 + number % 2)) if above else ()
         document = _document(number, chance, parents[0].doc_id if parents else None)
-        origin = Origin(stage, f"task-{number % max(1, count // 20)}", f"attempt-{number}", f"run-{number // 50}", parents=parents)
+        origin = Origin(
+            stage, f"task-{number % max(1, count // 20)}", f"attempt-{number}", f"run-{number // 50}", parents=parents
+        )
         draft = make_draft(document, origin)
         key = draft.row["logical_key_id"]
         record = draft.record((_START + timedelta(seconds=number)).strftime("%Y-%m-%dT%H:%M:%S.%fZ"), newest.get(key))

@@ -95,6 +95,26 @@ class Filter:
     until: str | None = None
 
 
+class Removable(NamedTuple):
+    """What a pruning needs to know of a document.
+
+    Attributes:
+        doc_id: Which version.
+        doc_dir: Its folder, relative to the docs root.
+        stage: Kind of document.
+        task_id: What it was made for.
+        status: How it ended.
+        created_at: When it was made.
+    """
+
+    doc_id: str
+    doc_dir: str
+    stage: str
+    task_id: str
+    status: Status
+    created_at: str
+
+
 GroupedBy = Literal["model_id", "template_id", "stage", "status", "run_id", "experiment_id", "day"]
 """What token totals can be told apart by."""
 
@@ -240,6 +260,31 @@ class Index(ABC):
     @abstractmethod
     def ask(self, statement: str, limit: int = 1000) -> tuple[list[str], list[tuple[Any, ...]]]:
         """The answer to anybody's SQL, which can only read: names of the columns, and at most so many rows."""
+
+    @abstractmethod
+    def superseded(self, wanted: Filter, keep_ok: int, keep_failed: int) -> list[Removable]:
+        """The documents that newer ones of their logical key have taken the place of, newest first.
+
+        Args:
+            wanted: Only rows of this kind.
+            keep_ok: So many of each key's newest ok documents are not among them.
+            keep_failed: So many of each key's newest with another status are not among them.
+
+        Returns:
+            The others, without the latest ok of any task.
+        """
+
+    @abstractmethod
+    def removable(self, doc_ids: Sequence[str], before: str) -> list[Removable]:
+        """Of these documents those that were made before a time and are not the latest ok of their task."""
+
+    @abstractmethod
+    def duplicates(self) -> list[tuple[str, int]]:
+        """Raw texts that several documents have: the first doc_id of each and how many there are."""
+
+    @abstractmethod
+    def without_ok(self) -> list[tuple[str, str, int]]:
+        """Tasks that were tried and have no ok document: stage, task, attempts. Skipped tasks were not tried."""
 
     @abstractmethod
     def remove(self, doc_ids: Sequence[str]) -> list[str]:

@@ -10,13 +10,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from doc_io.document import COLUMNS, OK, DocumentRow, Status
-from doc_io.index.base import Choice, Filter, GroupedBy
+from doc_io.index.base import Choice, Filter, GroupedBy, Removable
 from doc_io.index.schema import INSERTED
 
 _COLUMNS = ", ".join(COLUMNS)
 _NEWEST_FIRST = "ORDER BY created_at DESC, seq DESC"
 _STATUS = COLUMNS.index("status")
 _META_SMALL = COLUMNS.index("meta_small")
+_REMOVABLE_STATUS = Removable._fields.index("status")
 
 GET = f"SELECT {_COLUMNS} FROM documents WHERE doc_id = ?"
 HISTORY = f"SELECT {_COLUMNS} FROM documents WHERE stage = ? AND task_id = ? {_NEWEST_FIRST}"
@@ -39,6 +40,20 @@ STARTING_WITH = f"SELECT {_COLUMNS} FROM documents WHERE doc_id >= ? AND doc_id 
 NEWEST_SEQ = "SELECT coalesce(max(seq), 0) FROM documents"
 COUNT = "SELECT count(*) FROM documents"
 LATE = f"SELECT {_COLUMNS} FROM documents WHERE seq > ? ORDER BY seq"
+DUPLICATES = (
+    "SELECT min(doc_id), count(*) FROM documents WHERE raw_chars > 0"
+    " GROUP BY content_hash HAVING count(*) > 1 ORDER BY 2 DESC, 1"
+)
+WITHOUT_OK = (
+    "SELECT stage, task_id, count(*) FROM documents WHERE status <> 'skipped' AND NOT EXISTS ("
+    "SELECT 1 FROM documents AS good WHERE good.stage = documents.stage AND good.task_id = documents.task_id"
+    " AND good.status = 'ok') GROUP BY stage, task_id ORDER BY stage, task_id"
+)
+_REMOVABLE = ", ".join(f"found.{column}" for column in Removable._fields)
+_NOT_LATEST_OK = (
+    "(found.status <> 'ok' OR found.seq <> (SELECT seq FROM documents AS latest WHERE latest.stage = found.stage"
+    f" AND latest.task_id = found.task_id AND latest.status = 'ok' {_NEWEST_FIRST} LIMIT 1))"
+)
 REMOVE = (
     "DELETE FROM documents WHERE doc_id = ?"
     " AND NOT EXISTS (SELECT 1 FROM documents AS child WHERE child.parent_doc_id = documents.doc_id)"
@@ -118,6 +133,33 @@ def children_of(wanted: str) -> str:
         " UNION SELECT doc_id FROM document_parents WHERE parent_doc_id = wanted.task)"
         " ORDER BY wanted.position, made.created_at, made.seq"
     )
+
+
+def superseded(wanted: Filter, keep_ok: int, keep_failed: int) -> tuple[str, list[Any]]:
+    """The statement and its values for what newer documents of a logical key have taken the place of."""
+    where, values = filtered(wanted)
+    place = (
+        "row_number() OVER (PARTITION BY logical_key_id, CASE WHEN status = 'ok' THEN 1 ELSE 0 END"
+        f" {_NEWEST_FIRST}) AS place"
+    )
+    return (
+        f"SELECT {_REMOVABLE} FROM (SELECT {_COLUMNS}, {place} FROM documents) AS found"
+        f"{where or ' WHERE true'} AND found.place > CASE WHEN found.status = 'ok' THEN ? ELSE ? END"
+        f" AND {_NOT_LATEST_OK} {_NEWEST_FIRST}"
+    ), [*values, keep_ok, keep_failed]
+
+
+def removable(wanted: str) -> str:
+    """The statement for those of many documents, given as ``wanted(task, position)``, that may be removed."""
+    return (
+        f"SELECT {_REMOVABLE} FROM {wanted} JOIN documents AS found ON found.doc_id = wanted.task"
+        f" WHERE found.created_at < ? AND {_NOT_LATEST_OK} ORDER BY wanted.position"
+    )
+
+
+def removable_from(values: Sequence[Any]) -> Removable:
+    """What `superseded` and `removable` gave."""
+    return Removable(*values)._replace(status=Status(values[_REMOVABLE_STATUS]))
 
 
 def select(wanted: Filter, after: DocumentRow | None, limit: int, hint: str = "") -> tuple[str, list[Any]]:

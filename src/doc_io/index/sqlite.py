@@ -33,6 +33,7 @@ from doc_io.index.base import (
     Index,
     Place,
     PlaceTakenError,
+    Removable,
     Spent,
     Tally,
 )
@@ -180,6 +181,21 @@ class SqliteIndex(Index):
         except (sqlite3.Error, sqlite3.Warning) as error:
             raise QueryError(reason=error) from None
 
+    def superseded(self, wanted: Filter, keep_ok: int, keep_failed: int) -> list[Removable]:
+        statement, values = queries.superseded(wanted, keep_ok, keep_failed)
+        found = self._ask(lambda connection: connection.execute(statement, values).fetchall())
+        return [queries.removable_from(each) for each in found]
+
+    def removable(self, doc_ids: Sequence[str], before: str) -> list[Removable]:
+        found = self._wanted(queries.removable(_WANTED), doc_ids, before)
+        return [queries.removable_from(each) for each in found]
+
+    def duplicates(self) -> list[tuple[str, int]]:
+        return self._ask(lambda connection: connection.execute(queries.DUPLICATES).fetchall())
+
+    def without_ok(self) -> list[tuple[str, str, int]]:
+        return self._ask(lambda connection: connection.execute(queries.WITHOUT_OK).fetchall())
+
     def remove(self, doc_ids: Sequence[str]) -> list[str]:
         gone = []
         with self._transaction() as connection:
@@ -233,8 +249,9 @@ class SqliteIndex(Index):
     def _newest_seq(self) -> int:
         return int(self._ask(lambda connection: connection.execute(queries.NEWEST_SEQ).fetchone()[0]))
 
-    def _wanted(self, statement: str, doc_ids: Sequence[str]) -> list[tuple[Any, ...]]:
-        return self._ask(lambda connection: connection.execute(statement, (json.dumps(list(doc_ids)),)).fetchall())
+    def _wanted(self, statement: str, doc_ids: Sequence[str], *values: str) -> list[tuple[Any, ...]]:
+        bound = (json.dumps(list(doc_ids)), *values)
+        return self._ask(lambda connection: connection.execute(statement, bound).fetchall())
 
     def _one(self, statement: str, values: Sequence[Any]) -> DocumentRow | None:
         found = self._ask(lambda connection: connection.execute(statement, values).fetchone())

@@ -106,6 +106,10 @@ class Storage(ABC):
         """
 
     @abstractmethod
+    def folder(self, path: str) -> Folder:
+        """What lies in one folder; without files where there is no such folder."""
+
+    @abstractmethod
     def names(self, folder: str) -> list[str]:
         """The names of the files that lie right in a folder, sorted; none where there is no such folder."""
 

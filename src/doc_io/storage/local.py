@@ -135,6 +135,9 @@ class LocalStorage(Storage):
         with self._told("list", ""):
             yield from self._walk("", 0)
 
+    def folder(self, path: str) -> Folder:
+        return self._document_folder(path)
+
     def names(self, folder: str) -> list[str]:
         try:
             with os.scandir(self._path(folder)) as entries:

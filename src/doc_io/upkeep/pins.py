@@ -49,8 +49,7 @@ def notes(storage: Storage) -> dict[str, str]:
     """Every pinned document with the reason that was given; empty where there is none or it cannot be read."""
     pins = pinned(storage)
     return {
-        doc_id: _note(content)
-        for doc_id, content in zip(pins, storage.read_many(list(pins.values())), strict=True)
+        doc_id: _note(content) for doc_id, content in zip(pins, storage.read_many(list(pins.values())), strict=True)
     }
 
 
