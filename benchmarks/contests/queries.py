@@ -1,0 +1,66 @@
+"""Questions to the index: every version of one key, and the tokens spent by model and template."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterator
+
+from benchmarks.floors import COLUMNS, seed
+from benchmarks.ground import Setting
+from benchmarks.measure import Contest, Lane, timed
+from doc_io import DocumentStore
+from doc_io.reports.usage import usage_by
+
+HISTORY = f"SELECT {', '.join(['seq', *COLUMNS])} FROM documents WHERE stage = ? AND task_id = ? ORDER BY created_at DESC, seq DESC"  # noqa: S608 - constants
+TOTALS = (
+    "SELECT model_id, template_id, count(*), sum(usage_prompt_tokens), sum(usage_completion_tokens) "
+    "FROM documents {hint} GROUP BY model_id, template_id"
+)
+
+
+def contests(setting: Setting) -> Iterator[Contest]:
+    """History and totals against the bare query, at each size but the empty one."""
+    folder = setting.folder / "queries"
+    folder.mkdir()
+    history: list[Lane] = []
+    totals: list[Lane] = []
+    open_: list[DocumentStore | sqlite3.Connection] = []
+    for size in (one for one in setting.sizes if one):
+        database = folder / f"docs-{size}.sqlite"
+        store = DocumentStore(folder / f"docs-{size}", database)
+        store.history("essay", "none")  # makes the schema
+        seed(database, size)
+        connection = sqlite3.connect(database)
+        open_ += [store, connection]
+        bare = f"bare query at {size:,} rows"
+        history.append(Lane(bare, _bare(connection, HISTORY, ("essay", "seeded-0")), size=size))
+        history.append(Lane(f"doc_io history at {size:,} rows", _history(store), bare, goal=2.0, size=size))
+        unindexed = f"bare query without an index at {size:,} rows"
+        totals.append(Lane(unindexed, _bare(connection, TOTALS.format(hint="NOT INDEXED")), size=size))
+        totals.append(Lane(f"{bare}, from the index", _bare(connection, TOTALS.format(hint="")), unindexed, size=size))
+        totals.append(Lane(f"doc_io usage at {size:,} rows", _usage(store), unindexed, goal=0.3, size=size))
+        totals.append(Lane(f"doc_io usage at {size:,} rows, against the index", _usage(store), f"{bare}, from the index", goal=2.0, size=size))
+    yield Contest("history of one key, 100 versions", history, setting.rounds)
+    yield Contest("token totals by model and template", totals, max(3, setting.rounds // 3))
+    for one in open_:
+        one.close()
+
+
+def _bare(connection: sqlite3.Connection, query: str, values: tuple[str, ...] = ()) -> Callable[[], float]:
+    def run() -> float:
+        with timed() as watch:
+            connection.execute(query, values).fetchall()
+        return watch.per_operation
+
+    return run
+
+
+def _history(store: DocumentStore) -> Callable[[], float]:
+    def run() -> float:
+        with timed() as watch:
+            rows = store.history("essay", "seeded-0")
+        if not rows:
+            raise AssertionError(rows)
+        return watch.per_operation
+
+    return run
