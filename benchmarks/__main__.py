@@ -62,7 +62,12 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--json", type=Path, help="keep every sample here")
     parser.add_argument("--plot", type=Path, help="draw cost against size into this file (.svg or .png)")
     parser.add_argument(
-        "--peer", action="append", default=[], type=_peer, metavar="NAME=PYTHON", help="the interpreter that has a peer installed"
+        "--peer",
+        action="append",
+        default=[],
+        type=_peer,
+        metavar="NAME=PYTHON",
+        help="the interpreter that has a peer installed",
     )
     options = parser.parse_args(arguments)
     if unknown := set(options.subjects) - set(SUBJECTS):

@@ -22,11 +22,32 @@ FOUR_FILES: Mapping[str, bytes] = {
 
 TWO_FILES: Mapping[str, bytes] = {name: FOUR_FILES[name] for name in ("raw.txt", "metadata.json")}
 
-COLUMNS = (
-    "doc_id logical_key_id stage task_id asset_key parent_doc_id template_id model_id run_id experiment_id attempt prompt_path parser "
-    "status usage_prompt_tokens usage_completion_tokens usage_max_tokens created_at doc_dir raw_chars parsed_chars content_hash "
-    "meta_small lineage_prev_doc_id"
-).split()
+COLUMNS = [
+    "doc_id",
+    "logical_key_id",
+    "stage",
+    "task_id",
+    "asset_key",
+    "parent_doc_id",
+    "template_id",
+    "model_id",
+    "run_id",
+    "experiment_id",
+    "attempt",
+    "prompt_path",
+    "parser",
+    "status",
+    "usage_prompt_tokens",
+    "usage_completion_tokens",
+    "usage_max_tokens",
+    "created_at",
+    "doc_dir",
+    "raw_chars",
+    "parsed_chars",
+    "content_hash",
+    "meta_small",
+    "lineage_prev_doc_id",
+]
 
 
 def fsync_folder(folder: Path) -> None:
@@ -139,7 +160,12 @@ def seed(path: Path, count: int) -> None:
     connection.executemany(
         f"INSERT INTO documents ({', '.join(COLUMNS)}) VALUES ({', '.join('?' * len(COLUMNS))})",  # noqa: S608 - constants
         (
-            row(f"s{number:015d}", f"seeded-{number % tasks}", number=number, status="ok" if number % 10 else "truncated")
+            row(
+                f"s{number:015d}",
+                f"seeded-{number % tasks}",
+                number=number,
+                status="ok" if number % 10 else "truncated",
+            )
             for number in range(count)
         ),
     )

@@ -51,7 +51,15 @@ def _row(result: Result) -> tuple[str, ...]:
         ratio = f"{result.ratio:.2f}"
         ratios = "{:.2f} to {:.2f}".format(*spread(result.ratios))
     verdict = {True: "reached", False: "**not reached**", None: result.lane.note}[result.reached]
-    return result.lane.name, duration(result.median), f"{duration(low)} to {duration(high)}", ratio, ratios, goal, verdict
+    return (
+        result.lane.name,
+        duration(result.median),
+        f"{duration(low)} to {duration(high)}",
+        ratio,
+        ratios,
+        goal,
+        verdict,
+    )
 
 
 def _line(cells: Sequence[str], widths: Sequence[int]) -> str:

@@ -12,9 +12,13 @@ from pathlib import Path
 
 from benchmarks.floors import FOUR_FILES, PROMPT, TEXT, RawIndex, fsync_folder, row, textbook_write
 from benchmarks.ground import Setting
-from benchmarks.measure import Contest, Lane
+from benchmarks.measure import Contest, Lane, Timed
 
 FLOOR = "by hand: a raw writer loop in each process"
+
+
+Writer = Callable[[Path, int], Callable[[int], None]]
+"""Makes, in a process of its own with a number of its own, what writes the n-th document."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +43,7 @@ def contests(setting: Setting) -> Iterator[Contest]:
     waits: list[float] = []
     hand_waits: list[float] = []
 
-    def crowd(writer: Callable[[Path, int], Callable[[int], None]], kept: list[float], seen: list[str]) -> Callable[[], float]:
+    def crowd(writer: Writer, kept: list[float], seen: list[str]) -> Timed:
         numbers = iter(range(10_000))
 
         def run() -> float:
@@ -56,7 +60,13 @@ def contests(setting: Setting) -> Iterator[Contest]:
         f"{processes} processes writing, per document",
         [
             Lane(FLOOR, crowd(hand_writer, hand_waits, hand_errors)),
-            Lane("doc_io save", crowd(store_writer, waits, errors), FLOOR, goal=1 / 0.9, note="1.11 is 0.9 of the floor's throughput"),
+            Lane(
+                "doc_io save",
+                crowd(store_writer, waits, errors),
+                FLOOR,
+                goal=1 / 0.9,
+                note="1.11 is 0.9 of the floor's throughput",
+            ),
         ],
         rounds,
         lambda: {
@@ -70,15 +80,17 @@ def contests(setting: Setting) -> Iterator[Contest]:
     )
 
 
-def _together(
-    folder: Path, processes: int, writes: int, writer: Callable[[Path, int], Callable[[int], None]], round_: int
-) -> list[Turn]:
+def _together(folder: Path, processes: int, writes: int, writer: Writer, round_: int) -> list[Turn]:
     """Start the processes, let all begin at one instant, and gather what they saw."""
     context = multiprocessing.get_context("spawn")  # as Dagster's multiprocess executor does
     barrier = context.Barrier(processes)
     told: Queue[Turn] = context.Queue()
     running = [
-        context.Process(target=_write, args=(folder, round_ * processes + number, writes, writer, barrier, told), daemon=True)
+        context.Process(
+            target=_write,
+            args=(writer, (folder, round_ * processes + number), writes, barrier, told),
+            daemon=True,
+        )
         for number in range(processes)
     ]
     for process in running:
@@ -89,10 +101,8 @@ def _together(
     return turns
 
 
-def _write(
-    folder: Path, number: int, writes: int, writer: Callable[[Path, int], Callable[[int], None]], barrier: Barrier, told: Queue[Turn]
-) -> None:
-    write = writer(folder, number)
+def _write(writer: Writer, who: tuple[Path, int], writes: int, barrier: Barrier, told: Queue[Turn]) -> None:
+    write = writer(*who)
     longest, errors = 0.0, []
     barrier.wait(timeout=300)
     began = before = time.monotonic()

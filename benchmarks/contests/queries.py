@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 from benchmarks.floors import COLUMNS, seed
 from benchmarks.ground import Setting
-from benchmarks.measure import Contest, Lane, timed
+from benchmarks.measure import Contest, Lane, Timed, timed
 from doc_io import DocumentStore
-from doc_io.reports.usage import usage_by
 
 HISTORY = f"SELECT {', '.join(['seq', *COLUMNS])} FROM documents WHERE stage = ? AND task_id = ? ORDER BY created_at DESC, seq DESC"  # noqa: S608 - constants
 TOTALS = (
@@ -39,14 +38,22 @@ def contests(setting: Setting) -> Iterator[Contest]:
         totals.append(Lane(unindexed, _bare(connection, TOTALS.format(hint="NOT INDEXED")), size=size))
         totals.append(Lane(f"{bare}, from the index", _bare(connection, TOTALS.format(hint="")), unindexed, size=size))
         totals.append(Lane(f"doc_io usage at {size:,} rows", _usage(store), unindexed, goal=0.3, size=size))
-        totals.append(Lane(f"doc_io usage at {size:,} rows, against the index", _usage(store), f"{bare}, from the index", goal=2.0, size=size))
+        totals.append(
+            Lane(
+                f"doc_io usage at {size:,} rows, against the index",
+                _usage(store),
+                f"{bare}, from the index",
+                goal=2.0,
+                size=size,
+            )
+        )
     yield Contest("history of one key, 100 versions", history, setting.rounds)
     yield Contest("token totals by model and template", totals, max(3, setting.rounds // 3))
     for one in open_:
         one.close()
 
 
-def _bare(connection: sqlite3.Connection, query: str, values: tuple[str, ...] = ()) -> Callable[[], float]:
+def _bare(connection: sqlite3.Connection, query: str, values: tuple[str, ...] = ()) -> Timed:
     def run() -> float:
         with timed() as watch:
             connection.execute(query, values).fetchall()
@@ -55,7 +62,7 @@ def _bare(connection: sqlite3.Connection, query: str, values: tuple[str, ...] = 
     return run
 
 
-def _history(store: DocumentStore) -> Callable[[], float]:
+def _history(store: DocumentStore) -> Timed:
     def run() -> float:
         with timed() as watch:
             rows = store.history("essay", "seeded-0")

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 from benchmarks.floors import COLUMNS, TEXT, row, seed
 from benchmarks.ground import Setting
-from benchmarks.measure import Contest, Lane, timed
+from benchmarks.measure import Contest, Lane, Timed, timed
 from doc_io import Document, DocumentStore
 
-LATEST = (
-    "SELECT doc_dir FROM documents WHERE stage = ? AND task_id = ? AND status = 'ok' ORDER BY created_at DESC, seq DESC LIMIT 1"
-)
+LATEST = "SELECT doc_dir FROM documents WHERE stage = ? AND task_id = ? AND status = 'ok' ORDER BY created_at DESC, seq DESC LIMIT 1"
 TASKS = 100
 FAILED = 200
 PARTITIONS = 1_000
@@ -69,7 +67,7 @@ def _bury(database: Path, tasks: list[str]) -> None:
     connection.close()
 
 
-def _by_hand(connection: sqlite3.Connection, root: Path, tasks: list[str]) -> Callable[[], float]:
+def _by_hand(connection: sqlite3.Connection, root: Path, tasks: list[str]) -> Timed:
     prefix = f"{root}/"
 
     def run() -> float:
@@ -83,7 +81,7 @@ def _by_hand(connection: sqlite3.Connection, root: Path, tasks: list[str]) -> Ca
     return run
 
 
-def _latest(store: DocumentStore, tasks: list[str]) -> Callable[[], float]:
+def _latest(store: DocumentStore, tasks: list[str]) -> Timed:
     def run() -> float:
         with timed(len(tasks)) as watch:
             for task in tasks:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Iterator
 
 from benchmarks.floors import TEXT
 from benchmarks.ground import Setting
-from benchmarks.measure import Contest, Lane, timed
+from benchmarks.measure import Contest, Lane, Timed, timed
 from doc_io import Document, DocumentStore
 
 BARE = [sys.executable, "-c", "pass"]
@@ -40,7 +39,7 @@ def contests(setting: Setting) -> Iterator[Contest]:
     )
 
 
-def _start(command: list[str]) -> Callable[[], float]:
+def _start(command: list[str]) -> Timed:
     def run() -> float:
         with timed() as watch:
             subprocess.run(command, check=True, stdout=subprocess.DEVNULL)  # noqa: S603 - this very Python
@@ -49,6 +48,6 @@ def _start(command: list[str]) -> Callable[[], float]:
     return run
 
 
-def _over_bare(command: list[str]) -> Callable[[], float]:
+def _over_bare(command: list[str]) -> Timed:
     mine, bare = _start(command), _start(BARE)
     return lambda: mine() - bare()

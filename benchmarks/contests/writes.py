@@ -9,7 +9,7 @@ from pathlib import Path
 
 from benchmarks.floors import FOUR_FILES, PROMPT, TEXT, TWO_FILES, RawIndex, fsync_folder, row, seed, textbook_write
 from benchmarks.ground import Setting
-from benchmarks.measure import Contest, Lane, timed
+from benchmarks.measure import Contest, Lane, Timed, timed
 from doc_io import Document, DocumentStore
 
 FLOOR = "by hand: 4 files, textbook"
@@ -28,14 +28,22 @@ def contests(setting: Setting) -> Iterator[Contest]:
             "write one document",
             [
                 floor,
-                Lane("by hand: 2 files, textbook", _by_hand(folder / "two", index, setting.batch, TWO_FILES, textbook_write), FLOOR),
+                Lane(
+                    "by hand: 2 files, textbook",
+                    _by_hand(folder / "two", index, setting.batch, TWO_FILES, textbook_write),
+                    FLOOR,
+                ),
                 Lane(
                     "by hand: 4 files, no fsync",
                     _by_hand(folder / "lost", fast, setting.batch, FOUR_FILES, _not_durable),
                     FLOOR,
                     note="gone on power loss",
                 ),
-                Lane("by hand: 4 files, doc_io's recipe", _by_hand(folder / "recipe", index, setting.batch, FOUR_FILES, _recipe), FLOOR),
+                Lane(
+                    "by hand: 4 files, doc_io's recipe",
+                    _by_hand(folder / "recipe", index, setting.batch, FOUR_FILES, _recipe),
+                    FLOOR,
+                ),
                 Lane("doc_io save", _save(store, setting.batch), FLOOR, goal=0.80),
                 Lane(f"doc_io save_many of {MANY}, each", _save_many(store), FLOOR, goal=0.40),
             ],
@@ -55,7 +63,8 @@ def _growth(setting: Setting, folder: Path, floor: Lane) -> Iterator[Contest]:
         seed(folder / f"docs-{size}.sqlite", size)
         stores.append((size, store))
     lanes = [
-        Lane(f"doc_io save at {size:,} rows", _save(store, setting.batch), FLOOR, goal=0.80, size=size) for size, store in stores
+        Lane(f"doc_io save at {size:,} rows", _save(store, setting.batch), FLOOR, goal=0.80, size=size)
+        for size, store in stores
     ]
     yield Contest("write against size", [floor, *lanes], setting.rounds)
     for _, store in stores:
@@ -63,8 +72,12 @@ def _growth(setting: Setting, folder: Path, floor: Lane) -> Iterator[Contest]:
 
 
 def _by_hand(
-    folder: Path, index: RawIndex, batch: int, files: Mapping[str, bytes], write: Callable[[Path, Mapping[str, bytes]], None]
-) -> Callable[[], float]:
+    folder: Path,
+    index: RawIndex,
+    batch: int,
+    files: Mapping[str, bytes],
+    write: Callable[[Path, Mapping[str, bytes]], None],
+) -> Timed:
     """A lane that makes the key's folder, the document's folder with the files, and the row."""
     folder.mkdir()
     number = itertools.count()
@@ -109,10 +122,12 @@ def _recipe(folder: Path, files: Mapping[str, bytes]) -> None:
 
 
 def _document() -> Document:
-    return Document(TEXT, parsed=TEXT.strip(), prompt=PROMPT, template_id="template-1", model_id="model-1", finish_reason="stop")
+    return Document(
+        TEXT, parsed=TEXT.strip(), prompt=PROMPT, template_id="template-1", model_id="model-1", finish_reason="stop"
+    )
 
 
-def _save(store: DocumentStore, batch: int) -> Callable[[], float]:
+def _save(store: DocumentStore, batch: int) -> Timed:
     number = itertools.count()
     document = _document()
 
@@ -125,7 +140,7 @@ def _save(store: DocumentStore, batch: int) -> Callable[[], float]:
     return run
 
 
-def _save_many(store: DocumentStore) -> Callable[[], float]:
+def _save_many(store: DocumentStore) -> Timed:
     number = itertools.count()
     document = _document()
 
