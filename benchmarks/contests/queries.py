@@ -10,19 +10,15 @@ from benchmarks.ground import Setting
 from benchmarks.measure import Contest, Lane, Timed, timed
 from doc_io import DocumentStore
 
-HISTORY = f"SELECT {', '.join(['seq', *COLUMNS])} FROM documents WHERE stage = ? AND task_id = ? ORDER BY created_at DESC, seq DESC"  # noqa: S608 - constants
-TOTALS = (
-    "SELECT model_id, template_id, count(*), sum(usage_prompt_tokens), sum(usage_completion_tokens) "
-    "FROM documents {hint} GROUP BY model_id, template_id"
-)
+_ALL = ", ".join(["seq", *COLUMNS])
+HISTORY = f"SELECT {_ALL} FROM documents WHERE stage = ? AND task_id = ? ORDER BY created_at DESC, seq DESC"  # noqa: S608 - constants
 
 
 def contests(setting: Setting) -> Iterator[Contest]:
-    """History and totals against the bare query, at each size but the empty one."""
+    """History against the bare query, at each size but the empty one."""
     folder = setting.folder / "queries"
     folder.mkdir()
-    history: list[Lane] = []
-    totals: list[Lane] = []
+    lanes: list[Lane] = []
     open_: list[DocumentStore | sqlite3.Connection] = []
     for size in (one for one in setting.sizes if one):
         database = folder / f"docs-{size}.sqlite"
@@ -32,23 +28,9 @@ def contests(setting: Setting) -> Iterator[Contest]:
         connection = sqlite3.connect(database)
         open_ += [store, connection]
         bare = f"bare query at {size:,} rows"
-        history.append(Lane(bare, _bare(connection, HISTORY, ("essay", "seeded-0")), size=size))
-        history.append(Lane(f"doc_io history at {size:,} rows", _history(store), bare, goal=2.0, size=size))
-        unindexed = f"bare query without an index at {size:,} rows"
-        totals.append(Lane(unindexed, _bare(connection, TOTALS.format(hint="NOT INDEXED")), size=size))
-        totals.append(Lane(f"{bare}, from the index", _bare(connection, TOTALS.format(hint="")), unindexed, size=size))
-        totals.append(Lane(f"doc_io usage at {size:,} rows", _usage(store), unindexed, goal=0.3, size=size))
-        totals.append(
-            Lane(
-                f"doc_io usage at {size:,} rows, against the index",
-                _usage(store),
-                f"{bare}, from the index",
-                goal=2.0,
-                size=size,
-            )
-        )
-    yield Contest("history of one key, 100 versions", history, setting.rounds)
-    yield Contest("token totals by model and template", totals, max(3, setting.rounds // 3))
+        lanes.append(Lane(bare, _bare(connection, HISTORY, ("essay", "seeded-0")), size=size))
+        lanes.append(Lane(f"doc_io history at {size:,} rows", _history(store), bare, goal=2.0, size=size))
+    yield Contest("history of one key, 100 versions", lanes, setting.rounds)
     for one in open_:
         one.close()
 

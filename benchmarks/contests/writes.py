@@ -45,7 +45,7 @@ def contests(setting: Setting) -> Iterator[Contest]:
                     FLOOR,
                 ),
                 Lane("doc_io save", _save(store, setting.batch), FLOOR, goal=0.80),
-                Lane(f"doc_io save_many of {MANY}, each", _save_many(store), FLOOR, goal=0.40),
+                # Lane(f"doc_io save_many of {MANY}, each", _save_many(store), FLOOR, goal=0.40),
             ],
             setting.rounds,
         )

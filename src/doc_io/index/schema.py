@@ -48,8 +48,6 @@ def create_statements(seq: str, integer: str) -> list[str]:
         "    parent_doc_id TEXT NOT NULL,\n"
         "    input_name TEXT NOT NULL,\n"
         "    PRIMARY KEY (doc_id, position)\n)",
-        f"CREATE INDEX documents_ok_by_task ON documents (stage, task_id, created_at, seq) {ok}",
-        f"CREATE INDEX documents_ok_by_key ON documents (logical_key_id, created_at, seq) {ok}",
         "CREATE INDEX documents_by_task ON documents (stage, task_id, created_at, seq)",
         "CREATE INDEX documents_by_key ON documents (logical_key_id, created_at, seq)",
         "CREATE INDEX documents_by_run ON documents (run_id, stage, task_id, created_at, seq)",
@@ -57,4 +55,7 @@ def create_statements(seq: str, integer: str) -> list[str]:
         "CREATE INDEX documents_usage ON documents"
         " (model_id, template_id, usage_prompt_tokens, usage_completion_tokens)",
         "CREATE INDEX document_parents_by_parent ON document_parents (parent_doc_id)",
+        # Last: of two indexes that would serve equally well, SQLite takes the one that was made later.
+        f"CREATE INDEX documents_ok_by_task ON documents (stage, task_id, created_at, seq) {ok}",
+        f"CREATE INDEX documents_ok_by_key ON documents (logical_key_id, created_at, seq) {ok}",
     ]
