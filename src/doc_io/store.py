@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from doc_io.document import OK, Document, DocumentRow, Parent, Status, as_document
 from doc_io.draft import Draft, Origin, make_draft, next_created_at
 from doc_io.errors import DamagedDocumentError, DocumentConflictError, MissingTextError
-from doc_io.index.base import Choice, DocumentIndexedError, Index, Place, PlaceTakenError
+from doc_io.index.base import LATEST_OK, Choice, DocumentIndexedError, Index, Place, PlaceTakenError
 from doc_io.index.open import open_index
 from doc_io.metadata import (
     PARSED_NAME,
@@ -162,7 +162,9 @@ class DocumentStore:
         Raises:
             IndexBusyError: The database stayed locked for longer than its time-out.
         """
-        return self.get_latest_by_tasks(stage, [task_id], status, runs=runs, as_of=as_of).get(task_id)
+        if "\0" in task_id:  # no task can be called that
+            return None
+        return self.index.latest_by_task(stage, task_id, _choice(status, runs, as_of))
 
     def get_latest_by_tasks(
         self,
@@ -185,7 +187,7 @@ class DocumentStore:
         Returns:
             Task to row; a task without such a document is left out.
         """
-        choice = Choice(frozenset(Status(each) for each in status), tuple(runs), as_of)
+        choice = _choice(status, runs, as_of)
         wanted = [task_id for task_id in dict.fromkeys(task_ids) if "\0" not in task_id]  # no task can be called that
         return self.index.latest_by_tasks(stage, wanted, choice) if wanted else {}
 
@@ -358,6 +360,12 @@ def _beside(storage: Storage) -> Path:
     if "://" in storage.root:
         return Path("data/db/documents.sqlite")
     return Path(storage.root).parent / "db" / "documents.sqlite"
+
+
+def _choice(status: Collection[Status | str], runs: Sequence[str], as_of: str | None) -> Choice:
+    if status is OK and not runs and as_of is None:
+        return LATEST_OK
+    return Choice(frozenset(Status(each) for each in status), tuple(runs), as_of)
 
 
 def _placed(draft: Draft, place: Place) -> Record:

@@ -67,6 +67,10 @@ class Choice:
     as_of: str | None = None
 
 
+LATEST_OK = Choice()
+"""What almost every reader wants."""
+
+
 class Index(ABC):
     """The rows of one store.
 
@@ -112,6 +116,10 @@ class Index(ABC):
     @abstractmethod
     def get_many(self, doc_ids: Sequence[str]) -> list[DocumentRow]:
         """The rows of these documents that are there, in the order asked for."""
+
+    def latest_by_task(self, stage: str, task_id: str, choice: Choice) -> DocumentRow | None:
+        """The wanted document of one task."""
+        return self.latest_by_tasks(stage, [task_id], choice).get(task_id)
 
     @abstractmethod
     def latest_by_tasks(self, stage: str, task_ids: Sequence[str], choice: Choice) -> dict[str, DocumentRow]:

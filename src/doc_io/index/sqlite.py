@@ -77,10 +77,12 @@ class SqliteIndex(Index):
     def get_many(self, doc_ids: Sequence[str]) -> list[DocumentRow]:
         return self._all(queries.get_many(_WANTED), (json.dumps(list(doc_ids)),))
 
+    def latest_by_task(self, stage: str, task_id: str, choice: Choice) -> DocumentRow | None:
+        if choice.runs:
+            return super().latest_by_task(stage, task_id, choice)
+        return self._one(*queries.latest_by_task(stage, task_id, choice))
+
     def latest_by_tasks(self, stage: str, task_ids: Sequence[str], choice: Choice) -> dict[str, DocumentRow]:
-        if len(task_ids) == 1 and not choice.runs:
-            row = self._one(*queries.latest_by_task(stage, task_ids[0], choice))
-            return {} if row is None else {row.task_id: row}
         statement, values = queries.latest_by_tasks(_WANTED, stage, choice)
         # The list of tasks stands last in the text of the values, as ``wanted`` is read before the join.
         return {row.task_id: row for row in self._all(statement, (json.dumps(list(task_ids)), *values))}

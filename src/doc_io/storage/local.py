@@ -52,7 +52,7 @@ class LocalStorage(Storage):
         key_folder = os.path.dirname(final)
         temporary = f"{key_folder}/{TEMPORARY_PREFIX}{os.path.basename(final)}-{secrets.token_hex(4)}"
         with self._told("write", doc_dir):
-            self._make_temporary(temporary, key_folder)
+            made = self._make_temporary(temporary, key_folder)
             try:
                 with _written(temporary, files) as (descriptors, folders):
                     self._rename(temporary, final)
@@ -63,6 +63,7 @@ class LocalStorage(Storage):
                 for folder in folders:
                     sync_folder(final + folder)
                 sync_folder(key_folder)
+                self._settle(made)
             except BaseException:
                 # After a failed fsync Linux forgets what was not written, so this folder must not be taken for a
                 # document by a later attempt (wiki.postgresql.org/wiki/Fsync_Errors).
@@ -145,33 +146,42 @@ class LocalStorage(Storage):
             raise StorageError(docs_root=self.root, action="use", path=path, reason="the path leaves the docs root")
         return f"{self.root}/{path}"
 
-    def _make_temporary(self, temporary: str, key_folder: str) -> None:
-        self._settle(key_folder)
+    def _make_temporary(self, temporary: str, key_folder: str) -> list[str]:
+        """Make it and whatever is missing above it; the folders whose own names are still to be synced."""
+        made = self._make(key_folder)
         try:
             os.mkdir(temporary)
         except FileNotFoundError:  # a pruner took the empty folder since this process last wrote to it
             self._settled.clear()
-            self._settle(key_folder)
+            made = self._make(key_folder)
             os.mkdir(temporary)
+        return made
 
-    def _settle(self, folder: str) -> None:
-        """Make sure, once in this process, that a folder is there and its name durable.
-
-        A folder that was there already may have been made by a writer that died, or that is just about to sync it.
-        """
+    def _make(self, folder: str) -> list[str]:
+        """Make sure that a folder is there; it and those above it that this process has not settled, upper ones first."""
         if folder in self._settled:
-            return
+            return []
         if folder == self.root:
             make_durable_folder(folder)
-        else:
-            parent = os.path.dirname(folder)
-            self._settle(parent)
-            with suppress(FileExistsError):
-                os.mkdir(folder)
-            sync_folder(parent)
+            return [folder]
+        made = self._make(os.path.dirname(folder))
+        with suppress(FileExistsError):
+            os.mkdir(folder)
+        return [*made, folder]
+
+    def _settle(self, made: list[str]) -> None:
+        """Make the names of folders durable, once in this process.
+
+        Also of those that were there already: their maker may have died, or be just about to sync them. It comes after
+        the files, because the first sync of a file makes most file systems write all new names, and a later one of
+        their folders then costs little.
+        """
         if len(self._settled) > _MOST_SETTLED:
             self._settled.clear()
-        self._settled.add(folder)
+        for folder in reversed(made):
+            if folder != self.root:
+                sync_folder(os.path.dirname(folder))
+        self._settled.update(made)
 
     def _rename(self, temporary: str, final: str) -> None:
         try:
