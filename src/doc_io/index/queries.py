@@ -94,8 +94,8 @@ def get_many(wanted: str) -> str:
 
 def row_from(values: Sequence[Any]) -> DocumentRow:
     """The row that a query gave."""
-    # Its slots are filled without __init__: a frozen dataclass sets its fields one by one through object.__setattr__,
-    # which for 26 of them takes three times as long, and a history has thousands of rows.
+    # Its slots are filled without __init__, which looks up object.__setattr__ for each of them (a frozen dataclass has
+    # no other way) and so takes half as long again: a history has thousands of rows.
     row = _new_row(DocumentRow)
     for fill, value in zip(_SLOTS, values, strict=True):
         fill(row, value)
