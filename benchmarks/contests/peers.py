@@ -14,7 +14,7 @@ from benchmarks.contests.reads import LATEST
 from benchmarks.floors import FOUR_FILES, TEXT, VERSIONS, RawIndex, fsync_folder, row, seed, textbook_write
 from benchmarks.ground import Setting
 from benchmarks.measure import Contest, Lane, Timed, timed
-from doc_io import Document, DocumentStore
+from doc_io import Document, DocumentStore, Origin
 
 MODULES = {
     "dagster": ("dagster_files", "Dagster FilesystemIOManager"),
@@ -107,7 +107,7 @@ def contests(setting: Setting) -> Iterator[Contest]:
         batch = keys[:BATCH]
         with DocumentStore(folder / "docs", folder / "docs.sqlite") as store:
             for _ in range(size // len(keys)):
-                store.save_many({key: Document(TEXT) for key in keys}, stage="essay")
+                store.save_many([(TEXT, Origin(stage="essay", task_id=key)) for key in keys])
             ours = {
                 "write": (_write_by_hand(folder / "hand", index, batch), _write(store, batch)),
                 "read": (_read_by_hand(folder / "hand", index, batch), _read(store, batch)),

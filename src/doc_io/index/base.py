@@ -101,6 +101,13 @@ class Index(ABC):
             CommitUnknownError: It may or may not be committed.
         """
 
+    def insert_all(self, rows: Sequence[tuple[Mapping[str, Any], Sequence[Parent]]]) -> list[DocumentRow]:
+        """Commit new rows, together where the database can; arguments, result and errors as for `insert`, row by row.
+
+        Where one raises, the others may be committed or not: insert each alone to find out.
+        """
+        return [self.insert(row, parents) for row, parents in rows]
+
     @abstractmethod
     def insert_many(self, rows: Iterable[tuple[Mapping[str, Any], Sequence[Parent]]]) -> int:
         """Commit rows whose place is known, as a rebuild or a copy does; those whose doc_id is there are left out.

@@ -50,17 +50,16 @@ class SqliteIndex(Index):
         return self._ask(lambda connection: _place(connection, stage, task_id, logical_key_id))
 
     def insert(self, row: Mapping[str, Any], parents: Iterable[Parent]) -> DocumentRow:
-        values = queries.values_of(row)
+        return self.insert_all([(row, tuple(parents))])[0]
+
+    def insert_all(self, rows: Sequence[tuple[Mapping[str, Any], Sequence[Parent]]]) -> list[DocumentRow]:
+        values = [queries.values_of(row) for row, _ in rows]  # outside: a transaction keeps other writers waiting
         with self._transaction() as connection:
-            now = _place(connection, row["stage"], row["task_id"], row["logical_key_id"])
-            there = connection.execute(queries.GET, (row["doc_id"],)).fetchone()
-            if there is not None:
-                raise DocumentIndexedError(queries.row_from(there))
-            if not now.is_held_by(row):
-                raise PlaceTakenError(now)
-            seq = connection.execute(queries.INSERT, values).lastrowid
-            _insert_parents(connection, row["doc_id"], parents)
-        return DocumentRow(seq=seq or 0, **{**row, "status": Status(row["status"])})
+            seqs = [_insert(connection, row, parents, each) for (row, parents), each in zip(rows, values, strict=True)]
+        return [
+            DocumentRow(seq=seq, **{**row, "status": Status(row["status"])})
+            for seq, (row, _) in zip(seqs, rows, strict=True)
+        ]
 
     def insert_many(self, rows: Iterable[tuple[Mapping[str, Any], Sequence[Parent]]]) -> int:
         inserted = 0
@@ -252,6 +251,21 @@ def _identity(path: str) -> tuple[int, int] | None:
 
 def _place(connection: sqlite3.Connection, stage: str, task_id: str, logical_key_id: str) -> Place:
     return Place(*connection.execute(queries.PLACE, (stage, task_id, logical_key_id)).fetchone())
+
+
+def _insert(
+    connection: sqlite3.Connection, row: Mapping[str, Any], parents: Iterable[Parent], values: Sequence[Any]
+) -> int:
+    """Insert a row where it comes right here, and is not there yet; its ``seq``."""
+    there = connection.execute(queries.GET, (row["doc_id"],)).fetchone()
+    if there is not None:
+        raise DocumentIndexedError(queries.row_from(there))
+    now = _place(connection, row["stage"], row["task_id"], row["logical_key_id"])
+    if not now.is_held_by(row):
+        raise PlaceTakenError(now)
+    seq = connection.execute(queries.INSERT, values).lastrowid
+    _insert_parents(connection, row["doc_id"], parents)
+    return seq or 0
 
 
 def _insert_parents(connection: sqlite3.Connection, doc_id: str, parents: Iterable[Parent]) -> None:
