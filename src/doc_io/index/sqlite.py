@@ -55,17 +55,16 @@ class SqliteIndex(Index):
         return self._ask(lambda connection: _place(connection, stage, task_id, logical_key_id))
 
     def insert(self, row: Mapping[str, Any], parents: Iterable[Parent]) -> DocumentRow:
-        values = queries.values_of(row)
+        return self.insert_all([(row, tuple(parents))])[0]
+
+    def insert_all(self, rows: Sequence[tuple[Mapping[str, Any], Sequence[Parent]]]) -> list[DocumentRow]:
+        values = [queries.values_of(row) for row, _ in rows]  # outside: a transaction keeps other writers waiting
         with self._transaction() as connection:
-            now = _place(connection, row["stage"], row["task_id"], row["logical_key_id"])
-            there = connection.execute(queries.GET, (row["doc_id"],)).fetchone()
-            if there is not None:
-                raise DocumentIndexedError(queries.row_from(there))
-            if not now.is_held_by(row):
-                raise PlaceTakenError(now)
-            seq = connection.execute(queries.INSERT, values).lastrowid
-            _insert_parents(connection, row["doc_id"], parents)
-        return DocumentRow(seq=seq or 0, **{**row, "status": Status(row["status"])})
+            seqs = [_insert(connection, row, parents, each) for (row, parents), each in zip(rows, values, strict=True)]
+        return [
+            DocumentRow(seq=seq, **{**row, "status": Status(row["status"])})
+            for seq, (row, _) in zip(seqs, rows, strict=True)
+        ]
 
     def insert_many(self, rows: Iterable[tuple[Mapping[str, Any], Sequence[Parent]]]) -> int:
         inserted = 0
@@ -82,10 +81,12 @@ class SqliteIndex(Index):
     def get_many(self, doc_ids: Sequence[str]) -> list[DocumentRow]:
         return self._all(queries.get_many(_WANTED), (json.dumps(list(doc_ids)),))
 
+    def latest_by_task(self, stage: str, task_id: str, choice: Choice) -> DocumentRow | None:
+        if choice.runs:
+            return super().latest_by_task(stage, task_id, choice)
+        return self._one(*queries.latest_by_task(stage, task_id, choice))
+
     def latest_by_tasks(self, stage: str, task_ids: Sequence[str], choice: Choice) -> dict[str, DocumentRow]:
-        if len(task_ids) == 1 and not choice.runs:
-            row = self._one(*queries.latest_by_task(stage, task_ids[0], choice))
-            return {} if row is None else {row.task_id: row}
         statement, values = queries.latest_by_tasks(_WANTED, stage, choice)
         # The list of tasks stands last in the text of the values, as ``wanted`` is read before the join.
         return {row.task_id: row for row in self._all(statement, (json.dumps(list(task_ids)), *values))}
@@ -254,6 +255,21 @@ def _identity(path: str) -> tuple[int, int] | None:
 
 def _place(connection: sqlite3.Connection, stage: str, task_id: str, logical_key_id: str) -> Place:
     return Place(*connection.execute(queries.PLACE, (stage, task_id, logical_key_id)).fetchone())
+
+
+def _insert(
+    connection: sqlite3.Connection, row: Mapping[str, Any], parents: Iterable[Parent], values: Sequence[Any]
+) -> int:
+    """Insert a row where it comes right here, and is not there yet; its ``seq``."""
+    there = connection.execute(queries.GET, (row["doc_id"],)).fetchone()
+    if there is not None:
+        raise DocumentIndexedError(queries.row_from(there))
+    now = _place(connection, row["stage"], row["task_id"], row["logical_key_id"])
+    if not now.is_held_by(row):
+        raise PlaceTakenError(now)
+    seq = connection.execute(queries.INSERT, values).lastrowid
+    _insert_parents(connection, row["doc_id"], parents)
+    return seq or 0
 
 
 def _insert_parents(connection: sqlite3.Connection, doc_id: str, parents: Iterable[Parent]) -> None:
