@@ -1,0 +1,113 @@
+"""One root for every error; each says what happened, to which document, and what to do next.
+
+The docstring of a class is its message: its ``{fields}`` are filled with what the error was made with.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from doc_io.printable import printable
+
+_LONGEST_FACT = 300  # characters; a task id or a model's text may be a megabyte, a message is for people
+
+
+class DocIOError(Exception):
+    """doc_io could not do this: {reason}."""
+
+    exit_code: ClassVar[int] = 1
+    """What the command line ends with when this error ends it."""
+
+    def __init__(self, **facts: object) -> None:
+        self.facts = facts
+        shown = {name: _shown(fact) for name, fact in facts.items()}
+        template = type(self).__doc__  # python -OO drops docstrings: the facts alone must do then
+        super().__init__(template.format(**shown) if template else f"{type(self).__name__}: {shown}")
+
+    def __reduce__(self) -> tuple[object, ...]:
+        # Exceptions are rebuilt from their positional arguments, and this one has none; a process pool needs it.
+        return (_rebuilt, (type(self), self.facts))
+
+
+class InvalidDocumentError(DocIOError, ValueError):
+    """{what} cannot be stored: {reason}. Nothing was written. {todo}"""
+
+    exit_code = 2
+
+
+class UnknownStatusError(DocIOError, ValueError):
+    """{status} is not a status. Nothing was written. Use one of: ok, truncated, parse_error, gen_error, skipped."""
+
+    exit_code = 2
+
+
+class UnknownStageError(DocIOError, ValueError):
+    """Stage {stage} is not one of the configured stages ({stages}). Nothing was written. Add it to the IO manager's `stages`, or correct `doc_io/stage`."""
+
+    exit_code = 2
+
+
+class ConfigurationError(DocIOError, ValueError):
+    """{setting} cannot be used: {reason}. {todo}"""
+
+    exit_code = 3
+
+
+class DocumentNotFoundError(DocIOError, FileNotFoundError):
+    """No {wanted} document for {of} (stage {stage}, task {task}); newest attempt: {newest}. Materialize it, or pin a version with `doc_io/version`."""
+
+    exit_code = 4
+
+
+class UnknownDocumentError(DocIOError, FileNotFoundError):
+    """There is no document {doc_id} in the index of {docs_root}. Look for it with `doc-io ls`, or rebuild the index with `doc-io reindex`."""
+
+    exit_code = 4
+
+
+class DocumentConflictError(DocIOError, FileExistsError):
+    """Document {doc_id} ({stage}, task {task}) exists already with other content ({difference}). A committed document never changes and nothing was written; save the new text as another attempt."""
+
+    exit_code = 5
+
+
+class DamagedDocumentError(DocIOError, OSError):
+    """Document {doc_id} in {doc_dir} is not whole: {reason}. Look at it with `doc-io verify`; the other attempts are in `doc-io history`."""
+
+    exit_code = 6
+
+
+class StorageError(DocIOError, OSError):
+    """The docs root {docs_root} could not {action} {path}: {reason}. Check that it is there, has room and may be written, then run the step again."""
+
+    exit_code = 7
+
+
+class IndexAccessError(DocIOError):
+    """The index {index} could not be used: {reason}. Check the database, or rebuild it from the files with `doc-io reindex`."""
+
+    exit_code = 8
+
+
+class IndexBusyError(IndexAccessError):
+    """The index {index} stayed locked for {seconds} s by another writer. Nothing was lost: run it again; if it stays so, look for a program that holds the database open in a transaction."""
+
+
+class IndexFormatError(IndexAccessError):
+    """{index} is not an index of doc_io: {reason}. It was not touched. Point `db_path` at another file."""
+
+
+class IndexVersionError(IndexAccessError):
+    """The index {index} has schema {found}, and this doc_io knows up to {known}. It was not touched. Upgrade doc_io."""
+
+
+class CommitUnknownError(IndexAccessError):
+    """The connection to the index {index} ended while document {doc_id} was being committed, so it may be there or not. Nothing was deleted. Save the same attempt again: it becomes one document either way."""
+
+
+def _shown(fact: object) -> str:
+    return printable(str(fact), limit=_LONGEST_FACT)
+
+
+def _rebuilt(kind: type[DocIOError], facts: dict[str, object]) -> DocIOError:
+    return kind(**facts)

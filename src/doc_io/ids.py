@@ -1,0 +1,124 @@
+"""Identity: keys, document ids, and the only place where a user's string becomes part of a path.
+
+Keys are unambiguous: every part is hashed with its length, so no two different inputs meet by concatenation.
+Path segments are injective (two strings never share one) and contained (none can leave its folder, on any storage).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from doc_io.errors import InvalidDocumentError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+ID_LENGTH = 16
+"""Characters of a logical key id and of a doc id: 82 bits, so that a billion documents meet with odds under 1 in 10^7."""
+
+_BASE36 = "0123456789abcdefghijklmnopqrstuvwxyz"
+_ID = re.compile(rf"[0-9a-z]{{{ID_LENGTH}}}")
+_PLAIN = re.compile(r"[A-Za-z0-9_-](?:[A-Za-z0-9_.-]*[A-Za-z0-9_-])?")
+_UNSAFE = re.compile(rb"[^A-Za-z0-9_.-]")
+_LONGEST_SEGMENT = 200  # bytes; a local name holds 255, and room is left for what a storage adds to a temporary name
+_KEPT_OF_LONG = 160
+
+
+def compute_logical_key_id(stage: str, identifiers: Mapping[str, str]) -> str:
+    """The identity of a product, whatever the attempt; the second folder of its path.
+
+    Args:
+        stage: Kind of document, for example ``"essay"``.
+        identifiers: What tells this product from others of its stage: ``source``, ``template_id``, ``model_id`` and
+            any of the user's own. The order does not matter; an absent name and an empty value are different keys.
+
+    Returns:
+        16 base36 characters, the same for the same input on every machine.
+
+    Raises:
+        InvalidDocumentError: A name or a value is not a string.
+    """
+    parts = ["logical_key", stage]
+    for name in sorted(identifiers):
+        parts += [name, identifiers[name]]
+    return _digest(parts)
+
+
+def new_doc_id(logical_key_id: str, run_id: str, attempt_or_ts: str | float) -> str:
+    """The id of one attempt; the third folder of its path.
+
+    Args:
+        logical_key_id: From `compute_logical_key_id`.
+        run_id: The run that makes the attempt.
+        attempt_or_ts: What tells this attempt from others of the run: a name, a number or a time.
+
+    Returns:
+        16 base36 characters; the same attempt sent twice gets the same id, any other gets another.
+
+    Raises:
+        InvalidDocumentError: An argument is not a string or a number.
+    """
+    if isinstance(attempt_or_ts, (int, float)):
+        attempt_or_ts = repr(attempt_or_ts)
+    return _digest(["document", logical_key_id, run_id, attempt_or_ts])
+
+
+def is_id(text: str) -> bool:
+    """Whether a text has the form of a doc id or a logical key id; says nothing about its being there."""
+    return _ID.fullmatch(text) is not None
+
+
+def path_segment(name: str) -> str:
+    """Turn any string into one name of a path.
+
+    Letters, digits, ``_``, ``-`` and inner dots stay; every other byte of the UTF-8 text is percent-encoded, and so is
+    a dot at either end (hidden files, ``.`` and ``..``; Windows drops a trailing one). A long name keeps its start and
+    ends in ``~`` and a hash; ``~`` appears nowhere else.
+
+    Args:
+        name: Any string, empty, hostile, or not valid Unicode.
+
+    Returns:
+        1 to 200 ASCII characters without a separator.
+    """
+    if len(name) <= _LONGEST_SEGMENT and _PLAIN.fullmatch(name):
+        return name
+    data = name.encode("utf-8", "surrogatepass")
+    if not data:
+        return "~"
+    encoded = _UNSAFE.sub(lambda match: b"%%%02X" % match[0], data).decode("ascii")
+    if encoded.startswith("."):
+        encoded = "%2E" + encoded[1:]
+    if encoded.endswith("."):
+        encoded = encoded[:-1] + "%2E"
+    if len(encoded) <= _LONGEST_SEGMENT:
+        return encoded
+    return f"{encoded[:_KEPT_OF_LONG]}~{hashlib.sha256(data).hexdigest()[:39]}"
+
+
+def doc_dir(stage: str, logical_key_id: str, doc_id: str) -> str:
+    """The folder of a document, relative to the docs root, with ``/`` between its three segments."""
+    return f"{path_segment(stage)}/{logical_key_id}/{doc_id}"
+
+
+def _digest(parts: Iterable[object]) -> str:
+    hasher = hashlib.sha256()
+    for part in parts:
+        if not isinstance(part, str):
+            raise InvalidDocumentError(
+                what=f"An identity with {part!r}",
+                reason=f"it is {type(part).__name__}, not a string",
+                todo="Give strings.",
+            )
+        data = part.encode("utf-8", "surrogatepass")
+        hasher.update(b"%d:" % len(data))
+        hasher.update(data)
+    number = int.from_bytes(hasher.digest(), "big")
+    characters = []
+    for _ in range(ID_LENGTH):
+        number, digit = divmod(number, 36)
+        characters.append(_BASE36[digit])
+    return "".join(characters)

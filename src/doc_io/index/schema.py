@@ -1,0 +1,60 @@
+"""The table and its indexes: one description, from which each engine makes its own statements.
+
+Which index answers which question (look at the query plan; tests do):
+
+- ``documents_ok_by_task``, ``documents_ok_by_key``: the latest ok. Partial, so that hundreds of newer failed attempts
+  cost nothing. No ``DESC``: read backwards they give newest first with ``seq`` as the tie-breaker; a descending column
+  would make the tie-breaker a sort (sqlite.org/queryplanner.html).
+- ``documents_by_task``, ``documents_by_key``: history, and the newest of any status.
+- ``documents_by_run``: one run's documents, and those of its tasks.
+- ``documents_by_parent``, ``document_parents_by_parent``: what was made from a document.
+- ``documents_usage``: token totals, read from the index alone.
+"""
+
+from __future__ import annotations
+
+from doc_io.document import COLUMNS
+
+SCHEMA_VERSION = 1
+"""Of the table. An index of a newer one is refused and left as it is."""
+
+INSERTED: tuple[str, ...] = tuple(column for column in COLUMNS if column != "seq")
+"""The columns a writer gives."""
+
+_INTEGERS = ("usage_prompt_tokens", "usage_completion_tokens", "usage_max_tokens", "raw_chars", "parsed_chars")
+_REQUIRED = ("doc_id", "logical_key_id", "stage", "task_id", "attempt", "status", "created_at", "doc_dir", "meta_small")
+
+
+def create_statements(seq: str, integer: str) -> list[str]:
+    """The statements that make an empty index.
+
+    Args:
+        seq: How this engine declares a primary key that grows.
+        integer: Its type for counts of up to 63 bits.
+    """
+    columns = [f"seq {seq}"]
+    for column in INSERTED:
+        kind = integer if column in _INTEGERS else "TEXT"
+        required = " NOT NULL" if column in _REQUIRED else ""
+        unique = " UNIQUE" if column == "doc_id" else ""
+        columns.append(f"{column} {kind}{required}{unique}")
+    body = ",\n    ".join(columns)
+    ok = "WHERE status = 'ok'"
+    return [
+        f"CREATE TABLE documents (\n    {body}\n)",
+        "CREATE TABLE document_parents (\n"
+        "    doc_id TEXT NOT NULL,\n"
+        f"    position {integer} NOT NULL,\n"
+        "    parent_doc_id TEXT NOT NULL,\n"
+        "    input_name TEXT NOT NULL,\n"
+        "    PRIMARY KEY (doc_id, position)\n)",
+        f"CREATE INDEX documents_ok_by_task ON documents (stage, task_id, created_at, seq) {ok}",
+        f"CREATE INDEX documents_ok_by_key ON documents (logical_key_id, created_at, seq) {ok}",
+        "CREATE INDEX documents_by_task ON documents (stage, task_id, created_at, seq)",
+        "CREATE INDEX documents_by_key ON documents (logical_key_id, created_at, seq)",
+        "CREATE INDEX documents_by_run ON documents (run_id, stage, task_id, created_at, seq)",
+        "CREATE INDEX documents_by_parent ON documents (parent_doc_id)",
+        "CREATE INDEX documents_usage ON documents"
+        " (model_id, template_id, usage_prompt_tokens, usage_completion_tokens)",
+        "CREATE INDEX document_parents_by_parent ON document_parents (parent_doc_id)",
+    ]

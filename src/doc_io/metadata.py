@@ -1,0 +1,216 @@
+"""The commit record, ``metadata.json``: everything the row says, and the manifest that tells a whole document from a torn one.
+
+Its bytes are a function of its content, and it carries its own checksum: a record that does not come out byte for byte
+the same when it is written again was altered.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from doc_io.document import COLUMNS, Parent, Status
+from doc_io.errors import InvalidDocumentError
+from doc_io.ids import doc_dir, is_id
+
+SCHEMA_VERSION = 1
+"""Of the record. A reader refuses a newer one; see `decode`."""
+
+RECORD_NAME = "metadata.json"
+RAW_NAME, PARSED_NAME, PROMPT_NAME = "raw.txt", "parsed.txt", "prompt.txt"
+EXTRAS_FOLDER = "extras"
+
+_LONGEST_RECORD = 64 * 2**20  # bytes; a record is read whole, and one that is larger is an attack or an accident
+
+
+class FileEntry(NamedTuple):
+    """What the manifest says of one file.
+
+    Attributes:
+        size: Its length in bytes.
+        sha256: Its hash in hexadecimal.
+    """
+
+    size: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Record:
+    """The content of one ``metadata.json``.
+
+    Attributes:
+        row: Every column of the index but ``seq`` and ``doc_dir``, which follow from the insert and from the ids.
+        parents: All documents it was made from.
+        files: The manifest: path inside the document's folder to size and hash; every file but the record itself.
+        extras: File of an extra to the name it was given.
+        metadata: What the writer attached.
+    """
+
+    row: Mapping[str, Any]
+    parents: tuple[Parent, ...]
+    files: Mapping[str, FileEntry]
+    extras: Mapping[str, str]
+    metadata: Mapping[str, Any]
+
+    @property
+    def doc_dir(self) -> str:
+        """Where the document must lie, relative to the docs root."""
+        return doc_dir(self.row["stage"], self.row["logical_key_id"], self.row["doc_id"])
+
+
+class RecordError(ValueError):
+    """Why a record does not hold true. `doc_io.errors.DamagedDocumentError` says of which document."""
+
+
+def file_entry(data: bytes) -> FileEntry:
+    """The manifest's entry for a file of these bytes."""
+    return FileEntry(len(data), hashlib.sha256(data).hexdigest())
+
+
+def encode_text(text: str) -> bytes:
+    """UTF-8 that keeps lone surrogates, so that any ``str`` comes back exactly (PEP 383 texts, broken JSON escapes)."""
+    return text.encode("utf-8", "surrogatepass")
+
+
+def decode_text(data: bytes) -> str:
+    """The text that `encode_text` was given.
+
+    Raises:
+        UnicodeDecodeError: The bytes are no such text.
+    """
+    return data.decode("utf-8", "surrogatepass")
+
+
+def encode(record: Record) -> bytes:
+    """The bytes of ``metadata.json``: JSON, one field a line, in ASCII, so that looking at it in a terminal is safe.
+
+    Raises:
+        InvalidDocumentError: The attached metadata holds what JSON cannot.
+    """
+    fields: dict[str, object] = {
+        "schema_version": SCHEMA_VERSION,
+        **record.row,
+        "parents": [parent._asdict() for parent in record.parents],
+        "files": {path: {"bytes": entry.size, "sha256": entry.sha256} for path, entry in record.files.items()},
+        "extras": record.extras,
+        "metadata": record.metadata,
+    }
+    try:
+        lines = [f'  "{name}": {_dumps(value)},\n' for name, value in fields.items()]
+    except (TypeError, ValueError, RecursionError) as error:
+        raise InvalidDocumentError(
+            what="A document", reason=f"its metadata is not JSON: {error}", todo="Give strings, numbers, lists and dicts."
+        ) from None
+    body = "".join(lines)
+    checksum = hashlib.sha256(body.encode("ascii")).hexdigest()
+    return f'{{\n{body}  "checksum": "{checksum}"\n}}\n'.encode("ascii")
+
+
+def decode(data: bytes) -> Record:
+    """Read a ``metadata.json`` that may be torn, altered or hostile.
+
+    Args:
+        data: The bytes of the file.
+
+    Returns:
+        The record; every field has its type, and `encode` gives the same bytes again.
+
+    Raises:
+        RecordError: It does not hold true, and why.
+    """
+    if len(data) > _LONGEST_RECORD:
+        raise RecordError("metadata.json is larger than 64 MiB")
+    if not _checksum_holds(data):
+        raise RecordError("metadata.json is cut short or altered: its checksum does not match")
+    fields = _parsed(data)
+    version = fields.pop("schema_version", None)
+    if version != SCHEMA_VERSION:
+        raise RecordError(f"metadata.json has schema version {version!r}, and this doc_io knows {SCHEMA_VERSION}")
+    del fields["checksum"]
+    try:
+        record = Record(
+            parents=tuple(Parent(**parent) for parent in fields.pop("parents")),
+            files={path: FileEntry(entry["bytes"], entry["sha256"]) for path, entry in fields.pop("files").items()},
+            extras=fields.pop("extras"),
+            metadata=fields.pop("metadata"),
+            row=fields,
+        )
+    except (KeyError, TypeError, AttributeError) as error:
+        raise RecordError(f"metadata.json lacks a field or has one of a wrong type: {error}") from None
+    _check_types(record)
+    try:
+        same = encode(record) == data
+    except InvalidDocumentError as error:
+        raise RecordError(f"metadata.json holds what no record can: {error.facts['reason']}") from None
+    if not same:
+        raise RecordError("metadata.json was not written by doc_io: its fields do not come out the same")
+    return record
+
+
+def _dumps(value: object) -> str:
+    if isinstance(value, Status):
+        value = value.value
+    return json.dumps(value, ensure_ascii=True, allow_nan=False)
+
+
+_CHECKSUM_LENGTH = len('  "checksum": ""\n}\n') + 64
+
+
+def _checksum_holds(data: bytes) -> bool:
+    if not data.startswith(b"{\n"):
+        return False
+    body, end = data[2:-_CHECKSUM_LENGTH], data[-_CHECKSUM_LENGTH:]
+    return end == b'  "checksum": "%s"\n}\n' % hashlib.sha256(body).hexdigest().encode("ascii")
+
+
+def _parsed(data: bytes) -> dict[str, Any]:
+    # The checksum only guards against accidents: anyone can compute one over a hostile record. Deep nesting raises
+    # RecursionError and a number of thousands of digits ValueError (Python's int_max_str_digits).
+    try:
+        fields = json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise RecordError(f"metadata.json is not JSON that can be read: {error}") from None
+    if not isinstance(fields, dict):
+        raise RecordError("metadata.json holds no object")
+    return fields
+
+
+def _check_types(record: Record) -> None:
+    row = record.row
+    if tuple(row) != RECORD_COLUMNS:
+        raise RecordError(f"metadata.json has other fields than a record: {sorted(set(row) ^ set(RECORD_COLUMNS))}")
+    for name, value in row.items():
+        if value is None:
+            if name in _REQUIRED:
+                raise RecordError(f"{name} is missing")
+        elif type(value) is not _TYPES.get(name, str):
+            raise RecordError(f"{name} is {type(value).__name__}")
+    if row["status"] not in _STATUSES:
+        raise RecordError("status is none of the five")
+    if not (is_id(row["doc_id"]) and is_id(row["logical_key_id"])):
+        raise RecordError("doc_id or logical_key_id is not an id")
+    if not _CREATED_AT.fullmatch(row["created_at"]):
+        raise RecordError("created_at is not a time in the form of the index")
+    for entry in record.files.values():
+        if type(entry.size) is not int or type(entry.sha256) is not str:
+            raise RecordError("an entry of the manifest has a wrong type")
+    for parent in record.parents:
+        if type(parent.doc_id) is not str or type(parent.input_name) is not str:
+            raise RecordError("a parent has a wrong type")
+    if type(record.metadata) is not dict or type(record.extras) is not dict:
+        raise RecordError("metadata or extras is no object")
+
+
+RECORD_COLUMNS: tuple[str, ...] = tuple(column for column in COLUMNS if column not in ("seq", "doc_dir"))
+"""What the record says of the row; ``seq`` follows from the insert, ``doc_dir`` from the ids."""
+
+_REQUIRED = frozenset({"doc_id", "logical_key_id", "stage", "task_id", "attempt", "status", "created_at", "meta_small"})
+_COUNTS = ("usage_prompt_tokens", "usage_completion_tokens", "usage_max_tokens", "raw_chars", "parsed_chars")
+_TYPES: dict[str, type] = {**dict.fromkeys(_COUNTS, int), "meta_small": dict}
+_STATUSES = frozenset(status.value for status in Status)
+_CREATED_AT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", re.ASCII)

@@ -1,0 +1,53 @@
+"""Text that is safe to show: no character of a model's answer can act on a terminal or hide in a message."""
+
+from __future__ import annotations
+
+import unicodedata
+
+# Categories that draw nothing by themselves: controls, formats (bidi overrides, zero widths), surrogates,
+# private use, unassigned, and the two separators that some terminals treat as newlines.
+_UNSHOWN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+
+
+def printable(text: str, *, keep: str = "", limit: int | None = None) -> str:
+    """Escape every character that could act instead of being seen.
+
+    Args:
+        text: Any text, hostile ones included.
+        keep: Characters to leave as they are; give ``"\\n\\t"`` to keep the lines of a text. Default: none.
+        limit: The longest result wanted, in characters of the text; a longer text ends in ``…``. Default: no limit.
+
+    Returns:
+        The text with control, format, private and surrogate characters as ``\\xNN``, ``\\uNNNN`` or ``\\UNNNNNNNN``.
+    """
+    cut = limit is not None and len(text) > limit
+    shown = text[:limit] if cut else text
+    if not shown.isprintable():
+        shown = "".join(_escaped(c) if c not in keep and unicodedata.category(c) in _UNSHOWN else c for c in shown)
+    return shown + "…" if cut else shown
+
+
+def fenced(text: str) -> str:
+    """A Markdown code block that shows a text as it is and lets none of it act.
+
+    Args:
+        text: Any text; control characters but newline and tab are escaped.
+
+    Returns:
+        The text between fences longer than any run of backticks in it, so that nothing inside can close the block
+        (CommonMark, "Fenced code blocks").
+    """
+    shown = printable(text, keep="\n\t")
+    longest = run = 0
+    for character in shown:
+        run = run + 1 if character == "`" else 0
+        longest = max(longest, run)
+    fence = "`" * max(3, longest + 1)
+    return f"{fence}text\n{shown}\n{fence}"
+
+
+def _escaped(character: str) -> str:
+    code = ord(character)
+    if code < 0x100:  # noqa: PLR2004 - the widths of Python's own escapes
+        return f"\\x{code:02x}"
+    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"  # noqa: PLR2004 - as above

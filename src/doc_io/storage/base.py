@@ -1,0 +1,90 @@
+"""What a storage promises: whole documents, created once, read exactly."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from upath import UPath
+
+
+@dataclass(frozen=True)
+class Capabilities:
+    """What a storage can do, declared and not guessed.
+
+    Attributes:
+        atomic_create: Of two writers of one document exactly one succeeds.
+        atomic_document: All files of a document appear at one instant.
+        durable: What was written survives a power cut once the call returns.
+    """
+
+    atomic_create: bool
+    atomic_document: bool
+    durable: bool
+
+
+class DocumentThereError(FileExistsError):
+    """Something lies already where a new document was to be; the store judges what it is."""
+
+
+class Storage(ABC):
+    """Where the folders of documents lie. Every path is relative to the root, with ``/`` between segments.
+
+    Every method raises `doc_io.errors.StorageError` where the storage itself fails; a missing file is
+    ``FileNotFoundError``.
+    """
+
+    capabilities: Capabilities
+    root: str
+    """The docs root as it may be shown: without credentials."""
+
+    @abstractmethod
+    def create(self, doc_dir: str, files: Mapping[str, bytes]) -> None:
+        """Write a new document, whole and durable when this returns.
+
+        Args:
+            doc_dir: Its folder.
+            files: Path inside the folder to content; ``metadata.json`` is the last one.
+
+        Raises:
+            DocumentThereError: Something lies there already; nothing was changed.
+            StorageError: It could not be written; no document is there.
+        """
+
+    @abstractmethod
+    def replace(self, path: str, data: bytes) -> None:
+        """Put new content in the place of a file, at one instant and durable."""
+
+    @abstractmethod
+    def set_aside(self, doc_dir: str) -> None:
+        """Take a folder that is no document out of the way of a new one; nothing is deleted."""
+
+    @abstractmethod
+    def sync(self, doc_dir: str, files: Iterable[str]) -> None:
+        """Make durable what another writer may only have begun to."""
+
+    @abstractmethod
+    def read(self, path: str) -> bytes:
+        """The content of a file.
+
+        Raises:
+            FileNotFoundError: It is not there.
+        """
+
+    @abstractmethod
+    def read_many(self, paths: Iterable[str]) -> Iterator[bytes | OSError]:
+        """The contents of many files in the order asked for; the error in the place of one that cannot be read."""
+
+    @abstractmethod
+    def upath(self, path: str) -> UPath:
+        """The file or folder as a `UPath`, for code that wants to open it by itself."""
+
+    @abstractmethod
+    def url(self, path: str) -> str:
+        """The file or folder as a URL, without credentials."""
+
+    def close(self) -> None:
+        """Let go of connections. Using the storage again opens new ones."""
