@@ -1,0 +1,25 @@
+"""What every test of the suite shares: a Hypothesis profile, and skips that are counted and must be on a list."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+from tests.skips import is_allowed
+
+# No deadline: a shared machine is slow at times, and a slow example is no bug. No database: CI starts from a clean clone.
+settings.register_profile("doc_io", deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("doc_io")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Fail a run in which a test was skipped for a reason that is not on the list."""
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if reporter is None:  # a worker of xdist: the controller has every report
+        return
+    reasons = {report.longrepr[2].removeprefix("Skipped: ") for report in reporter.stats.get("skipped", ()) if report.longrepr}
+    strange = sorted(reason for reason in reasons if not is_allowed(reason))
+    if strange:
+        reporter.write_line(f"Skipped for reasons that tests/skips.py does not list: {strange}", red=True)
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
