@@ -277,9 +277,7 @@ def as_document(value: object) -> Document:
         return value
     if isinstance(value, str):
         return Document(value)
-    raise InvalidDocumentError(
-        what=f"A value of type {type(value).__name__}", reason="it is not text", todo=_NO_TEXT
-    )
+    raise InvalidDocumentError(what=f"A value of type {type(value).__name__}", reason="it is not text", todo=_NO_TEXT)
 
 
 def _check_text(name: str, value: object) -> None:

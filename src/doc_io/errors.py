@@ -77,6 +77,12 @@ class DamagedDocumentError(DocIOError, OSError):
     exit_code = 6
 
 
+class MissingTextError(DocIOError, FileNotFoundError):
+    """Document {doc_id} (status {status}) has no {which} text. Read another one of: text, raw, parsed, prompt; or see what it has with `doc-io show {doc_id}`."""
+
+    exit_code = 4
+
+
 class StorageError(DocIOError, OSError):
     """The docs root {docs_root} could not {action} {path}: {reason}. Check that it is there, has room and may be written, then run the step again."""
 

@@ -89,7 +89,7 @@ def path_segment(name: str) -> str:
     data = name.encode("utf-8", "surrogatepass")
     if not data:
         return "~"
-    encoded = _UNSAFE.sub(lambda match: b"%%%02X" % match[0], data).decode("ascii")
+    encoded = _UNSAFE.sub(lambda match: b"%%%02X" % match[0][0], data).decode("ascii")
     if encoded.startswith("."):
         encoded = "%2E" + encoded[1:]
     if encoded.endswith("."):

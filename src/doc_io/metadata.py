@@ -104,7 +104,9 @@ def encode(record: Record) -> bytes:
         lines = [f'  "{name}": {_dumps(value)},\n' for name, value in fields.items()]
     except (TypeError, ValueError, RecursionError) as error:
         raise InvalidDocumentError(
-            what="A document", reason=f"its metadata is not JSON: {error}", todo="Give strings, numbers, lists and dicts."
+            what="A document",
+            reason=f"its metadata is not JSON: {error}",
+            todo="Give strings, numbers, lists and dicts.",
         ) from None
     body = "".join(lines)
     checksum = hashlib.sha256(body.encode("ascii")).hexdigest()

@@ -22,6 +22,11 @@ class Place:
     newest_created_at: str | None = None
     prev_doc_id: str | None = None
 
+    def is_held_by(self, row: Mapping[str, Any]) -> bool:
+        """Whether a new row comes right here: later than the newest of its task, and next to the one it supersedes."""
+        later = self.newest_created_at is None or self.newest_created_at < row["created_at"]
+        return later and self.prev_doc_id == row["lineage_prev_doc_id"]
+
 
 class PlaceTakenError(Exception):
     """Another writer came first, so that the new document's time or predecessor no longer holds.
@@ -76,19 +81,18 @@ class Index(ABC):
         """Where a new document of this task and key would come."""
 
     @abstractmethod
-    def insert(self, row: Mapping[str, Any], parents: Iterable[Parent], place: Place) -> DocumentRow:
+    def insert(self, row: Mapping[str, Any], parents: Iterable[Parent]) -> DocumentRow:
         """Commit one row, durable when this returns.
 
         Args:
-            row: Every column but ``seq``.
+            row: Every column but ``seq``. Its ``created_at`` and ``lineage_prev_doc_id`` claim a `Place`.
             parents: The documents it was made from.
-            place: Where the row says that it comes.
 
         Returns:
             The row as it is in the table.
 
         Raises:
-            PlaceTakenError: It no longer comes there; nothing was inserted.
+            PlaceTakenError: The place it claims is another's; nothing was inserted.
             DocumentIndexedError: There is such a doc_id; nothing was inserted.
             CommitUnknownError: It may or may not be committed.
         """

@@ -106,7 +106,7 @@ class LocalStorage(Storage):
 
     def read(self, path: str) -> bytes:
         try:
-            descriptor = os.open(f"{self.root}/{path}", _READ)
+            descriptor = os.open(self._path(path), _READ)
         except FileNotFoundError:
             raise
         except OSError as error:
@@ -141,6 +141,8 @@ class LocalStorage(Storage):
         return Path(self._path(path)).as_uri()
 
     def _path(self, path: str) -> str:
+        if "/../" in f"/{path}/":  # only a forged row or record can say so
+            raise StorageError(docs_root=self.root, action="use", path=path, reason="the path leaves the docs root")
         return f"{self.root}/{path}"
 
     def _make_temporary(self, temporary: str, key_folder: str) -> None:

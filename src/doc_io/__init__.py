@@ -1,0 +1,83 @@
+"""doc_io: a document store for Dagster pipelines that write text; assets just return text.
+
+The public names below are imported when they are first asked for, so that a reader of files need not wait for Dagster.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from doc_io.dagster.io_manager import DocDirIOManager
+    from doc_io.dagster.resource import DocumentsIndex
+    from doc_io.document import Document, DocumentRow, DocumentsByPartition, Parent, Status, Usage
+    from doc_io.errors import (
+        CommitUnknownError,
+        ConfigurationError,
+        DamagedDocumentError,
+        DocIOError,
+        DocumentConflictError,
+        DocumentNotFoundError,
+        IndexAccessError,
+        IndexBusyError,
+        IndexFormatError,
+        IndexVersionError,
+        InvalidDocumentError,
+        MissingTextError,
+        StorageError,
+        UnknownDocumentError,
+        UnknownStageError,
+        UnknownStatusError,
+    )
+    from doc_io.ids import compute_logical_key_id, new_doc_id
+    from doc_io.parsers import register_parser
+    from doc_io.store import DocumentStore
+    from doc_io.stored import StoredDocument
+
+_HOMES = {
+    "doc_io.dagster.io_manager": ("DocDirIOManager",),
+    "doc_io.dagster.resource": ("DocumentsIndex",),
+    "doc_io.document": ("Document", "DocumentRow", "DocumentsByPartition", "Parent", "Status", "Usage"),
+    "doc_io.errors": (
+        "CommitUnknownError",
+        "ConfigurationError",
+        "DamagedDocumentError",
+        "DocIOError",
+        "DocumentConflictError",
+        "DocumentNotFoundError",
+        "IndexAccessError",
+        "IndexBusyError",
+        "IndexFormatError",
+        "IndexVersionError",
+        "InvalidDocumentError",
+        "MissingTextError",
+        "StorageError",
+        "UnknownDocumentError",
+        "UnknownStageError",
+        "UnknownStatusError",
+    ),
+    "doc_io.ids": ("compute_logical_key_id", "new_doc_id"),
+    "doc_io.parsers": ("register_parser",),
+    "doc_io.store": ("DocumentStore",),
+    "doc_io.stored": ("StoredDocument",),
+}
+_HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
+
+__all__ = [  # noqa: PLE0604 - spelled by _HOMES, which a test compares with the imports above
+    *sorted(_HOME_OF)
+]
+
+
+def __getattr__(name: str) -> object:
+    try:
+        module = _HOME_OF[name]
+    except KeyError:
+        raise AttributeError(f"module 'doc_io' has no attribute {name!r}") from None
+    value = getattr(importlib.import_module(module), name)
+    globals()[name] = value  # the next look-up does not come here
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

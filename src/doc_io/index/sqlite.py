@@ -1,0 +1,259 @@
+"""The index in a SQLite file: safe with threads, processes and forks; a committed row survives power loss."""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+import threading
+import weakref
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from typing import Any, TypeVar
+
+from doc_io.document import DocumentRow, Parent, Status
+from doc_io.errors import IndexAccessError, IndexBusyError, IndexFormatError, IndexVersionError
+from doc_io.folders import make_durable_folder, sync_folder
+from doc_io.index import queries
+from doc_io.index.base import Choice, DocumentIndexedError, Index, Place, PlaceTakenError
+from doc_io.index.schema import SCHEMA_VERSION, create_statements
+
+BUSY_SECONDS = 30
+"""How long a writer waits for others (sqlite.org/pragma.html#pragma_busy_timeout)."""
+
+APPLICATION_ID = 0x646F6369
+"""``doci`` in the header of the file: tells an index from any other database (sqlite.org/pragma.html#pragma_application_id)."""
+
+_WANTED = "(SELECT value AS task, key AS position FROM json_each(?)) AS wanted"
+
+_T = TypeVar("_T")
+
+# A connection that came over a fork may be neither used nor closed: both would act on the parent's locks and its
+# write-ahead log (sqlite.org/howtocorrupt.html, section 2.6). Kept here it is never garbage either.
+_inherited: list[sqlite3.Connection] = []
+
+
+class SqliteIndex(Index):
+    """An index in one file, made with its folders on first use.
+
+    Args:
+        path: The database file.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.name = os.path.abspath(os.fspath(path))
+        self._held = threading.local()
+        self._open: weakref.WeakSet[_Held] = weakref.WeakSet()
+        self._lock = threading.Lock()
+
+    def place(self, stage: str, task_id: str, logical_key_id: str) -> Place:
+        return self._ask(lambda connection: _place(connection, stage, task_id, logical_key_id))
+
+    def insert(self, row: Mapping[str, Any], parents: Iterable[Parent]) -> DocumentRow:
+        values = queries.values_of(row)
+        with self._transaction() as connection:
+            now = _place(connection, row["stage"], row["task_id"], row["logical_key_id"])
+            there = connection.execute(queries.GET, (row["doc_id"],)).fetchone()
+            if there is not None:
+                raise DocumentIndexedError(queries.row_from(there))
+            if not now.is_held_by(row):
+                raise PlaceTakenError(now)
+            seq = connection.execute(queries.INSERT, values).lastrowid
+            _insert_parents(connection, row["doc_id"], parents)
+        return DocumentRow(seq=seq or 0, **{**row, "status": Status(row["status"])})
+
+    def insert_many(self, rows: Iterable[tuple[Mapping[str, Any], Sequence[Parent]]]) -> int:
+        inserted = 0
+        with self._transaction() as connection:
+            for row, parents in rows:
+                if connection.execute(f"{queries.INSERT} ON CONFLICT DO NOTHING", queries.values_of(row)).rowcount:
+                    _insert_parents(connection, row["doc_id"], parents)
+                    inserted += 1
+        return inserted
+
+    def get(self, doc_id: str) -> DocumentRow | None:
+        return self._one(queries.GET, (doc_id,))
+
+    def get_many(self, doc_ids: Sequence[str]) -> list[DocumentRow]:
+        return self._all(queries.get_many(_WANTED), (json.dumps(list(doc_ids)),))
+
+    def latest_by_tasks(self, stage: str, task_ids: Sequence[str], choice: Choice) -> dict[str, DocumentRow]:
+        if len(task_ids) == 1 and not choice.runs:
+            row = self._one(*queries.latest_by_task(stage, task_ids[0], choice))
+            return {} if row is None else {row.task_id: row}
+        statement, values = queries.latest_by_tasks(_WANTED, stage, choice)
+        # The list of tasks stands last in the text of the values, as ``wanted`` is read before the join.
+        return {row.task_id: row for row in self._all(statement, (json.dumps(list(task_ids)), *values))}
+
+    def latest_by_logical(self, logical_key_id: str, status: Collection[Status]) -> DocumentRow | None:
+        return self._one(*queries.latest_by_logical(logical_key_id, frozenset(status)))
+
+    def history(self, stage: str, task_id: str) -> list[DocumentRow]:
+        return self._all(queries.HISTORY, (stage, task_id))
+
+    def parents(self, doc_id: str) -> list[Parent]:
+        found = self._ask(lambda connection: connection.execute(queries.PARENTS, (doc_id,)).fetchall())
+        return [Parent(*values) for values in found]
+
+    def children(self, doc_id: str) -> list[DocumentRow]:
+        return self._all(queries.CHILDREN, (doc_id, doc_id))
+
+    def scan(self) -> Iterator[DocumentRow]:
+        # A page at a time: one long read would keep SQLite from emptying its write-ahead log.
+        last = 0
+        while page := self._all(queries.SCAN, (last,)):
+            yield from page
+            last = page[-1].seq
+
+    def close(self) -> None:
+        with self._lock:
+            held, self._open = list(self._open), weakref.WeakSet()
+            self._held = threading.local()
+        for each in held:
+            each.close()
+
+    def _one(self, statement: str, values: Sequence[Any]) -> DocumentRow | None:
+        found = self._ask(lambda connection: connection.execute(statement, values).fetchone())
+        return None if found is None else queries.row_from(found)
+
+    def _all(self, statement: str, values: Sequence[Any]) -> list[DocumentRow]:
+        found = self._ask(lambda connection: connection.execute(statement, values).fetchall())
+        return [queries.row_from(values) for values in found]
+
+    def _ask(self, question: Callable[[sqlite3.Connection], _T]) -> _T:
+        try:
+            return question(self._connection())
+        except sqlite3.Error as error:
+            raise self._error(error) from error
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        try:
+            connection = self._connection()
+            # IMMEDIATE: a transaction that begins by reading cannot become a writer after another one wrote; it would
+            # fail with SQLITE_BUSY at once (sqlite.org/lang_transaction.html).
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield connection
+                connection.execute("COMMIT")
+            except BaseException:
+                with suppress(sqlite3.Error):  # SQLite may have rolled back by itself, on a full disk for one
+                    connection.execute("ROLLBACK")
+                raise
+        except sqlite3.Error as error:
+            raise self._error(error) from error
+
+    def _connection(self) -> sqlite3.Connection:
+        """This thread's connection in this process, to the file that has the name now."""
+        held: _Held | None = getattr(self._held, "held", None)
+        if held is not None and held.still_holds(self.name):
+            return held.connection
+        if held is not None:
+            with self._lock:
+                self._open.discard(held)
+            held.close()
+        self._held.held = held = _Held(self._connect(), self.name)
+        with self._lock:
+            self._open.add(held)
+        return held.connection
+
+    def _connect(self) -> sqlite3.Connection:
+        if not os.path.exists(self.name):
+            try:
+                make_durable_folder(os.path.dirname(self.name))
+            except OSError as error:
+                raise IndexAccessError(index=self.name, reason=f"its folder cannot be made: {error}") from error
+        # Another thread only ever closes a connection (`close`), hence no check of the thread.
+        connection = sqlite3.connect(self.name, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
+        try:
+            self._prepare(connection)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def _prepare(self, connection: sqlite3.Connection) -> None:
+        if not self._is_index(connection):
+            self._create(connection)
+        # NORMAL loses the last commits on power loss (sqlite.org/pragma.html#pragma_synchronous); an acknowledged row
+        # must stay.
+        connection.execute("PRAGMA synchronous = FULL")
+
+    def _is_index(self, connection: sqlite3.Connection) -> bool:
+        """Whether the file holds our table; False for an empty one. Only reads."""
+        application = connection.execute("PRAGMA application_id").fetchone()[0]
+        version = connection.execute("PRAGMA user_version").fetchone()[0]
+        if application == APPLICATION_ID:
+            if version > SCHEMA_VERSION:
+                raise IndexVersionError(index=self.name, found=version, known=SCHEMA_VERSION)
+            return True
+        if connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] or application or version:
+            raise IndexFormatError(index=self.name, reason="it is a database of something else")
+        return False
+
+    def _create(self, connection: sqlite3.Connection) -> None:
+        # WAL: readers do not wait for the writer, nor it for them; it stays with the file (sqlite.org/wal.html).
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            if not self._is_index(connection):  # another process may have been first
+                for statement in create_statements(seq="INTEGER PRIMARY KEY", integer="INTEGER"):
+                    connection.execute(statement)
+                connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+                connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+            connection.execute("COMMIT")
+        except BaseException:
+            with suppress(sqlite3.Error):
+                connection.execute("ROLLBACK")
+            raise
+        sync_folder(os.path.dirname(self.name))
+
+    def _error(self, error: sqlite3.Error) -> IndexAccessError:
+        reason = str(error)
+        if "locked" in reason or "busy" in reason:  # Python 3.10 has no sqlite_errorcode
+            return IndexBusyError(index=self.name, seconds=BUSY_SECONDS)
+        if "not a database" in reason:
+            return IndexFormatError(index=self.name, reason=reason)
+        return IndexAccessError(index=self.name, reason=reason)
+
+
+class _Held:
+    """A connection, and what must still be true for it to be used."""
+
+    def __init__(self, connection: sqlite3.Connection, path: str) -> None:
+        self.connection = connection
+        self._process = os.getpid()
+        self._file = _identity(path)
+
+    def still_holds(self, path: str) -> bool:
+        # The file may have been deleted or replaced: what is written to the old one would be gone with it.
+        return self._process == os.getpid() and self._file == _identity(path)
+
+    def close(self) -> None:
+        if self._process == os.getpid():
+            self.connection.close()
+        else:
+            _inherited.append(self.connection)
+
+    def __del__(self) -> None:  # the thread ended, or the index was dropped without close()
+        self.close()
+
+
+def _identity(path: str) -> tuple[int, int] | None:
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
+def _place(connection: sqlite3.Connection, stage: str, task_id: str, logical_key_id: str) -> Place:
+    return Place(*connection.execute(queries.PLACE, (stage, task_id, logical_key_id)).fetchone())
+
+
+def _insert_parents(connection: sqlite3.Connection, doc_id: str, parents: Iterable[Parent]) -> None:
+    connection.executemany(
+        queries.INSERT_PARENT,
+        [(doc_id, position, parent.doc_id, parent.input_name) for position, parent in enumerate(parents)],
+    )

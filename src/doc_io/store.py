@@ -1,0 +1,406 @@
+"""The store: storage and index together keep the promises; what `save` acknowledged is there.
+
+Order of a write: the files, durable; then the row, committed. A row never points to a document that is not whole.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import secrets
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from doc_io.document import OK, Document, DocumentRow, Parent, Status, as_document
+from doc_io.draft import Draft, Origin, make_draft, next_created_at
+from doc_io.errors import DamagedDocumentError, DocumentConflictError, MissingTextError
+from doc_io.index.base import Choice, DocumentIndexedError, Index, Place, PlaceTakenError
+from doc_io.index.open import open_index
+from doc_io.metadata import (
+    PARSED_NAME,
+    PROMPT_NAME,
+    RAW_NAME,
+    RECORD_NAME,
+    Record,
+    RecordError,
+    decode,
+    decode_text,
+    encode,
+    file_entry,
+)
+from doc_io.parsers import parse
+from doc_io.storage.base import DocumentThereError, Storage
+from doc_io.storage.open import open_storage
+from doc_io.stored import StoredDocument
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from typing_extensions import Self
+    from upath import UPath
+
+Which = Literal["text", "raw", "parsed", "prompt"]
+"""Which text of a document: ``text`` is the parsed one where there is one, else the raw one."""
+
+
+class DocumentStore:
+    """Documents under one docs root, indexed in one database; a context manager.
+
+    It may be shared by threads and used after a fork; nothing is opened before it is needed.
+
+    Args:
+        docs_root: A folder, made on first use, or a URL that fsspec knows.
+        db_path: The SQLite file of the index, made on first use. Default: ``db/documents.sqlite`` beside a local docs
+            root, ``data/db/documents.sqlite`` for a remote one.
+        db_url: A database URL instead; wins over ``db_path``. Default: none.
+        storage_options: Handed to fsspec. Default: none.
+
+    Raises:
+        ConfigurationError: The root or the URL cannot be used.
+    """
+
+    def __init__(
+        self,
+        docs_root: str | os.PathLike[str],
+        db_path: str | os.PathLike[str] | None = None,
+        *,
+        db_url: str | None = None,
+        storage_options: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.storage: Storage = open_storage(docs_root, storage_options)
+        self.index: Index = open_index(db_path or _beside(self.storage), db_url)
+
+    @property
+    def docs_root(self) -> str:
+        """The docs root as it may be shown: without credentials."""
+        return self.storage.root
+
+    def save(
+        self,
+        document: Document | str,
+        *,
+        stage: str,
+        task_id: str,
+        run_id: str | None = None,
+        attempt: str | None = None,
+        asset_key: str | None = None,
+        parents: Iterable[Parent | str] = (),
+        experiment_id: str | None = None,
+        prompt_path: str | None = None,
+    ) -> DocumentRow:
+        """Write a document; it is acknowledged, durable and visible to every reader when this returns.
+
+        The same attempt saved again is the same document: nothing changes and its row is returned.
+
+        Args:
+            document: The text, alone or with what is known of it.
+            stage: Kind of document.
+            task_id: What it was made for.
+            run_id: The run that made it. Default: none.
+            attempt: What tells this attempt from others of its run. Default: a name that no other attempt has.
+            asset_key: The asset as text. Default: none.
+            parents: Every document it was made from, as doc ids or with the input's name; one alone is the primary
+                one. Default: only ``Document.parent_doc_id``.
+            experiment_id: The experiment it belongs to. Default: none.
+            prompt_path: The file, relative to the docs root, of another document that was its prompt. Default: its own
+                prompt.txt, where it has one.
+
+        Returns:
+            The row.
+
+        Raises:
+            InvalidDocumentError: It cannot be stored; nothing was written.
+            DocumentConflictError: The attempt exists with other content; nothing was changed.
+            StorageError: The docs root failed; there is no such document.
+            IndexAccessError: The index failed. The files stay; save the same attempt again, or reindex.
+        """
+        document = parse(as_document(document))
+        named = tuple(Parent(each) if isinstance(each, str) else each for each in parents)
+        if document.parent_doc_id is None and len(named) == 1:
+            document = dataclasses.replace(document, parent_doc_id=named[0].doc_id)
+        origin = Origin(
+            stage=stage,
+            task_id=task_id,
+            attempt=secrets.token_hex(8) if attempt is None else attempt,
+            run_id=run_id,
+            asset_key=asset_key,
+            experiment_id=experiment_id,
+            prompt_path=prompt_path,
+            parents=named,
+        )
+        draft = make_draft(document, origin)
+        place = self.index.place(stage, task_id, draft.row["logical_key_id"])
+        record = self._write(draft, _placed(draft, place))
+        return self._commit(draft, record)
+
+    def get(self, doc_id: str) -> DocumentRow | None:
+        """The row of one version; ``None`` where the index has none."""
+        return self.index.get(doc_id)
+
+    def get_latest_by_task(
+        self,
+        stage: str,
+        task_id: str,
+        status: Collection[Status | str] = OK,
+        *,
+        runs: Sequence[str] = (),
+        as_of: str | None = None,
+    ) -> DocumentRow | None:
+        """The newest document of a task, by ``created_at`` and then ``seq``.
+
+        Args:
+            stage: Kind of document, as it was saved.
+            task_id: What it was made for.
+            status: Which outcomes count. Default: only ``ok``.
+            runs: Runs whose documents win over newer ones of others, the most wanted run first. Default: none.
+            as_of: Only what was made up to this time, in the form of ``created_at``. Default: until now.
+
+        Returns:
+            The row, or ``None`` where the task has no such document.
+
+        Raises:
+            IndexBusyError: The database stayed locked for longer than its time-out.
+        """
+        return self.get_latest_by_tasks(stage, [task_id], status, runs=runs, as_of=as_of).get(task_id)
+
+    def get_latest_by_tasks(
+        self,
+        stage: str,
+        task_ids: Iterable[str],
+        status: Collection[Status | str] = OK,
+        *,
+        runs: Sequence[str] = (),
+        as_of: str | None = None,
+    ) -> dict[str, DocumentRow]:
+        """The newest document of each of many tasks, in one query.
+
+        Args:
+            stage: Kind of document, as it was saved.
+            task_ids: The tasks, in the order the result is wanted.
+            status: Which outcomes count. Default: only ``ok``.
+            runs: As for `get_latest_by_task`.
+            as_of: As for `get_latest_by_task`.
+
+        Returns:
+            Task to row; a task without such a document is left out.
+        """
+        choice = Choice(frozenset(Status(each) for each in status), tuple(runs), as_of)
+        wanted = [task_id for task_id in dict.fromkeys(task_ids) if "\0" not in task_id]  # no task can be called that
+        return self.index.latest_by_tasks(stage, wanted, choice) if wanted else {}
+
+    def get_latest_by_logical(self, logical_key_id: str, status: Collection[Status | str] = OK) -> DocumentRow | None:
+        """The newest document of a logical key; ``None`` where there is none."""
+        return self.index.latest_by_logical(logical_key_id, frozenset(Status(each) for each in status))
+
+    def history(self, stage: str, task_id: str) -> list[DocumentRow]:
+        """Every version of a task, newest first, whatever its status."""
+        return self.index.history(stage, task_id)
+
+    def parents(self, doc_id: str) -> list[Parent]:
+        """What a document was made from: every parent, with the input it came in by."""
+        return self.index.parents(doc_id)
+
+    def children(self, doc_id: str) -> list[DocumentRow]:
+        """What was made from a document, newest first."""
+        return self.index.children(doc_id)
+
+    def read(self, row: DocumentRow, which: Which = "text") -> str:
+        """A text of a document, exactly as it was saved.
+
+        Args:
+            row: Which document.
+            which: Which text of it. Default: the parsed one where there is one, else the raw one.
+
+        Raises:
+            MissingTextError: It has no such text.
+            DamagedDocumentError: The file is gone, or is not what was saved.
+        """
+        return self._text(row, which, self.read_bytes(row, which))
+
+    def read_bytes(self, row: DocumentRow, which: Which = "text") -> bytes:
+        """The bytes of a text's file. Arguments and errors as for `read`."""
+        try:
+            return self.storage.read(_path(row, which))
+        except FileNotFoundError as error:
+            raise _gone(row, which, error) from None
+
+    def read_many(self, rows: Iterable[DocumentRow], which: Which = "text") -> dict[str, str]:
+        """The texts of many documents, read the fastest way this storage has.
+
+        Args:
+            rows: Which documents.
+            which: Which text of each. Default: as for `read`.
+
+        Returns:
+            doc_id to text, in the order of ``rows``.
+
+        Raises:
+            MissingTextError: One has no such text.
+            DamagedDocumentError: A file of one is gone, or is not what was saved.
+        """
+        wanted = list(rows)
+        texts = {}
+        for row, data in zip(wanted, self.storage.read_many([_path(row, which) for row in wanted]), strict=True):
+            if isinstance(data, FileNotFoundError):
+                raise _gone(row, which, data)
+            if isinstance(data, OSError):
+                raise data
+            texts[row.doc_id] = self._text(row, which, data)
+        return texts
+
+    def stored(self, row: DocumentRow) -> StoredDocument:
+        """The document of a row, its texts read when they are asked for."""
+        return StoredDocument(self, row)
+
+    def record(self, row: DocumentRow) -> Record:
+        """The commit record of a document, as it lies on disk.
+
+        Raises:
+            DamagedDocumentError: It does not hold true.
+        """
+        try:
+            return decode(self.storage.read(f"{row.doc_dir}/{RECORD_NAME}"))
+        except FileNotFoundError as error:
+            raise _gone(row, RECORD_NAME, error) from None
+        except RecordError as error:
+            raise DamagedDocumentError(doc_id=row.doc_id, doc_dir=row.doc_dir, reason=error) from None
+
+    def resolve_doc_dir(self, row: DocumentRow) -> UPath:
+        """The folder of a document, to open or to list."""
+        return self.storage.upath(row.doc_dir)
+
+    def close(self) -> None:
+        """Let go of files and connections. Using the store again opens them again."""
+        self.index.close()
+        self.storage.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"DocumentStore({self.docs_root!r}, index={self.index.name!r})"
+
+    def _write(self, draft: Draft, record: Record) -> Record:
+        """The files, durable. What lies there already counts where it is this very document."""
+        files = {**draft.contents, RECORD_NAME: encode(record)}
+        try:
+            self.storage.create(draft.doc_dir, files)
+        except DocumentThereError:
+            there = self._whole(draft.doc_dir)
+            if there is not None:
+                _refuse_other(draft, there)
+                self.storage.sync(draft.doc_dir, files)
+                return there
+            committed = self.index.get(draft.row["doc_id"])
+            if committed is not None:
+                _refuse_other(draft, record, committed)
+            # No document: its writer died or its disk failed before it was acknowledged.
+            self.storage.set_aside(draft.doc_dir)
+            self.storage.create(draft.doc_dir, files)
+        return record
+
+    def _commit(self, draft: Draft, record: Record) -> DocumentRow:
+        """The row, durable. Another writer may come first: then the record is written again with its new place."""
+        while True:
+            try:
+                return self.index.insert({**record.row, "doc_dir": draft.doc_dir}, record.parents)
+            except PlaceTakenError as taken:
+                record = _placed(draft, taken.place)
+                self.storage.replace(f"{draft.doc_dir}/{RECORD_NAME}", encode(record))
+            except DocumentIndexedError as indexed:
+                _refuse_other(draft, record, indexed.row)
+                committed = draft.record(indexed.row.created_at, indexed.row.lineage_prev_doc_id)
+                if committed != record:  # the row outlived its folder, which was written anew just now
+                    self.storage.replace(f"{draft.doc_dir}/{RECORD_NAME}", encode(committed))
+                return indexed.row
+
+    def _whole(self, doc_dir: str) -> Record | None:
+        """The record of what lies in a folder, where all of it is there; else ``None``."""
+        try:
+            record = decode(self.storage.read(f"{doc_dir}/{RECORD_NAME}"))
+            paths = list(record.files)
+            found = self.storage.read_many([f"{doc_dir}/{path}" for path in paths])
+            for path, data in zip(paths, found, strict=True):
+                if isinstance(data, FileNotFoundError) or (
+                    isinstance(data, bytes) and file_entry(data) != record.files[path]
+                ):
+                    return None
+                if isinstance(data, OSError):
+                    raise data
+        except (FileNotFoundError, NotADirectoryError, RecordError):
+            return None
+        return record
+
+    def _text(self, row: DocumentRow, which: Which, data: bytes) -> str:
+        try:
+            text = decode_text(data)
+        except UnicodeDecodeError:
+            raise DamagedDocumentError(
+                doc_id=row.doc_id, doc_dir=row.doc_dir, reason=f"its {which} text is not UTF-8"
+            ) from None
+        chars = _chars(row, which)
+        if chars is not None and chars != len(text):
+            raise DamagedDocumentError(
+                doc_id=row.doc_id,
+                doc_dir=row.doc_dir,
+                reason=f"its {which} text has {len(text)} characters and not {chars}",
+            )
+        return text
+
+
+def _beside(storage: Storage) -> Path:
+    if "://" in storage.root:
+        return Path("data/db/documents.sqlite")
+    return Path(storage.root).parent / "db" / "documents.sqlite"
+
+
+def _placed(draft: Draft, place: Place) -> Record:
+    return draft.record(next_created_at(place.newest_created_at), place.prev_doc_id)
+
+
+def _refuse_other(draft: Draft, there: Record, committed: DocumentRow | None = None) -> None:
+    """Raise where what is there under the doc_id is another document."""
+    difference = draft.difference(there)
+    if difference is None and committed is not None:
+        difference = next(
+            (f"another {column}" for column, value in draft.row.items() if getattr(committed, column) != value), None
+        )
+    if difference is not None:
+        row = draft.row
+        raise DocumentConflictError(
+            doc_id=row["doc_id"], stage=row["stage"], task=row["task_id"], difference=difference
+        )
+
+
+def _path(row: DocumentRow, which: Which) -> str:
+    if which == "text":
+        which = "raw" if row.parsed_chars is None else "parsed"
+    if which == "raw" and row.raw_chars is not None:
+        return f"{row.doc_dir}/{RAW_NAME}"
+    if which == "parsed" and row.parsed_chars is not None:
+        return f"{row.doc_dir}/{PARSED_NAME}"
+    if which == "prompt" and row.prompt_path is not None:
+        return row.prompt_path
+    raise MissingTextError(doc_id=row.doc_id, status=row.status, which=which)
+
+
+def _chars(row: DocumentRow, which: Which) -> int | None:
+    if which == "prompt":
+        return None
+    if which == "text":
+        which = "raw" if row.parsed_chars is None else "parsed"
+    return row.raw_chars if which == "raw" else row.parsed_chars
+
+
+def _gone(row: DocumentRow, which: str, error: FileNotFoundError) -> DamagedDocumentError:
+    damaged = DamagedDocumentError(
+        doc_id=row.doc_id, doc_dir=row.doc_dir, reason=f"the file of its {which} text is gone"
+    )
+    damaged.__cause__ = error
+    return damaged
