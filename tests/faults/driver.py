@@ -23,11 +23,9 @@ from tests.faults import mutants, writers
 if TYPE_CHECKING:
     from doc_io import DocumentRow
 
-UNEXPECTED = 70
-
 
 def main(writer_name: str, mutant_name: str) -> None:
-    """Answer each order (a line of JSON) with the wait status of the fork that carried it out."""
+    """Carry out each order (a line of JSON) in a fork, and answer with how that ended."""
     writer = getattr(writers, writer_name)
     if mutant_name:
         getattr(mutants, mutant_name)()
@@ -65,8 +63,8 @@ def carry_out(order: dict[str, Any], writer: Callable[[Path, Callable[[DocumentR
                 note(error=type(error).__name__, message=str(error))
             note(calls=calls.faults_calm())
     except BaseException:  # noqa: BLE001 - a fork must never run on into the parent's code
-        note(crashed=traceback.format_exc())
-        os._exit(UNEXPECTED)
+        note(crashed=traceback.format_exc(limit=-3))
+        os._exit(1)
     os._exit(0)
 
 

@@ -158,11 +158,10 @@ class SqliteIndex(Index):
         return held.connection
 
     def _connect(self) -> sqlite3.Connection:
-        if not os.path.exists(self.name):
-            try:
-                make_durable_folder(os.path.dirname(self.name))
-            except OSError as error:
-                raise IndexAccessError(index=self.name, reason=f"its folder cannot be made: {error}") from error
+        try:
+            make_durable_folder(os.path.dirname(self.name))
+        except OSError as error:
+            raise IndexAccessError(index=self.name, reason=f"its folder cannot be made: {error}") from error
         # Another thread only ever closes a connection (`close`), hence no check of the thread.
         connection = sqlite3.connect(self.name, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
         try:
@@ -173,7 +172,14 @@ class SqliteIndex(Index):
         return connection
 
     def _prepare(self, connection: sqlite3.Connection) -> None:
-        if not self._is_index(connection):
+        # WAL: readers do not wait for the writer, nor it for them; it stays with the file (sqlite.org/wal.html). Where the
+        # disk fails just now SQLite stays in its old mode without an error, and a commit would not be durable in that
+        # one: the removal of its journal is a name that FULL does not sync.
+        new = not self._is_index(connection)
+        mode = connection.execute("PRAGMA journal_mode = WAL").fetchone()[0]
+        if mode != "wal":
+            raise IndexAccessError(index=self.name, reason=f"SQLite cannot keep a write-ahead log here (it says {mode!r})")
+        if new:
             self._create(connection)
         # NORMAL loses the last commits on power loss (sqlite.org/pragma.html#pragma_synchronous); an acknowledged row
         # must stay.
@@ -192,8 +198,6 @@ class SqliteIndex(Index):
         return False
 
     def _create(self, connection: sqlite3.Connection) -> None:
-        # WAL: readers do not wait for the writer, nor it for them; it stays with the file (sqlite.org/wal.html).
-        connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("BEGIN IMMEDIATE")
         try:
@@ -207,7 +211,10 @@ class SqliteIndex(Index):
             with suppress(sqlite3.Error):
                 connection.execute("ROLLBACK")
             raise
-        sync_folder(os.path.dirname(self.name))
+        try:
+            sync_folder(os.path.dirname(self.name))
+        except OSError as error:
+            raise IndexAccessError(index=self.name, reason=f"its folder cannot be synced: {error}") from error
 
     def _error(self, error: sqlite3.Error) -> IndexAccessError:
         reason = str(error)
