@@ -11,6 +11,7 @@ import hashlib
 import json
 import os
 import sys
+import tempfile
 import traceback
 from collections.abc import Callable
 from pathlib import Path
@@ -29,6 +30,8 @@ def main(writer_name: str, mutant_name: str) -> None:
     writer = getattr(writers, writer_name)
     if mutant_name:
         getattr(mutants, mutant_name)()
+    with tempfile.TemporaryDirectory() as folder:
+        writer(Path(folder), lambda row, raw: None)  # what is imported on first use is imported before the forks
     calls = ctypes.CDLL(None)
     calls.faults_calm.restype = ctypes.c_long
     for line in sys.stdin:

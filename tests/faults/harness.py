@@ -160,23 +160,17 @@ class Bench:
     def cut_everywhere(self, seed: int) -> Iterator[tuple[str, list[str]]]:
         """Cut the power after every call of a whole run. Yields the state, and what was broken in it."""
         outcome = self.run()
-        yield from self.crash_states(outcome.calls, seed)
+        yield from self._crash_states(outcome.calls, seed)
         self.forget(outcome)
 
-    def crash_states(self, calls: Sequence[replay.Call], seed: int, start: int = 0) -> Iterator[tuple[str, list[str]]]:
-        """Every state a cut could have left after each call from ``start`` on; the same state is judged once."""
-        root = Path(next(call.path for call in calls if call.path))
-        root = self._folder / root.relative_to(self._folder).parts[0]
-        disk = replay.Disk(root, replay.read_tree(self._before) if self._before else None)
+    def _crash_states(self, calls: Sequence[replay.Call], seed: int) -> Iterator[tuple[str, list[str]]]:
+        """Every state a cut could have left after each call; the same state is judged once."""
+        disk = self._disk(calls)
         chance, seen = random.Random(seed), set()  # noqa: S311 - a seed that can be repeated is the point
-        promised = acknowledged(calls[:start])
+        promised: dict[str, str] = {}
         for position, call in enumerate(calls):
-            if call.op == "N":
-                promised |= acknowledged([call])
-            else:
-                disk.apply(call)
-            if position < start:
-                continue
+            promised |= acknowledged([call])
+            disk.apply(call)
             for name, tree in disk.crash_states(chance):
                 state = hash((tuple(sorted(tree.items())), len(promised)))
                 if state not in seen:
@@ -200,9 +194,18 @@ class Bench:
         broken += [f"an error that is not of doc_io: {note['crashed']}" for note in outcome.notes if "crashed" in note]
         if not any(note.get("finished") for note in outcome.notes):
             broken.append(f"the retry did not succeed: {outcome.notes}")
-        for name, problems in self.crash_states(calls, seed=0, start=len(calls) - 1):
-            broken += [f"{name}: {problem}" for problem in problems]
+        disk = self._disk(calls)
+        for call in calls:
+            disk.apply(call)
+        for name, tree in disk.worst_states():
+            broken += [f"{name}: {problem}" for problem in self.judge(tree, outcome.acknowledged)]
         return broken
+
+    def _disk(self, calls: Sequence[replay.Call]) -> replay.Disk:
+        """The disk as it was before these calls."""
+        path = Path(next(call.path for call in calls if call.path))
+        root = self._folder / path.relative_to(self._folder).parts[0]
+        return replay.Disk(root, replay.read_tree(self._before) if self._before else None)
 
 
 @contextmanager

@@ -12,13 +12,14 @@ _connect = sqlite3.connect
 
 
 def no_file_fsync() -> None:
-    """Folders are synced, files are not."""
+    """Folders are synced; files are not, nor is their write-back begun."""
 
     def fsync(descriptor: int) -> None:
         if stat.S_ISDIR(os.fstat(descriptor).st_mode):
             _fsync(descriptor)
 
     os.fsync = fsync  # type: ignore[assignment]
+    os.posix_fadvise = lambda *_: None
 
 
 def no_folder_fsync() -> None:

@@ -102,7 +102,7 @@ class Disk:
             item.sync()
 
     def apply(self, call: Call) -> None:
-        """Carry out one call."""
+        """Carry out one call; a note changes nothing."""
         path, to = (name[len(self.prefix) + 1 :] for name in (call.path, call.to))
         if call.op in "CD":
             self._put(path, Folder() if call.op == "D" else File())
@@ -120,8 +120,7 @@ class Disk:
             if call.op == "S":
                 item.sync()
             elif isinstance(item, File):
-                at, data = (0, None) if call.op == "T" else (call.number, call.data)
-                item.change(call.number if call.op == "T" else at, data)
+                item.change(call.number, None if call.op == "T" else call.data)
 
     def tree(self, names: Callable[[Folder], dict[str, File | Folder]], data: Callable[[File], bytes]) -> Tree:
         """What is found after the cut, where ``names`` and ``data`` say what of each folder and file was kept."""
@@ -145,8 +144,7 @@ class Disk:
         yield "nothing lost", self.now()
         for lost, data in (("dropped", dropped), ("zeroed", zeroed), ("torn", torn)):
             yield f"data {lost}", self.tree(lambda folder: folder.names, data)
-        yield "names dropped", self.tree(lambda folder: folder.history[0], lambda file: file.data)
-        yield "names and data dropped", self.tree(lambda folder: folder.history[0], dropped)
+        yield from self.worst_states()
         for _ in range(2):
             yield (
                 "mixed",
@@ -155,6 +153,11 @@ class Disk:
                     lambda file: chance.choice((dropped, zeroed, torn, lambda file: file.data))(file),
                 ),
             )
+
+    def worst_states(self) -> Iterator[tuple[str, Tree]]:
+        """The states a cut at this moment could leave that lose every name it can."""
+        yield "names dropped", self.tree(lambda folder: folder.history[0], lambda file: file.data)
+        yield "names and data dropped", self.tree(lambda folder: folder.history[0], dropped)
 
     def _find(self, path: str) -> Any:
         item: Any = self.top
