@@ -33,16 +33,22 @@ def test_a_kill_at_any_call_loses_nothing_and_a_retry_converges(writing: Bench) 
     assert faults_of(writing.killed_at_every_call()) == []
 
 
-@pytest.mark.parametrize("error", [errno.EIO, errno.ENOSPC, errno.EDQUOT], ids=["EIO", "ENOSPC", "EDQUOT"])
-def test_an_error_of_any_call_loses_nothing_and_a_retry_converges(writing: Bench, error: int) -> None:
+def test_an_error_of_any_call_loses_nothing_and_a_retry_converges(writing: Bench) -> None:
     """The n-th call fails, for every n; then the same attempts by the same process, and a power cut after these."""
-    assert faults_of(writing.failed_at_every_call(error, lasting=False)) == []
+    assert faults_of(writing.failed_at_every_call(errno.EIO, lasting=False)) == []
 
 
-@pytest.mark.parametrize("error", [errno.ENOSPC, errno.EIO], ids=["ENOSPC", "EIO"])
-def test_a_disk_that_fails_from_any_call_on_loses_nothing(writing: Bench, error: int) -> None:
+def test_a_disk_that_is_full_from_any_call_on_loses_nothing(writing: Bench) -> None:
     """The n-th call and all later ones fail, for every n; then there is room again."""
-    assert faults_of(writing.failed_at_every_call(error, lasting=True)) == []
+    assert faults_of(writing.failed_at_every_call(errno.ENOSPC, lasting=True)) == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("lasting", [False, True], ids=["once", "from then on"])
+@pytest.mark.parametrize("error", [errno.EIO, errno.ENOSPC, errno.EDQUOT], ids=["EIO", "ENOSPC", "EDQUOT"])
+def test_any_error_of_any_call_loses_nothing(writing: Bench, error: int, lasting: bool) -> None:  # noqa: FBT001 - a parameter
+    """The same for every error a disk gives, once and lasting."""
+    assert faults_of(writing.failed_at_every_call(error, lasting=lasting)) == []
 
 
 def test_a_power_cut_after_any_call_loses_nothing(writing: Bench) -> None:
