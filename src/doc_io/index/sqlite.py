@@ -26,6 +26,10 @@ APPLICATION_ID = 0x646F6369
 
 _WANTED = "(SELECT value AS task, key AS position FROM json_each(?)) AS wanted"
 
+# What a database with wrong bytes in it raises: SQLite's own errors, its messages where they quote such bytes and are no
+# UTF-8, and values that are no status and no JSON.
+_DAMAGE = (sqlite3.Error, ValueError, TypeError)
+
 _T = TypeVar("_T")
 
 # A connection that came over a fork may be neither used nor closed: both would act on the parent's locks and its
@@ -113,17 +117,15 @@ class SqliteIndex(Index):
             each.close()
 
     def _one(self, statement: str, values: Sequence[Any]) -> DocumentRow | None:
-        found = self._ask(lambda connection: connection.execute(statement, values).fetchone())
-        return None if found is None else queries.row_from(found)
+        return next(iter(self._all(statement, values)), None)
 
     def _all(self, statement: str, values: Sequence[Any]) -> list[DocumentRow]:
-        found = self._ask(lambda connection: connection.execute(statement, values).fetchall())
-        return [queries.row_from(values) for values in found]
+        return self._ask(lambda connection: list(map(queries.row_from, connection.execute(statement, values))))
 
     def _ask(self, question: Callable[[sqlite3.Connection], _T]) -> _T:
         try:
             return question(self._connection())
-        except sqlite3.Error as error:
+        except _DAMAGE as error:
             raise self._error(error) from error
 
     @contextmanager
@@ -140,7 +142,7 @@ class SqliteIndex(Index):
                 with suppress(sqlite3.Error):  # SQLite may have rolled back by itself, on a full disk for one
                     connection.execute("ROLLBACK")
                 raise
-        except sqlite3.Error as error:
+        except (sqlite3.Error, UnicodeDecodeError) as error:
             raise self._error(error) from error
 
     def _connection(self) -> sqlite3.Connection:
@@ -187,13 +189,17 @@ class SqliteIndex(Index):
 
     def _is_index(self, connection: sqlite3.Connection) -> bool:
         """Whether the file holds our table; False for an empty one. Only reads."""
+        # In one transaction: another process may be making the table just now.
+        connection.execute("SAVEPOINT look")
         application = connection.execute("PRAGMA application_id").fetchone()[0]
         version = connection.execute("PRAGMA user_version").fetchone()[0]
+        tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+        connection.execute("RELEASE look")
         if application == APPLICATION_ID:
             if version > SCHEMA_VERSION:
                 raise IndexVersionError(index=self.name, found=version, known=SCHEMA_VERSION)
             return True
-        if connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] or application or version:
+        if tables or application or version:
             raise IndexFormatError(index=self.name, reason="it is a database of something else")
         return False
 
@@ -216,7 +222,7 @@ class SqliteIndex(Index):
         except OSError as error:
             raise IndexAccessError(index=self.name, reason=f"its folder cannot be synced: {error}") from error
 
-    def _error(self, error: sqlite3.Error) -> IndexAccessError:
+    def _error(self, error: Exception) -> IndexAccessError:
         reason = str(error)
         if "locked" in reason or "busy" in reason:  # Python 3.10 has no sqlite_errorcode
             return IndexBusyError(index=self.name, seconds=BUSY_SECONDS)
