@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from doc_io.document import OK, Document, DocumentRow, Parent, Status, as_document
 from doc_io.draft import Draft, Origin, make_draft, next_created_at
-from doc_io.errors import DamagedDocumentError, DocumentConflictError, MissingTextError
+from doc_io.errors import DamagedDocumentError, DocumentConflictError, MissingTextError, UnknownDocumentError
 from doc_io.index.base import Choice, DocumentIndexedError, Index, Place, PlaceTakenError
 from doc_io.index.open import open_index
 from doc_io.metadata import (
@@ -133,6 +133,38 @@ class DocumentStore:
         place = self.index.place(stage, task_id, draft.row["logical_key_id"])
         record = self._write(draft, _placed(draft, place))
         return self._commit(draft, record)
+
+    def insert(self, row: Mapping[str, Any]) -> DocumentRow:
+        """Put a document whose files are there already into the index, with its row as its own record says it.
+
+        Args:
+            row: ``doc_id`` and ``doc_dir``, and any other column; those that are given must agree with the record.
+
+        Returns:
+            The row as it is in the index.
+
+        Raises:
+            DamagedDocumentError: Its files are not whole: a row never points to a document that is not there.
+            DocumentConflictError: The row says something else than the record.
+        """
+        record = self._whole(row["doc_dir"])
+        if record is None or record.doc_dir != row["doc_dir"]:
+            raise DamagedDocumentError(
+                doc_id=row["doc_id"], doc_dir=row["doc_dir"], reason="no whole document lies in its folder"
+            )
+        for column, value in record.row.items():
+            if column in row and row[column] != value:
+                raise DocumentConflictError(
+                    doc_id=row["doc_id"],
+                    stage=record.row["stage"],
+                    task=record.row["task_id"],
+                    difference=f"another {column}",
+                )
+        self.index.insert_many([({**record.row, "doc_dir": record.doc_dir}, record.parents)])
+        committed = self.index.get(record.row["doc_id"])
+        if committed is None:
+            raise UnknownDocumentError(doc_id=row["doc_id"], docs_root=self.docs_root)
+        return committed
 
     def get(self, doc_id: str) -> DocumentRow | None:
         """The row of one version; ``None`` where the index has none."""

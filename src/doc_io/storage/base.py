@@ -83,8 +83,12 @@ class Storage(ABC):
         """The file or folder as a `UPath`, for code that wants to open it by itself."""
 
     @abstractmethod
+    def shown(self, path: str) -> str:
+        """The file or folder as a person would open it: a path of this machine, or a URL without credentials."""
+
+    @abstractmethod
     def url(self, path: str) -> str:
         """The file or folder as a URL, without credentials."""
 
-    def close(self) -> None:
+    def close(self) -> None:  # noqa: B027 - a storage without connections has nothing to do
         """Let go of connections. Using the storage again opens new ones."""

@@ -135,6 +135,9 @@ class LocalStorage(Storage):
 
         return UPath(self._path(path))
 
+    def shown(self, path: str) -> str:
+        return self._path(path)
+
     def url(self, path: str) -> str:
         from pathlib import Path  # noqa: PLC0415 - only for the events of a write
 

@@ -1,0 +1,1 @@
+"""The face to Dagster: it asks a context what it knows and hands it to the store."""

@@ -1,0 +1,212 @@
+"""Identity from a context: what Dagster knows of an output, in the order of DESIGN, section 6."""
+
+from __future__ import annotations
+
+import dataclasses
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from dagster import AssetKey, MetadataValue, MultiPartitionKey, OutputContext
+
+from doc_io.dagster.loaded import Loaded, loaded_by
+from doc_io.document import Document, Parent
+from doc_io.ids import path_segment
+
+if TYPE_CHECKING:
+    from dagster import AssetExecutionContext, InputContext, OpExecutionContext
+    from dagster._core.execution.context.system import StepExecutionContext
+
+EXPERIMENT_TAG = "doc_io/experiment"
+
+_DIMENSIONS = {"template_id": ("template", "template_id"), "model_id": ("model", "model_id")}
+
+
+@dataclass(frozen=True)
+class Maker:
+    """What makes a document: one output of one step, as far as its context knows it.
+
+    Attributes:
+        stage: Kind of document.
+        asset_key: The asset, where it is one.
+        own_task: The task of an output that has no partitions.
+        definition: Metadata of the asset or output definition.
+        output: Metadata given with the output at run time.
+        attempt: Step, output and retry, which tell this attempt from others of the run; ``None`` outside of a run.
+        run_id: The run; ``None`` outside of one.
+        tags: The run's tags.
+        step: The step, where there is one.
+    """
+
+    stage: str
+    asset_key: AssetKey | None
+    own_task: str
+    definition: Mapping[str, Any]
+    output: Mapping[str, Any]
+    attempt: str | None
+    run_id: str | None
+    tags: Mapping[str, str]
+    step: StepExecutionContext | None
+
+    @property
+    def asset(self) -> str | None:
+        """The asset as text."""
+        return None if self.asset_key is None else self.asset_key.to_user_string()
+
+    def label(self, partition: str | None) -> str:
+        """The output in words, for messages."""
+        name = f"asset {self.asset}" if self.asset_key is not None else f"op output {self.own_task}"
+        return name if partition is None else f"{name}, partition {partition}"
+
+    def attempt_of(self, partition: str | None) -> str:
+        """The name of this attempt at one partition; the same when the same attempt is sent twice."""
+        if self.attempt is None:
+            return secrets.token_hex(8)
+        return f"{self.attempt}/{path_segment(partition or '')}"
+
+    def loaded(self, partition: str | None) -> list[Loaded]:
+        """What the step read for one partition.
+
+        An input that brought many partitions counts with the one of the same name, where it has one.
+        """
+        if self.step is None:
+            return []
+        loaded = loaded_by(self.step)
+        same = {each.input_name for each in loaded if each.task_id == partition}
+        return [each for each in loaded if each.input_name not in same or each.task_id == partition]
+
+
+def maker_of_output(context: OutputContext) -> Maker:
+    """What the context of an output knows."""
+    step = context.step_context if context._step_context is not None else None  # noqa: SLF001 - no public way to ask
+    asset_key = context.asset_key if context.has_asset_key else None
+    name = context._name or "result"  # noqa: SLF001 - the property raises where there is none
+    return Maker(
+        stage=stage_of(context),
+        asset_key=asset_key,
+        own_task=own_task_of(context),
+        definition=context.definition_metadata or {},
+        output=context.output_metadata or {},
+        attempt=None if step is None else _attempt(step, name, context.mapping_key),
+        run_id=context._run_id,  # noqa: SLF001 - as above
+        tags={} if step is None else step.dagster_run.tags,
+        step=step,
+    )
+
+
+def maker_of_body(
+    context: AssetExecutionContext | OpExecutionContext, asset_key: AssetKey | None, output_name: str
+) -> Maker:
+    """What the context inside of an asset's or op's body knows.
+
+    Args:
+        context: The context of the body.
+        asset_key: Which asset, where the body makes several. Default: the only one.
+        output_name: Which output of an op.
+    """
+    step = context.get_step_execution_context()
+    if asset_key is None:
+        asset_key = step.job_def.asset_layer.get_asset_key_for_node_output(step.node_handle, output_name)
+    definition: Mapping[str, Any] = step.op_def.output_def_named(output_name).metadata or {}
+    if asset_key is None:
+        own_task = f"{step.run_id}/{step.step.key}/{output_name}"
+    else:
+        definition = step.job_def.asset_layer.get(asset_key).metadata or definition
+        own_task = asset_key.to_user_string()
+    return Maker(
+        stage=_stage(definition, asset_key, step.op_def.name),
+        asset_key=asset_key,
+        own_task=own_task,
+        definition=definition,
+        output={},
+        attempt=None,  # a body may fail more than once
+        run_id=step.run_id,
+        tags=step.dagster_run.tags,
+        step=step,
+    )
+
+
+def stage_of(context: InputContext | OutputContext) -> str:
+    """The stage of what a context writes, or of what it reads."""
+    if not isinstance(context, OutputContext):
+        upstream = context.upstream_output
+        if upstream is not None:
+            return stage_of(upstream)
+        return _stage({}, context.asset_key, "")
+    op = context._op_def.name if context._op_def is not None else context._name or "result"  # noqa: SLF001 - may lack
+    return _stage(context.definition_metadata or {}, context.asset_key if context.has_asset_key else None, op)
+
+
+def own_task_of(context: InputContext | OutputContext) -> str:
+    """The task of what has no partitions: the asset's name, or run, step and output of an op."""
+    if context.has_asset_key:
+        return context.asset_key.to_user_string()
+    return "/".join(context.get_identifier())
+
+
+def completed(document: Document, maker: Maker, partition: str | None, defaults: Mapping[str, Any]) -> Document:
+    """The document with every field that it left open taken from the first that names it.
+
+    Args:
+        document: What the asset returned.
+        maker: What Dagster knows of the output.
+        partition: The partition it was made for.
+        defaults: The IO manager's own settings, which come last.
+    """
+    dimensions = partition.keys_by_dimension if isinstance(partition, MultiPartitionKey) else {}
+    found = {}
+    for name in ("template_id", "model_id", "parser", "parent_doc_id"):
+        if getattr(document, name) is not None:
+            continue
+        candidates = [
+            maker.output.get(f"doc_io/{name}"),
+            maker.output.get(name) if name in _DIMENSIONS else None,
+            *(dimensions.get(dimension) for dimension in _DIMENSIONS.get(name, ())),
+            maker.definition.get(f"doc_io/{name}"),
+            defaults.get(name),
+        ]
+        value = next((_plain(each) for each in candidates if each is not None), None)
+        if value is not None:
+            found[name] = value
+    if document.parent_doc_id is None and "parent_doc_id" not in found:
+        found["parent_doc_id"] = _primary(maker, partition)
+    return dataclasses.replace(document, **found)
+
+
+def parents_of(maker: Maker, partition: str | None) -> Sequence[Parent]:
+    """Every document that the step read for a partition."""
+    return [Parent(each.doc_id, each.input_name) for each in maker.loaded(partition)]
+
+
+def input_named(maker: Maker, key: str) -> str | None:
+    """The input that ``doc_io/parent`` or ``doc_io/prompt`` names."""
+    name = _plain(maker.definition.get(key))
+    return name if isinstance(name, str) else None
+
+
+def _primary(maker: Maker, partition: str | None) -> str | None:
+    loaded = maker.loaded(partition)
+    named = input_named(maker, "doc_io/parent")
+    if named is not None:
+        loaded = [each for each in loaded if each.input_name == named]
+    return loaded[0].doc_id if len(loaded) == 1 else None
+
+
+def _stage(definition: Mapping[str, Any], asset_key: AssetKey | None, op: str) -> str:
+    named = _plain(definition.get("doc_io/stage"))
+    if named is not None:
+        return str(named)
+    if asset_key is None:
+        return op
+    # A dot inside of a part is escaped: ["a.b"] and ["a", "b"] are two assets, and must be two stages.
+    return ".".join(part.replace("%", "%25").replace(".", "%2E") for part in asset_key.path)
+
+
+def _attempt(step: StepExecutionContext, output_name: str, mapping_key: str | None) -> str:
+    names = (step.step.key, output_name, mapping_key or "")
+    return "/".join([*map(path_segment, names), str(step.previous_attempt_count)])
+
+
+def _plain(value: object) -> Any:
+    return value.value if isinstance(value, MetadataValue) else value

@@ -1,0 +1,237 @@
+"""From an input to what it gets: its annotation decides the shape, the index decides the versions."""
+
+from __future__ import annotations
+
+import collections.abc
+import typing
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from upath import UPath
+
+from doc_io.dagster.identity import own_task_of, stage_of
+from doc_io.dagster.loaded import remember
+from doc_io.document import DocumentRow, Status
+from doc_io.errors import ConfigurationError, DocumentNotFoundError, UnknownDocumentError
+from doc_io.stored import StoredDocument
+
+if TYPE_CHECKING:
+    from dagster import InputContext
+
+    from doc_io.store import DocumentStore, Which
+
+_WHICH: tuple[Which, ...] = ("text", "raw", "parsed", "prompt")
+
+Reader = Callable[["DocumentStore", Sequence[DocumentRow], "Which"], "list[Any]"]
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What an input asks for.
+
+    Attributes:
+        label: The input's source in words, for messages.
+        stage: Kind of document.
+        tasks: Partition key, or ``None`` for what has none, to task.
+        shape: ``one``, ``dict``, ``list`` or ``iterator``.
+        read: What turns rows into values.
+        which: Which text of a document.
+        version: A pinned doc_id, or ``None`` for the latest.
+        allow_missing: Whether a partition without a document is left out.
+    """
+
+    label: str
+    stage: str
+    tasks: Mapping[str | None, str]
+    shape: str
+    read: Reader
+    which: Which
+    version: str | None
+    allow_missing: bool
+
+
+def load(store: DocumentStore, context: InputContext) -> Any:
+    """Give an input its documents, and note which versions those were.
+
+    Raises:
+        DocumentNotFoundError: A task has no ok document.
+        UnknownDocumentError: The pinned version does not exist.
+        ConfigurationError: The input's annotation or metadata cannot be followed.
+    """
+    wanted = _wanted(context)
+    rows = _resolve(store, context, wanted)
+    step = context._step_context  # noqa: SLF001 - the property raises where there is none
+    if step is not None:
+        remember(step, context.name, rows.values())
+    found = list(rows.values())
+    if wanted.shape == "one":
+        return wanted.read(store, found, wanted.which)[0] if found else None
+    if wanted.shape == "iterator":
+        return (value for row in found for value in wanted.read(store, [row], wanted.which))
+    values = wanted.read(store, found, wanted.which)
+    return values if wanted.shape == "list" else dict(zip(rows, values, strict=True))
+
+
+def _wanted(context: InputContext) -> Wanted:
+    metadata = context.definition_metadata or {}
+    label = _label(context)
+    tasks = _tasks(context, label)
+    shape, element = _shape(context, several=len(tasks) != 1)
+    which = str(metadata.get("doc_io/read", "text"))
+    if which not in _WHICH:
+        raise ConfigurationError(
+            setting=f"doc_io/read = {which!r} of {label}", reason="there is no such text", todo=f"Use one of {_WHICH}."
+        )
+    version = metadata.get("doc_io/version", "latest")
+    if version != "latest" and len(tasks) != 1:
+        raise ConfigurationError(
+            setting=f"doc_io/version of {label}",
+            reason=f"one version cannot stand for {len(tasks)} partitions",
+            todo="Pin an input of one partition.",
+        )
+    return Wanted(
+        label=label,
+        stage=stage_of(context),
+        tasks=tasks,
+        shape=shape,
+        read=_reader(element, label),
+        which=which,  # type: ignore[arg-type] # compared above
+        version=None if version == "latest" else str(version),
+        allow_missing=bool(metadata.get("allow_missing_partitions", False)),
+    )
+
+
+def _tasks(context: InputContext, label: str) -> dict[str | None, str]:
+    if context.has_asset_key and context.has_asset_partitions:
+        # Dagster gives MultiPartitionKeys, which are strings; the value of one is its text.
+        return {key: str(key) for key in context.asset_partition_keys}
+    if context.has_asset_key and context._asset_partitions_def is not None:  # noqa: SLF001 - the property raises
+        raise ConfigurationError(
+            setting=f"Loading {label}",
+            reason="the asset is partitioned and no partition was named",
+            todo="Give a partition_key.",
+        )
+    return {
+        None: own_task_of(
+            context if context.has_asset_key or context.upstream_output is None else context.upstream_output
+        )
+    }
+
+
+def _resolve(store: DocumentStore, context: InputContext, wanted: Wanted) -> dict[str | None, DocumentRow]:
+    if wanted.version is not None:
+        return {key: _pinned(store, wanted, task) for key, task in wanted.tasks.items()}
+    latest = store.get_latest_by_tasks(wanted.stage, wanted.tasks.values(), runs=_runs(context))
+    missing = [key for key, task in wanted.tasks.items() if task not in latest]
+    if missing and not wanted.allow_missing:
+        raise _not_found(store, wanted, missing)
+    if missing:
+        context.log.warning(
+            f"{wanted.label}: {len(missing)} of {len(wanted.tasks)} partitions have no ok document and are left out"
+            f" (allow_missing_partitions), the first is {missing[0]!r}"
+        )
+    return {key: latest[task] for key, task in wanted.tasks.items() if task in latest}
+
+
+def _runs(context: InputContext) -> list[str]:
+    """This run and the one it re-executes: what they wrote comes before anything newer from elsewhere."""
+    step = context._step_context  # noqa: SLF001 - the property raises where there is none
+    if step is None:
+        return []
+    run = step.dagster_run
+    return list(dict.fromkeys(each for each in (run.run_id, run.parent_run_id, run.root_run_id) if each))
+
+
+def _pinned(store: DocumentStore, wanted: Wanted, task: str) -> DocumentRow:
+    row = store.get(wanted.version or "")
+    if row is None:
+        raise UnknownDocumentError(doc_id=wanted.version, docs_root=store.docs_root)
+    if (row.stage, row.task_id) != (wanted.stage, task):
+        raise ConfigurationError(
+            setting=f"doc_io/version = {wanted.version} of {wanted.label}",
+            reason=f"that document belongs to stage {row.stage!r}, task {row.task_id!r}",
+            todo=f"Pin one of stage {wanted.stage!r}, task {task!r}; `doc-io history` lists them.",
+        )
+    return row
+
+
+def _not_found(store: DocumentStore, wanted: Wanted, missing: Sequence[str | None]) -> DocumentNotFoundError:
+    key = missing[0]
+    task = wanted.tasks[key]
+    newest = store.get_latest_by_task(wanted.stage, task, frozenset(Status))
+    more = f" (and {len(missing) - 1} more partitions)" if len(missing) > 1 else ""
+    return DocumentNotFoundError(
+        wanted="ok",
+        of=f"{wanted.label}{'' if key is None else f', partition {key}'}{more}",
+        stage=wanted.stage,
+        task=task,
+        newest="none" if newest is None else f"{newest.status}, {newest.doc_id} of {newest.created_at}",
+    )
+
+
+def _label(context: InputContext) -> str:
+    if context.has_asset_key:
+        return f"asset {context.asset_key.to_user_string()}"
+    return f"input {context.name}"
+
+
+def _shape(context: InputContext, *, several: bool) -> tuple[str, Any]:
+    """How an annotation wants its documents, and as what each of them."""
+    annotation = _without_none(context.dagster_type.typing_type if context._dagster_type is not None else Any)  # noqa: SLF001
+    origin = typing.get_origin(annotation) or annotation
+    arguments = typing.get_args(annotation)
+    if origin in (dict, collections.abc.Mapping):
+        return "dict", arguments[1] if arguments else Any
+    if origin in (list, collections.abc.Sequence):
+        return "list", arguments[0] if arguments else Any
+    if origin in (collections.abc.Iterator, collections.abc.Iterable):
+        return "iterator", arguments[0] if arguments else StoredDocument
+    if several and annotation is not Any:
+        raise ConfigurationError(
+            setting=f"The annotation of input {context.name}",
+            reason=f"it stands for one document, and {_label(context)} has {len(context.asset_partition_keys)} partitions",
+            todo="Annotate it as a dict, a list or an Iterator.",
+        )
+    return "dict" if several else "one", annotation
+
+
+def _without_none(annotation: Any) -> Any:
+    arguments = typing.get_args(annotation)
+    if type(None) in arguments:
+        return next(each for each in arguments if each is not type(None))
+    return annotation
+
+
+def _reader(element: Any, label: str) -> Reader:
+    if element in (Any, object, str):
+        return _texts
+    if element is bytes:
+        return _bytes
+    if element is StoredDocument:
+        return _stored
+    if isinstance(element, type) and issubclass(element, (UPath, Path)):
+        return _folders
+    raise ConfigurationError(
+        setting=f"The annotation {element!r} of the input from {label}",
+        reason="doc_io does not know how to give that",
+        todo="Use str, StoredDocument, bytes, UPath or Path, alone or in a dict, list or Iterator.",
+    )
+
+
+def _texts(store: DocumentStore, rows: Sequence[DocumentRow], which: Which) -> list[Any]:
+    texts = store.read_many(rows, which)
+    return [texts[row.doc_id] for row in rows]
+
+
+def _bytes(store: DocumentStore, rows: Sequence[DocumentRow], which: Which) -> list[Any]:
+    return [store.read_bytes(row, which) for row in rows]
+
+
+def _stored(store: DocumentStore, rows: Sequence[DocumentRow], which: Which) -> list[Any]:  # noqa: ARG001 - a Reader
+    return [store.stored(row) for row in rows]
+
+
+def _folders(store: DocumentStore, rows: Sequence[DocumentRow], which: Which) -> list[Any]:  # noqa: ARG001 - a Reader
+    return [store.resolve_doc_dir(row) for row in rows]

@@ -1,0 +1,144 @@
+"""`DocDirIOManager`: assets just return text, and load the latest ok version of what others returned."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from dagster import ConfigurableIOManager, Failure, InputContext, OutputContext, UPathIOManager
+from pydantic import Field
+
+from doc_io.dagster import inputs
+from doc_io.dagster.events import failure_of, is_failed, metadata_of, observation_of
+from doc_io.dagster.identity import Maker, maker_of_output, own_task_of, stage_of
+from doc_io.dagster.outputs import Filing, documents_of
+from doc_io.dagster.settings import StoreSettings
+from doc_io.errors import ConfigurationError, DocIOError
+from doc_io.metadata import PARSED_NAME, RAW_NAME, decode_text
+
+if TYPE_CHECKING:
+    from upath import UPath
+
+    from doc_io.document import DocumentRow
+
+
+class _UPathBase(UPathIOManager):
+    # The base class has a property of this name, which would hide the field; it also reads UPath._kwargs, gone in
+    # universal-pathlib 0.3. A plain attribute gives way to the field.
+    storage_options: Any = None  # type: ignore[assignment]
+
+
+class DocDirIOManager(StoreSettings, ConfigurableIOManager, _UPathBase):  # type: ignore[misc] # both are generic in their own way
+    """Writes every output as a document of its own, and gives every input the latest ok one.
+
+    Bind it in ``definitions.py`` and let assets return ``str``, `doc_io.Document` or, for many partitions in one run,
+    `doc_io.DocumentsByPartition`. Each text becomes ``<docs_root>/<stage>/<logical_key_id>/<doc_id>/`` and one row of
+    the index. A document that is truncated or does not parse is kept all the same; then the step fails.
+
+    An input's annotation decides what it gets: ``str``, `doc_io.StoredDocument`, ``bytes``, ``UPath`` or ``Path``, and
+    for several partitions a ``dict``, ``list`` or ``Iterator`` of these.
+    """
+
+    extension: ClassVar[None] = None  # type: ignore[misc] # or pydantic would make the base class's attribute a field
+
+    stages: list[str] | None = Field(
+        default=None,
+        description="The stages that may be written, so that a misspelt one is an error. Default: any stage.",
+    )
+    template_id: str | None = Field(default=None, description="The template of documents that name none.")
+    model_id: str | None = Field(default=None, description="The model of documents that name none.")
+    parser: str | None = Field(
+        default=None,
+        description="The parser of documents that name none: a registered name, or a dotted path to a function.",
+    )
+    prompt_copy: bool = Field(default=True, description="Whether a document's prompt is kept in its prompt.txt.")
+    preview_chars: int = Field(
+        default=500, ge=0, description="The longest preview in the metadata, in characters; 0 turns it off."
+    )
+
+    def handle_output(self, context: OutputContext, obj: Any) -> None:
+        """Write what an asset or op returned.
+
+        Raises:
+            dagster.Failure: The value is not text, or the store failed, and nothing was written (no retry, which would
+                pay for another generation); or a document is not ok, and was kept.
+        """
+        maker = maker_of_output(context)
+        try:
+            self._filing.check_stage(maker)
+            documents = documents_of(context, maker, obj)
+            rows = [
+                (partition, self._filing.save(self.store, maker, partition, document), document)
+                for partition, document in documents.items()
+            ]
+        except DocIOError as error:
+            raise Failure(description=f"{maker.label(None)}: {error}", allow_retries=False) from error
+        reported = [
+            (partition, row, metadata_of(self.store, row, document.raw, self.preview_chars))
+            for partition, row, document in rows
+        ]
+        self._report(context, maker, obj, reported)
+
+    def load_input(self, context: InputContext) -> Any:
+        """Give an input its documents: the pinned one, else the latest ok of this run, else the latest ok.
+
+        Raises:
+            DocumentNotFoundError: There is none; also a ``FileNotFoundError``.
+        """
+        return inputs.load(self.store, context)
+
+    def has_output(self, context: OutputContext) -> bool:
+        """Whether there is an ok document for every partition of an output."""
+        partitioned = context.has_asset_key and context.has_asset_partitions
+        tasks = list(context.asset_partition_keys) if partitioned else [own_task_of(context)]
+        return len(self.store.get_latest_by_tasks(stage_of(context), tasks)) == len(set(tasks))
+
+    def dump_to_path(self, context: OutputContext, obj: Any, path: UPath) -> None:
+        """Not for documents: their folder follows from their identity.
+
+        Raises:
+            ConfigurationError: Always.
+        """
+        raise ConfigurationError(
+            setting=f"The path {path}",
+            reason="a document's folder follows from its identity",
+            todo="Use handle_output.",
+        )
+
+    def load_from_path(self, context: InputContext, path: UPath) -> str:
+        """The text of the document in a folder: parsed where there is one, else raw."""
+        parsed = path / PARSED_NAME
+        return decode_text((parsed if parsed.exists() else path / RAW_NAME).read_bytes())
+
+    @property
+    def _base_path(self) -> UPath:
+        """Where `UPathIOManager` believes everything to be."""
+        return self.store.storage.upath("")
+
+    @property
+    def _filing(self) -> Filing:
+        return Filing(
+            prompt_copy=self.prompt_copy,
+            stages=self.stages,
+            experiment=self.experiment,
+            defaults={"template_id": self.template_id, "model_id": self.model_id, "parser": self.parser},
+        )
+
+    def _report(
+        self,
+        context: OutputContext,
+        maker: Maker,
+        obj: Any,
+        reported: list[tuple[str | None, DocumentRow, dict[str, Any]]],
+    ) -> None:
+        failed = [each for each in reported if is_failed(each[1])]
+        for partition, row, metadata in failed:
+            # What add_output_metadata was given is lost when the step fails; a logged observation stays.
+            if maker.asset_key is not None:
+                context.log_event(observation_of(maker.asset_key, partition, row, metadata))
+        if failed:
+            raise failure_of(maker.label(failed[0][0] if len(reported) == 1 else None), failed)
+        if len(reported) == 1:
+            context.add_output_metadata({**reported[0][2], **self.get_metadata(context, obj)})
+            return
+        for partition, _, metadata in reported:
+            context.step_context.add_asset_metadata(metadata, maker.asset_key, partition)

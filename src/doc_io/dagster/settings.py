@@ -1,0 +1,57 @@
+"""Where the documents are: the fields that the IO manager and the resource share, and the store they open."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from dagster import ConfigurableResource
+from pydantic import Field, PrivateAttr
+
+from doc_io.store import DocumentStore
+
+
+class StoreSettings(ConfigurableResource[Any]):
+    """Which store to use. Every field takes an ``EnvVar`` too."""
+
+    docs_root: str = Field(
+        default="data/docs",
+        description="Where the documents are: a path, or any URL that fsspec can write to. Without credentials in it.",
+    )
+    db_path: str = Field(
+        default="data/db/documents.sqlite",
+        description="The SQLite file of the index; made on first use. Not used where db_url is given.",
+    )
+    db_url: str | None = Field(
+        default=None,
+        description="A PostgreSQL URL for the index instead of SQLite: postgresql://user@host/db. Give the password by"
+        " EnvVar or by libpq's own means.",
+    )
+    storage_options: dict[str, Any] = Field(
+        default={},
+        description="Handed to fsspec: endpoint, credentials and the like. Never shown.",
+        repr=False,
+    )
+    experiment: str | None = Field(
+        default=None,
+        description="The experiment that new documents belong to. The run tag doc_io/experiment wins over it.",
+    )
+
+    _store: DocumentStore | None = PrivateAttr(default=None)
+
+    @property
+    def store(self) -> DocumentStore:
+        """The store itself, for whatever has no method of its own here; opened at its first use.
+
+        Raises:
+            ConfigurationError: The docs root or the database cannot be used.
+        """
+        if self._store is None:
+            self._store = DocumentStore(
+                self.docs_root, self.db_path, db_url=self.db_url, storage_options=self.storage_options
+            )
+        return self._store
+
+    def teardown_after_execution(self, context: Any) -> None:  # noqa: ARG002 - the name is Dagster's
+        """Let go of the connections when the run, or the step's process, ends."""
+        if self._store is not None:
+            self._store.close()
