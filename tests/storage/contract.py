@@ -59,6 +59,7 @@ class StorageContract:
 
         assert storage.read("draft/key/doc/raw.txt") == encode_text(text)
 
+    @pytest.mark.filterwarnings("ignore:Sending a large body:ResourceWarning")  # aiohttp, of its own callers
     def test_a_large_text_comes_back_exactly(self, storage: Storage) -> None:
         """Eleven megabytes, over the size at which clients start to cut a transfer in pieces."""
         text = secrets.token_bytes(2**20) * 11

@@ -25,16 +25,17 @@ _INTEGERS = ("usage_prompt_tokens", "usage_completion_tokens", "usage_max_tokens
 _REQUIRED = ("doc_id", "logical_key_id", "stage", "task_id", "attempt", "status", "created_at", "doc_dir", "meta_small")
 
 
-def create_statements(seq: str, integer: str) -> list[str]:
+def create_statements(seq: str, integer: str, text: str = "TEXT") -> list[str]:
     """The statements that make an empty index.
 
     Args:
         seq: How this engine declares a primary key that grows.
         integer: Its type for counts of up to 63 bits.
+        text: Its type for texts that compare by their bytes. Default: SQLite's.
     """
     columns = [f"seq {seq}"]
     for column in INSERTED:
-        kind = integer if column in _INTEGERS else "TEXT"
+        kind = integer if column in _INTEGERS else text
         required = " NOT NULL" if column in _REQUIRED else ""
         unique = " UNIQUE" if column == "doc_id" else ""
         columns.append(f"{column} {kind}{required}{unique}")
@@ -43,10 +44,10 @@ def create_statements(seq: str, integer: str) -> list[str]:
     return [
         f"CREATE TABLE documents (\n    {body}\n)",
         "CREATE TABLE document_parents (\n"
-        "    doc_id TEXT NOT NULL,\n"
+        f"    doc_id {text} NOT NULL,\n"
         f"    position {integer} NOT NULL,\n"
-        "    parent_doc_id TEXT NOT NULL,\n"
-        "    input_name TEXT NOT NULL,\n"
+        f"    parent_doc_id {text} NOT NULL,\n"
+        f"    input_name {text} NOT NULL,\n"
         "    PRIMARY KEY (doc_id, position)\n)",
         f"CREATE INDEX documents_ok_by_task ON documents (stage, task_id, created_at, seq) {ok}",
         f"CREATE INDEX documents_ok_by_key ON documents (logical_key_id, created_at, seq) {ok}",
