@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pwd
+import secrets
 import shutil
 import signal
 import subprocess
@@ -35,6 +36,15 @@ class Postgres:
     data: Path
     pid: int
     url: str = field(repr=False)
+
+    def new_database(self) -> str:
+        """The URL of an empty database."""
+        import psycopg  # noqa: PLC0415 - only its users need it
+
+        name = f"d{secrets.token_hex(6)}"
+        with psycopg.connect(self.url, autocommit=True) as connection:
+            connection.execute(f"CREATE DATABASE {name} STRATEGY file_copy")
+        return self.url_of(name)
 
     def url_of(self, database: str, password: str = PASSWORD) -> str:
         """The URL of a database of this server, which need not be there."""
