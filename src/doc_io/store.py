@@ -322,6 +322,9 @@ class DocumentStore:
         """The files, durable. What lies there already counts where it is this very document."""
         files = {**draft.contents, RECORD_NAME: encode(record)}
         try:
+            # An object store may say that it only creates, and overwrite: what is committed is not put to that test.
+            if not self.storage.capabilities.atomic_document and self.index.get(draft.row["doc_id"]) is not None:
+                raise DocumentThereError
             self.storage.create(draft.doc_dir, files)
         except DocumentThereError:
             there = self._whole(draft.doc_dir)
