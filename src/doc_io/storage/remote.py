@@ -122,6 +122,9 @@ class RemoteStorage(Storage):
 
         return UPath(f"{self.root}/{path}", **self._options)
 
+    def shown(self, path: str) -> str:
+        return self.url(path)
+
     def url(self, path: str) -> str:
         return f"{self.root}/{path}"
 
