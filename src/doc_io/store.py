@@ -143,7 +143,9 @@ class DocumentStore:
         drafts = [make_draft(parse(as_document(document)), origin) for document, origin in documents]
         placed = self._placed(drafts)
         files = {doc_dir: _files(draft, record) for doc_dir, (draft, record) in placed.items()}
-        for doc_dir in self.storage.create_many(files):
+        there = self._committed(placed)
+        there |= self.storage.create_many({doc_dir: each for doc_dir, each in files.items() if doc_dir not in there})
+        for doc_dir in there:
             draft, record = placed[doc_dir]
             placed[doc_dir] = draft, self._found(draft, record)
         rows = dict(zip(placed, self._commit(list(placed.values())), strict=True))
@@ -352,6 +354,12 @@ class DocumentStore:
             newest[task], last[key] = record.row["created_at"], row["doc_id"]
             placed[draft.doc_dir] = draft, record
         return placed
+
+    def _committed(self, placed: Mapping[str, tuple[Draft, Record]]) -> set[str]:
+        """The documents that may not even be tried to be created: a store may say that it only creates, and overwrite."""
+        if self.storage.capabilities.atomic_document:
+            return set()
+        return {row.doc_dir for row in self.index.get_many([draft.row["doc_id"] for draft, _ in placed.values()])}
 
     def _found(self, draft: Draft, record: Record) -> Record:
         """The record of a document where something lies already: its own where it is this very document."""

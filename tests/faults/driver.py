@@ -43,7 +43,9 @@ def main(writer_name: str, mutant_name: str) -> None:
         print(json.dumps(status), flush=True)
 
 
-def carry_out(order: dict[str, Any], writer: Callable[[Path, Callable[[DocumentRow, str], None]], None], calls: Any) -> None:
+def carry_out(
+    order: dict[str, Any], writer: Callable[[Path, Callable[[DocumentRow, str], None]], None], calls: Any
+) -> None:
     """Write, once with the fault and, where asked, once more without; then leave without any clean-up."""
 
     def note(**what: object) -> None:

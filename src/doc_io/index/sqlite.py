@@ -186,7 +186,9 @@ class SqliteIndex(Index):
         new = not self._is_index(connection)
         mode = connection.execute("PRAGMA journal_mode = WAL").fetchone()[0]
         if mode != "wal":
-            raise IndexAccessError(index=self.name, reason=f"SQLite cannot keep a write-ahead log here (it says {mode!r})")
+            raise IndexAccessError(
+                index=self.name, reason=f"SQLite cannot keep a write-ahead log here (it says {mode!r})"
+            )
         if new:
             self._create(connection)
         # NORMAL loses the last commits on power loss (sqlite.org/pragma.html#pragma_synchronous); an acknowledged row
