@@ -66,6 +66,7 @@ _HOMES = {
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 
+# Spelled out, because a type checker reads only a literal list; a test compares it with _HOMES.
 __all__ = [
     "CommitUnknownError",
     "ConfigurationError",
