@@ -15,7 +15,7 @@ from doc_io.errors import CommitUnknownError, IndexAccessError, IndexFormatError
 from doc_io.index import queries
 from doc_io.index.base import Choice, DocumentIndexedError, Index, Place, PlaceTakenError
 from doc_io.index.pool import Pool
-from doc_io.index.schema import SCHEMA_VERSION, create_statements
+from doc_io.index.schema import INSERTED, INTEGERS, SCHEMA_VERSION, create_statements
 
 if TYPE_CHECKING:
     import psycopg
@@ -25,9 +25,15 @@ _T = TypeVar("_T")
 _WANTED = "unnest(?::text[]) WITH ORDINALITY AS wanted(task, position)"
 _MARK = "doc_io index, schema "
 _MARKED = re.compile(rf"{re.escape(_MARK)}(\d+)")
-_FIND = "SELECT to_regclass('documents'), obj_description(to_regclass('documents'), 'pg_class')"
+# Asked of the catalog itself: to_regclass may still say no after another writer made the table.
+_FIND = (
+    "SELECT obj_description(found.oid, 'pg_class') FROM pg_class AS found"
+    " JOIN pg_namespace AS schema ON schema.oid = found.relnamespace"
+    " WHERE found.relname = 'documents' AND schema.nspname = ANY (current_schemas(false))"
+    " ORDER BY array_position(current_schemas(false), schema.nspname) LIMIT 1"
+)
 _SCHEMA_LOCK = "doc_io schema"
-_BATCH = 500  # rows
+_BATCH = 1000  # rows
 
 
 def _sql(statement: str) -> str:
@@ -37,7 +43,11 @@ def _sql(statement: str) -> str:
 
 _PLACE, _GET = _sql(queries.PLACE), _sql(queries.GET)
 _INSERT = f"{_sql(queries.INSERT)} RETURNING seq"
-_INSERT_MISSING = f"{_sql(queries.INSERT)} ON CONFLICT (doc_id) DO NOTHING RETURNING doc_id"
+_INSERT_MISSING = (  # a list for each column: one statement for many rows
+    f"INSERT INTO documents ({', '.join(INSERTED)}) SELECT * FROM unnest("  # noqa: S608 - names of columns, no values
+    + ", ".join("%s::bigint[]" if column in INTEGERS else "%s::text[]" for column in INSERTED)
+    + ") ON CONFLICT (doc_id) DO NOTHING RETURNING doc_id"
+)
 _INSERT_PARENT = _sql(queries.INSERT_PARENT)
 # Until the end of the transaction, in a fixed order, so that no two writers wait for each other.
 _LOCK = "SELECT pg_advisory_xact_lock(key) FROM (SELECT unnest(%s::bigint[]) AS key ORDER BY 1) AS keys"
@@ -198,10 +208,10 @@ class PostgresIndex(Index):
 
     def _is_index(self, connection: psycopg.Connection[Any]) -> bool:
         """Whether our table is there; False where none of its name is."""
-        table, comment = connection.execute(_FIND).fetchone() or (None, None)
-        if table is None:
+        found = connection.execute(_FIND).fetchone()
+        if found is None:
             return False
-        mark = _MARKED.fullmatch(comment or "")
+        mark = _MARKED.fullmatch(found[0] or "")
         if mark is None:
             raise IndexFormatError(index=self.name, reason="its table documents is of something else")
         if int(mark[1]) > SCHEMA_VERSION:
@@ -259,13 +269,8 @@ class _Insert:
 def _insert_batch(
     connection: psycopg.Connection[Any], batch: list[tuple[Mapping[str, Any], Sequence[Parent]]]
 ) -> int:
-    cursor = connection.cursor()
-    cursor.executemany(_INSERT_MISSING, [queries.values_of(row) for row, _ in batch], returning=True)
-    new = set()
-    while True:
-        new.update(doc_id for (doc_id,) in cursor.fetchall())
-        if not cursor.nextset():
-            break
+    columns = [list(column) for column in zip(*(queries.values_of(row) for row, _ in batch), strict=True)]
+    new = {doc_id for (doc_id,) in connection.execute(_INSERT_MISSING, columns)}
     # A doc_id that comes twice in a batch is one document.
     parents = {row["doc_id"]: parents for row, parents in reversed(batch) if row["doc_id"] in new}
     _insert_parents(connection, parents.items())
