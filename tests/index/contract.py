@@ -41,7 +41,9 @@ def make_row(task_id: str = "task", attempt: str = "1", place: Place | None = No
     }
 
 
-def add(index: Index, task_id: str = "task", attempt: str = "1", parents: tuple[Parent, ...] = (), **given: Any) -> DocumentRow:
+def add(
+    index: Index, task_id: str = "task", attempt: str = "1", parents: tuple[Parent, ...] = (), **given: Any
+) -> DocumentRow:
     """Insert a row at the place that it finds, as often as others come first."""
     row = make_row(task_id, attempt, **given)
     place = index.place(row["stage"], task_id, row["logical_key_id"])

@@ -74,7 +74,16 @@ def rclone(folder: Path) -> Iterator[S3]:
     (data / BUCKET).mkdir(parents=True)
     server = S3(f"http://127.0.0.1:{port}", "a-key", "a-secret-of-rclone")
     program = Path(sys.executable).with_name("rclone")
-    command = (program, "serve", "s3", data, "--addr", f"127.0.0.1:{port}", "--auth-key", f"{server.key},{server.secret}")
+    command = (
+        program,
+        "serve",
+        "s3",
+        data,
+        "--addr",
+        f"127.0.0.1:{port}",
+        "--auth-key",
+        f"{server.key},{server.secret}",
+    )
     env = {**os.environ, "RCLONE_CONFIG": os.devnull}
     with running(command, port=port, log=folder / "rclone.log", env=env):
         yield server

@@ -27,7 +27,23 @@ TEXTS = {
     "controls": "".join(map(chr, range(32))) + "\x1b]0;title\x07",
 }
 
-KEYS = ("..", ".", "", "/", "../../outside", "a/b", "a\\b", "a\nb", "a?b#c", "%2e%2e", "s3://x", "*[a]?", "é" * 120, "~", "-rf")
+KEYS = (
+    "..",
+    ".",
+    "",
+    "/",
+    "../../outside",
+    "a/b",
+    "a\\b",
+    "a\nb",
+    "a?b#c",
+    "%2e%2e",
+    "s3://x",
+    "*[a]?",
+    "é" * 120,
+    "~",
+    "-rf",
+)
 
 
 class StorageContract:

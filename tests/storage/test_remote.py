@@ -46,8 +46,7 @@ def test_saving_a_document_is_one_put_for_each_file(store: DocumentStore, counte
 
     folder = f"/documents/{store.docs_root.rpartition('/')[2]}/{row.doc_dir}"
     assert sorted(counter.requests) == [
-        ("PUT", f"{folder}/{name}")
-        for name in ("extras/note", "metadata.json", "parsed.txt", "prompt.txt", "raw.txt")
+        ("PUT", f"{folder}/{name}") for name in ("extras/note", "metadata.json", "parsed.txt", "prompt.txt", "raw.txt")
     ]
 
 
@@ -88,7 +87,9 @@ def test_the_same_attempt_again_is_the_same_document(store: DocumentStore) -> No
     assert store.history("essay", "a") == [first]
 
 
-def test_what_a_dead_writer_left_is_finished_by_the_same_attempt(store: DocumentStore, s3_server: S3, tmp_path: Any) -> None:
+def test_what_a_dead_writer_left_is_finished_by_the_same_attempt(
+    store: DocumentStore, s3_server: S3, tmp_path: Any
+) -> None:
     """Some objects are there, one of them another's; the attempt sent again makes them one document, and keeps the other."""
     row = store.save("text", stage="essay", task_id="a", attempt="1")
     root = f"{store.docs_root}/elsewhere"
@@ -135,7 +136,9 @@ def test_a_missing_bucket_is_one_error(s3_server: S3) -> None:
     """Reading from it, too, says that it is the bucket and not the document that is missing."""
     storage = open_storage("s3://no-such-bucket/docs", s3_server.storage_options)
 
-    with pytest.raises(StorageError, match="s3://no-such-bucket/docs could not write.*bucket does not exist") as refused:
+    with pytest.raises(
+        StorageError, match="s3://no-such-bucket/docs could not write.*bucket does not exist"
+    ) as refused:
         storage.create("a/b/c", {"metadata.json": b"{}"})
     with pytest.raises(StorageError, match="could not read a/b/c/raw.txt.*bucket does not exist"):
         storage.read("a/b/c/raw.txt")
@@ -147,9 +150,7 @@ def test_no_route_to_the_server_is_one_error_soon(s3_server: S3) -> None:
     """Nobody listens: the client's own retries end after some seconds."""
     with socket.socket() as nobody:
         nobody.bind(("127.0.0.1", 0))
-        storage = open_storage(
-            s3_server.root, s3_server.options_at(f"http://127.0.0.1:{nobody.getsockname()[1]}")
-        )
+        storage = open_storage(s3_server.root, s3_server.options_at(f"http://127.0.0.1:{nobody.getsockname()[1]}"))
         start = time.monotonic()
         with pytest.raises(StorageError, match="s3://documents could not write") as refused:
             storage.create("a/b/c", {"metadata.json": b"{}"})

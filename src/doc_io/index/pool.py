@@ -62,7 +62,9 @@ class Pool:
             host = f"{parts.hostname or ''}{f':{parts.port}' if parts.port else ''}"
         except ValueError:
             raise ConfigurationError(
-                setting="db_url", reason="it is not a valid URL", todo="Write it as postgresql://user@host:5432/database."
+                setting="db_url",
+                reason="it is not a valid URL",
+                todo="Write it as postgresql://user@host:5432/database.",
             ) from None
         self.name = f"postgresql://{host}{parts.path}"
         self._secrets = _secrets(self._url, parts.password)

@@ -266,9 +266,7 @@ class _Insert:
         return seq
 
 
-def _insert_batch(
-    connection: psycopg.Connection[Any], batch: list[tuple[Mapping[str, Any], Sequence[Parent]]]
-) -> int:
+def _insert_batch(connection: psycopg.Connection[Any], batch: list[tuple[Mapping[str, Any], Sequence[Parent]]]) -> int:
     columns = [list(column) for column in zip(*(queries.values_of(row) for row, _ in batch), strict=True)]
     new = {doc_id for (doc_id,) in connection.execute(_INSERT_MISSING, columns)}
     # A doc_id that comes twice in a batch is one document.
@@ -277,9 +275,7 @@ def _insert_batch(
     return len(new)
 
 
-def _insert_parents(
-    connection: psycopg.Connection[Any], documents: Iterable[tuple[str, Sequence[Parent]]]
-) -> None:
+def _insert_parents(connection: psycopg.Connection[Any], documents: Iterable[tuple[str, Sequence[Parent]]]) -> None:
     values = [
         (doc_id, position, parent.doc_id, parent.input_name)
         for doc_id, parents in documents
