@@ -83,8 +83,8 @@ def test_eight_first_users_make_the_table_once(url: str) -> None:
 
 
 def test_every_look_up_is_answered_from_an_index(index: Index, url: str) -> None:
-    """The plans at 20,000 rows hold no scan of a table and no sort of more than was found."""
-    index.insert_many((make_row(f"t{n % 500}", attempt=str(n), run_id=f"r{n % 50}"), ()) for n in range(20_000))
+    """The plans at 5,000 rows hold no scan of a table and no sort of more than was found."""
+    index.insert_many((make_row(f"t{n % 250}", attempt=str(n), run_id=f"r{n % 50}"), ()) for n in range(5_000))
     wanted = "unnest(?::text[]) WITH ORDINALITY AS wanted(task, position)"
     many, values = queries.latest_by_tasks(wanted, "draft", Choice(OK))
     of_runs, values_of_runs = queries.latest_by_tasks(wanted, "draft", Choice(OK, runs=["r1"]))

@@ -42,7 +42,7 @@ def _sql(statement: str) -> str:
 
 
 _PLACE, _GET = _sql(queries.PLACE), _sql(queries.GET)
-_INSERT = f"{_sql(queries.INSERT)} RETURNING seq"
+_INSERT = f"{_sql(queries.INSERT)} ON CONFLICT (doc_id) DO NOTHING RETURNING seq"
 _INSERT_MISSING = (  # a list for each column: one statement for many rows
     f"INSERT INTO documents ({', '.join(INSERTED)}) SELECT * FROM unnest("  # noqa: S608 - names of columns, no values
     + ", ".join("%s::bigint[]" if column in INTEGERS else "%s::text[]" for column in INSERTED)
@@ -74,14 +74,20 @@ class PostgresIndex(Index):
         return Place(*found)
 
     def insert(self, row: Mapping[str, Any], parents: Iterable[Parent]) -> DocumentRow:
-        attempt = _Insert(row, list(parents))
+        return self.insert_all([(row, tuple(parents))])[0]
+
+    def insert_all(self, rows: Sequence[tuple[Mapping[str, Any], Sequence[Parent]]]) -> list[DocumentRow]:
+        attempt = _Insert(rows)
         try:
-            seq = self._ask(attempt)
+            seqs = self._ask(attempt)
         except IndexAccessError:
             if attempt.outcome_unknown:
-                raise CommitUnknownError(index=self.name, doc_id=row["doc_id"]) from None
+                raise CommitUnknownError(index=self.name, doc_id=rows[0][0]["doc_id"]) from None
             raise
-        return DocumentRow(seq=seq, **{**row, "status": Status(row["status"])})
+        return [
+            DocumentRow(seq=seq, **{**row, "status": Status(row["status"])})
+            for seq, (row, _) in zip(seqs, rows, strict=True)
+        ]
 
     def insert_many(self, rows: Iterable[tuple[Mapping[str, Any], Sequence[Parent]]]) -> int:
         inserted = 0
@@ -220,50 +226,70 @@ class PostgresIndex(Index):
 
 
 class _Insert:
-    """One row on its way in; asked twice it is still one row, as its doc_id is unique.
+    """Rows on their way in; asked twice they are still there once, as a doc_id is unique.
 
     Attributes:
         outcome_unknown: Whether a COMMIT may have reached the server without an answer.
     """
 
-    def __init__(self, row: Mapping[str, Any], parents: list[Parent]) -> None:
+    def __init__(self, rows: Sequence[tuple[Mapping[str, Any], Sequence[Parent]]]) -> None:
         self.outcome_unknown = False
-        self._row = row
-        self._values = queries.values_of(row)
-        self._parents = parents
-        self._locks = [_key("task", row["stage"], row["task_id"]), _key("key", row["logical_key_id"])]
+        self._rows = [(row, queries.values_of(row)) for row, _ in rows]
+        self._parents = [(row["doc_id"], parents) for row, parents in rows]
+        locks = {_key("task", row["stage"], row["task_id"]) for row, _ in rows}
+        self._locks = [*locks, *{_key("key", row["logical_key_id"]) for row, _ in rows}]
 
-    def __call__(self, connection: psycopg.Connection[Any]) -> int:
+    def __call__(self, connection: psycopg.Connection[Any]) -> list[int]:
         import psycopg  # noqa: PLC0415 - only those who use PostgreSQL wait for its driver
 
         before = self.outcome_unknown
         try:
-            seq = self._insert(connection)
+            seqs = self._insert(connection)
         except psycopg.Error as error:
             if not _is_lost(error):  # the server said no
                 self.outcome_unknown = before
             raise
         self.outcome_unknown = False
-        return seq
+        return seqs
 
-    def _insert(self, connection: psycopg.Connection[Any]) -> int:
-        """Two journeys to the server: what is there now; then the row and COMMIT."""
-        row = self._row
-        with connection.pipeline():
-            with connection.transaction():
-                connection.execute(_LOCK, (self._locks,))
-                place = connection.execute(_PLACE, (row["stage"], row["task_id"], row["logical_key_id"]))
-                there = connection.execute(_GET, (row["doc_id"],)).fetchone()
-                if there is not None:
-                    raise DocumentIndexedError(queries.row_from(there))
-                now = Place(*(place.fetchone() or ()))
-                if not now.is_held_by(row):
-                    raise PlaceTakenError(now)
-                self.outcome_unknown = True
-                inserted = connection.execute(_INSERT, self._values)
-                _insert_parents(connection, [(row["doc_id"], self._parents)])
-            seq: int = (inserted.fetchone() or (0,))[0]
-        return seq
+    def _insert(self, connection: psycopg.Connection[Any]) -> list[int]:
+        """Two journeys to the server, however many rows: look and insert; then COMMIT, where all was as the rows say."""
+        with connection.pipeline(), connection.transaction():
+            connection.execute(_LOCK, (self._locks,))
+            asked = [
+                (
+                    row,
+                    connection.execute(_PLACE, (row["stage"], row["task_id"], row["logical_key_id"])),
+                    connection.execute(_GET, (row["doc_id"],)),
+                    connection.execute(_INSERT, values),
+                )
+                for row, values in self._rows
+            ]
+            seqs = [_seq(connection, *answers) for answers in asked]
+            self.outcome_unknown = True
+            _insert_parents(connection, self._parents)
+        return seqs
+
+
+def _seq(
+    connection: psycopg.Connection[Any],
+    row: Mapping[str, Any],
+    place: psycopg.Cursor[Any],
+    there: psycopg.Cursor[Any],
+    inserted: psycopg.Cursor[Any],
+) -> int:
+    """The number of a new row, where it was new and in its place."""
+    found = there.fetchone()
+    new = inserted.fetchone()
+    if found is None and new is None:  # a rebuild or a copy brought it in between
+        found = connection.execute(_GET, (row["doc_id"],)).fetchone()
+    if found is not None:
+        raise DocumentIndexedError(queries.row_from(found))
+    now = Place(*(place.fetchone() or ()))
+    if new is None or not now.is_held_by(row):
+        raise PlaceTakenError(now)
+    seq: int = new[0]
+    return seq
 
 
 def _insert_batch(connection: psycopg.Connection[Any], batch: list[tuple[Mapping[str, Any], Sequence[Parent]]]) -> int:
