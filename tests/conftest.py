@@ -1,4 +1,4 @@
-"""What the tests share: a store in a folder of its own, a Hypothesis profile, and skips that must be on a list."""
+"""What the tests share: a store in a folder of its own, real servers, and skips that must be on a list."""
 
 from __future__ import annotations
 
@@ -9,6 +9,14 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from doc_io import DocumentStore
+from tests.servers.fixtures import (  # noqa: F401 - pytest finds fixtures by their being here
+    azure_server,
+    careless_s3_server,
+    gcs_server,
+    postgres_server,
+    s3_server,
+    sftp_server,
+)
 from tests.skips import is_allowed
 
 # No deadline: a shared machine is slow at times, and a slow example is no bug. No database: CI starts from a clean clone.

@@ -9,9 +9,7 @@ import pytest
 
 from doc_io import DocIOError, errors
 
-ALL = [
-    kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, DocIOError)
-]
+ALL = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, DocIOError)]
 
 
 def made(kind: type[DocIOError]) -> DocIOError:

@@ -31,7 +31,9 @@ def test_the_order_of_identifiers_does_not_matter() -> None:
     assert compute_logical_key_id("s", {"a": "1", "b": "2"}) == compute_logical_key_id("s", {"b": "2", "a": "1"})
 
 
-@given(st.tuples(ANY_TEXT, st.dictionaries(ANY_TEXT, ANY_TEXT)), st.tuples(ANY_TEXT, st.dictionaries(ANY_TEXT, ANY_TEXT)))
+@given(
+    st.tuples(ANY_TEXT, st.dictionaries(ANY_TEXT, ANY_TEXT)), st.tuples(ANY_TEXT, st.dictionaries(ANY_TEXT, ANY_TEXT))
+)
 def test_two_different_identities_have_two_different_keys(
     one: tuple[str, dict[str, str]], other: tuple[str, dict[str, str]]
 ) -> None:

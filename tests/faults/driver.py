@@ -19,7 +19,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from doc_io import DocIOError
-
 from tests.faults import mutants
 
 if TYPE_CHECKING:
@@ -45,7 +44,9 @@ def main(writer_name: str, mutant_name: str) -> None:
         print(json.dumps(status), flush=True)
 
 
-def carry_out(order: dict[str, Any], writer: Callable[[Path, Callable[[DocumentRow, str], None]], None], calls: Any) -> None:
+def carry_out(
+    order: dict[str, Any], writer: Callable[[Path, Callable[[DocumentRow, str], None]], None], calls: Any
+) -> None:
     """Write, once with the fault and, where asked, once more without; then leave without any clean-up."""
 
     def note(**what: object) -> None:

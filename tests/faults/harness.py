@@ -67,7 +67,19 @@ def acknowledged(calls: Iterable[replay.Call]) -> dict[str, str]:
 def build_library(folder: Path) -> Path:
     """Compile ``calls.c`` with the system's compiler."""
     library = folder / "libcalls.so"
-    command = ["cc", "-shared", "-fPIC", "-O1", "-Wall", "-Wextra", "-Werror", "-o", str(library), str(HERE / "calls.c"), "-lpthread"]
+    command = [
+        "cc",
+        "-shared",
+        "-fPIC",
+        "-O1",
+        "-Wall",
+        "-Wextra",
+        "-Werror",
+        "-o",
+        str(library),
+        str(HERE / "calls.c"),
+        "-lpthread",
+    ]
     subprocess.run(command, check=True)
     return library
 
@@ -94,7 +106,11 @@ class Bench:
             stderr=self._errors.open("wb"),
             text=True,
             cwd=REPOSITORY,
-            env={**os.environ, "LD_PRELOAD": str(library), "PYTHONPATH": f"{REPOSITORY / 'src'}{os.pathsep}{REPOSITORY}"},
+            env={
+                **os.environ,
+                "LD_PRELOAD": str(library),
+                "PYTHONPATH": f"{REPOSITORY / 'src'}{os.pathsep}{REPOSITORY}",
+            },
         )
         self._count = 0
 

@@ -41,7 +41,9 @@ class Disk:
         with self._image.open("wb") as image:
             image.truncate(SIZE)
         # Nothing may be written later by itself: commit=300 keeps the journal's timer out of it, so only fsync makes durable.
-        subprocess.run(["mkfs.ext4", "-q", "-F", "-E", "lazy_itable_init=0,lazy_journal_init=0", str(self._image)], check=True)
+        subprocess.run(
+            ["mkfs.ext4", "-q", "-F", "-E", "lazy_itable_init=0,lazy_journal_init=0", str(self._image)], check=True
+        )
 
     def mount(self) -> None:
         """Make it usable; after a cut the journal is replayed."""
@@ -94,7 +96,9 @@ def cut_while_writing(disk: Disk, chance: random.Random, mutant: str = "") -> tu
     command = [sys.executable, "-m", "tests.faults.endless", str(root), mutant]
     environment = {**os.environ, "PYTHONPATH": f"{REPOSITORY / 'src'}{os.pathsep}{REPOSITORY}"}
     # What it says of the disk that was taken from it is of no interest.
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, cwd=REPOSITORY, env=environment) as writer:
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, cwd=REPOSITORY, env=environment
+    ) as writer:
         assert writer.stdout
         lines = [writer.stdout.readline()]
         if chance.random() < 0.8:  # else the cut falls into the making of the index
@@ -108,5 +112,3 @@ def cut_while_writing(disk: Disk, chance: random.Random, mutant: str = "") -> tu
     # A line that was cut short by the kill was not said.
     said = dict(line.decode().split() for line in lines if line.endswith(b"\n") and line != b"begins\n")
     return len(said), broken_promises(root, said)
-
-

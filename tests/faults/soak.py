@@ -21,7 +21,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 from doc_io import DocIOError, Document
-
 from tests.faults.promises import broken_promises
 from tests.faults.writers import open_store
 
@@ -80,10 +79,16 @@ def open_and_close(root: Path, diary: Diary, chance: random.Random, unfinished: 
     while True:
         name = f"{chance.randrange(TASKS)}/{secrets.token_hex(6)}"
         with open_store(root) as store:
-            store.save(document_of(name), stage="essay", task_id=name.split("/")[0], run_id="soak", attempt=name)
+            store.save(document_of(name), stage="essay", task_id=name.split("/", maxsplit=1)[0], run_id="soak", attempt=name)
 
 
-ROLES: tuple[Callable[[Path, Diary, random.Random, str | None], None], ...] = (write, write, write, read, open_and_close)
+ROLES: tuple[Callable[[Path, Diary, random.Random, str | None], None], ...] = (
+    write,
+    write,
+    write,
+    read,
+    open_and_close,
+)
 
 
 class Crew:
@@ -113,7 +118,9 @@ class Crew:
         return [line.split(" ", 2) for number in range(len(ROLES)) for line in self._lines(number)]
 
     def _begin(self, number: int) -> int:
-        unfinished = next((line.split()[1] for line in reversed(self._lines(number)) if line.startswith("begins")), None)
+        unfinished = next(
+            (line.split()[1] for line in reversed(self._lines(number)) if line.startswith("begins")), None
+        )
         seed = self._chance.randrange(2**32)
         child = os.fork()
         if child:
@@ -159,13 +166,17 @@ def main() -> int:
     """The command."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--kills", type=int, default=1000, help="how often to kill (default: 1000)")
-    parser.add_argument("--seed", type=int, default=secrets.randbelow(2**32), help="of the kills' times (default: a new one)")
+    parser.add_argument(
+        "--seed", type=int, default=secrets.randbelow(2**32), help="of the kills' times (default: a new one)"
+    )
     options = parser.parse_args()
     print(f"seed {options.seed}", flush=True)
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="doc_io-soak-") as folder:
         acknowledged, broken = soak(Path(folder), options.kills, options.seed)
-    print(f"{options.kills} kills, {acknowledged} documents acknowledged, {len(broken)} promises broken, {time.monotonic() - began:.0f} s")
+    print(
+        f"{options.kills} kills, {acknowledged} documents acknowledged, {len(broken)} promises broken, {time.monotonic() - began:.0f} s"
+    )
     print("\n".join(broken[:50]))
     return bool(broken)
 

@@ -15,7 +15,6 @@ import pytest
 from doc_io import DocIOError, Document, DocumentStore
 from doc_io.errors import IndexAccessError, IndexBusyError
 from doc_io.index import sqlite
-
 from tests.faults.promises import broken_promises
 from tests.faults.writers import database, docs, open_store
 
@@ -37,7 +36,9 @@ def test_a_database_that_is_locked_for_a_while_is_waited_for(tmp_path: Path) -> 
         assert store.get_latest_by_task("essay", "t") == row
 
 
-def test_a_database_that_stays_locked_fails_the_save_and_keeps_the_text(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_database_that_stays_locked_fails_the_save_and_keeps_the_text(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """After the time-out the error says so; the files are on disk and the same attempt converges later."""
     monkeypatch.setattr(sqlite, "BUSY_SECONDS", 0.3)
     with open_store(tmp_path) as store:
@@ -148,7 +149,9 @@ def test_the_same_attempt_from_many_threads_is_one_document(tmp_path: Path) -> N
     for attempt in map(str, range(15)):
         stores = [DocumentStore(docs(tmp_path), database(tmp_path)) for _ in range(6)]
         with ThreadPoolExecutor(6) as threads:
-            rows = list(threads.map(lambda each, n=attempt: each.save(document, stage="essay", task_id="t", attempt=n), stores))
+            rows = list(
+                threads.map(lambda each, n=attempt: each.save(document, stage="essay", task_id="t", attempt=n), stores)
+            )
         for each in stores:
             each.close()
         assert len({row.seq for row in rows}) == 1

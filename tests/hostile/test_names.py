@@ -78,12 +78,16 @@ def test_two_names_share_a_segment_only_where_they_are_the_same(one: str, other:
 
 
 @given(st.dictionaries(st.text(), st.text(), max_size=4), st.dictionaries(st.text(), st.text(), max_size=4))
-def test_two_sets_of_identifiers_share_a_key_only_where_they_are_the_same(one: dict[str, str], other: dict[str, str]) -> None:
+def test_two_sets_of_identifiers_share_a_key_only_where_they_are_the_same(
+    one: dict[str, str], other: dict[str, str]
+) -> None:
     """Names and values cannot be moved across their borders to meet another product."""
     assert (compute_logical_key_id("s", one) == compute_logical_key_id("s", other)) == (one == other)
 
 
-@pytest.mark.parametrize("name", ["", ".", "..", "../../etc/passwd", "/etc/passwd", "C:\\x", "a/../b", "\0", "%2e%2e", "x" * 5000])
+@pytest.mark.parametrize(
+    "name", ["", ".", "..", "../../etc/passwd", "/etc/passwd", "C:\\x", "a/../b", "\0", "%2e%2e", "x" * 5000]
+)
 def test_names_known_from_attacks_are_plain(name: str) -> None:
     """A short list that a reader can check by eye."""
     assert path_segment(name) == PurePosixPath(path_segment(name)).name

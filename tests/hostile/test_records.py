@@ -32,8 +32,12 @@ HOSTILE = {
     "no fields": signed('  "schema_version": 1,\n'),
     "fields twice": signed('  "schema_version": 1,\n  "schema_version": 1,\n'),
     "wrong types": signed('  "schema_version": 1, "parents": 1, "files": [], "extras": 0, "metadata": null,\n'),
-    "parents of wrong types": signed('  "schema_version": 1, "parents": [{"x": 1}], "files": {}, "extras": {}, "metadata": {},\n'),
-    "files of wrong types": signed('  "schema_version": 1, "parents": [], "files": {"a": 1}, "extras": {}, "metadata": {},\n'),
+    "parents of wrong types": signed(
+        '  "schema_version": 1, "parents": [{"x": 1}], "files": {}, "extras": {}, "metadata": {},\n'
+    ),
+    "files of wrong types": signed(
+        '  "schema_version": 1, "parents": [], "files": {"a": 1}, "extras": {}, "metadata": {},\n'
+    ),
     "a cut checksum": signed('  "schema_version": 1,\n')[:-3],
 }
 
@@ -56,7 +60,18 @@ JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
     max_leaves=8,
 )
-FIELDS = ["parents", "files", "extras", "metadata", "status", "doc_id", "created_at", "stage", "meta_small", "schema_version"]
+FIELDS = [
+    "parents",
+    "files",
+    "extras",
+    "metadata",
+    "status",
+    "doc_id",
+    "created_at",
+    "stage",
+    "meta_small",
+    "schema_version",
+]
 
 
 @given(st.binary())
@@ -69,6 +84,8 @@ def test_random_bytes_are_never_a_record(data: bytes) -> None:
 @given(st.dictionaries(st.sampled_from(FIELDS), JSON))
 def test_no_json_with_a_true_checksum_breaks_the_reader(fields: dict[str, Any]) -> None:
     """A record made by someone else is refused, not crashed upon."""
-    body = "".join(f"  {json.dumps(name)}: {json.dumps(value)},\n" for name, value in {"schema_version": 1, **fields}.items())
+    body = "".join(
+        f"  {json.dumps(name)}: {json.dumps(value)},\n" for name, value in {"schema_version": 1, **fields}.items()
+    )
     with pytest.raises(RecordError):
         decode(signed(body))

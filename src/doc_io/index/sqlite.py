@@ -26,9 +26,14 @@ APPLICATION_ID = 0x646F6369
 
 _WANTED = "(SELECT value AS task, key AS position FROM json_each(?)) AS wanted"
 
+_WHAT_IS_IT = (
+    "SELECT application_id, user_version, (SELECT count(*) FROM sqlite_master)"
+    " FROM pragma_application_id, pragma_user_version"
+)
+
 # What a database with wrong bytes in it raises: SQLite's own errors, its messages where they quote such bytes and are no
 # UTF-8, and values that are no status and no JSON.
-_DAMAGE = (sqlite3.Error, ValueError, TypeError)
+_DAMAGE = (sqlite3.Error, ValueError, TypeError, KeyError)
 
 _T = TypeVar("_T")
 
@@ -54,17 +59,16 @@ class SqliteIndex(Index):
         return self._ask(lambda connection: _place(connection, stage, task_id, logical_key_id))
 
     def insert(self, row: Mapping[str, Any], parents: Iterable[Parent]) -> DocumentRow:
-        values = queries.values_of(row)
+        return self.insert_all([(row, tuple(parents))])[0]
+
+    def insert_all(self, rows: Sequence[tuple[Mapping[str, Any], Sequence[Parent]]]) -> list[DocumentRow]:
+        values = [queries.values_of(row) for row, _ in rows]  # outside: a transaction keeps other writers waiting
         with self._transaction() as connection:
-            now = _place(connection, row["stage"], row["task_id"], row["logical_key_id"])
-            there = connection.execute(queries.GET, (row["doc_id"],)).fetchone()
-            if there is not None:
-                raise DocumentIndexedError(queries.row_from(there))
-            if not now.is_held_by(row):
-                raise PlaceTakenError(now)
-            seq = connection.execute(queries.INSERT, values).lastrowid
-            _insert_parents(connection, row["doc_id"], parents)
-        return DocumentRow(seq=seq or 0, **{**row, "status": Status(row["status"])})
+            seqs = [_insert(connection, row, parents, each) for (row, parents), each in zip(rows, values, strict=True)]
+        return [
+            DocumentRow(seq=seq, **{**row, "status": Status(row["status"])})
+            for seq, (row, _) in zip(seqs, rows, strict=True)
+        ]
 
     def insert_many(self, rows: Iterable[tuple[Mapping[str, Any], Sequence[Parent]]]) -> int:
         inserted = 0
@@ -81,10 +85,12 @@ class SqliteIndex(Index):
     def get_many(self, doc_ids: Sequence[str]) -> list[DocumentRow]:
         return self._all(queries.get_many(_WANTED), (json.dumps(list(doc_ids)),))
 
+    def latest_by_task(self, stage: str, task_id: str, choice: Choice) -> DocumentRow | None:
+        if choice.runs:
+            return super().latest_by_task(stage, task_id, choice)
+        return self._one(*queries.latest_by_task(stage, task_id, choice))
+
     def latest_by_tasks(self, stage: str, task_ids: Sequence[str], choice: Choice) -> dict[str, DocumentRow]:
-        if len(task_ids) == 1 and not choice.runs:
-            row = self._one(*queries.latest_by_task(stage, task_ids[0], choice))
-            return {} if row is None else {row.task_id: row}
         statement, values = queries.latest_by_tasks(_WANTED, stage, choice)
         # The list of tasks stands last in the text of the values, as ``wanted`` is read before the join.
         return {row.task_id: row for row in self._all(statement, (json.dumps(list(task_ids)), *values))}
@@ -180,7 +186,9 @@ class SqliteIndex(Index):
         new = not self._is_index(connection)
         mode = connection.execute("PRAGMA journal_mode = WAL").fetchone()[0]
         if mode != "wal":
-            raise IndexAccessError(index=self.name, reason=f"SQLite cannot keep a write-ahead log here (it says {mode!r})")
+            raise IndexAccessError(
+                index=self.name, reason=f"SQLite cannot keep a write-ahead log here (it says {mode!r})"
+            )
         if new:
             self._create(connection)
         # NORMAL loses the last commits on power loss (sqlite.org/pragma.html#pragma_synchronous); an acknowledged row
@@ -188,18 +196,13 @@ class SqliteIndex(Index):
         connection.execute("PRAGMA synchronous = FULL")
 
     def _is_index(self, connection: sqlite3.Connection) -> bool:
-        """Whether the file holds our table; False for an empty one. Only reads."""
-        # In one transaction: another process may be making the table just now.
-        connection.execute("SAVEPOINT look")
-        application = connection.execute("PRAGMA application_id").fetchone()[0]
-        version = connection.execute("PRAGMA user_version").fetchone()[0]
-        tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
-        connection.execute("RELEASE look")
+        """Whether the file holds our table; False for an empty one. Only reads, at one instant."""
+        application, version, tables = connection.execute(_WHAT_IS_IT).fetchone()
         if application == APPLICATION_ID:
             if version > SCHEMA_VERSION:
                 raise IndexVersionError(index=self.name, found=version, known=SCHEMA_VERSION)
             return True
-        if tables or application or version:
+        if application or version or tables:
             raise IndexFormatError(index=self.name, reason="it is a database of something else")
         return False
 
@@ -263,6 +266,21 @@ def _identity(path: str) -> tuple[int, int] | None:
 
 def _place(connection: sqlite3.Connection, stage: str, task_id: str, logical_key_id: str) -> Place:
     return Place(*connection.execute(queries.PLACE, (stage, task_id, logical_key_id)).fetchone())
+
+
+def _insert(
+    connection: sqlite3.Connection, row: Mapping[str, Any], parents: Iterable[Parent], values: Sequence[Any]
+) -> int:
+    """Insert a row where it comes right here, and is not there yet; its ``seq``."""
+    there = connection.execute(queries.GET, (row["doc_id"],)).fetchone()
+    if there is not None:
+        raise DocumentIndexedError(queries.row_from(there))
+    now = _place(connection, row["stage"], row["task_id"], row["logical_key_id"])
+    if not now.is_held_by(row):
+        raise PlaceTakenError(now)
+    seq = connection.execute(queries.INSERT, values).lastrowid
+    _insert_parents(connection, row["doc_id"], parents)
+    return seq or 0
 
 
 def _insert_parents(connection: sqlite3.Connection, doc_id: str, parents: Iterable[Parent]) -> None:
