@@ -24,16 +24,15 @@ from doc_io.errors import (
 )
 from doc_io.folders import make_durable_folder, sync_folder
 from doc_io.index import queries, sqlite_rebuild, sqlite_totals
+from doc_io.index.asking import Asking
 from doc_io.index.base import (
     ALL,
     Choice,
     DocumentIndexedError,
     Filter,
     GroupedBy,
-    Index,
     Place,
     PlaceTakenError,
-    Removable,
     Spent,
     Tally,
 )
@@ -52,7 +51,9 @@ _WHAT_IS_IT = (
     " FROM pragma_application_id, pragma_user_version"
 )
 
-_AFTER_ANY_ID = "{"  # the character that follows "z", the last one of an id
+# What a database with wrong bytes in it raises: SQLite's own errors, its messages where they quote such bytes and are no
+# UTF-8, and values that are no status and no JSON.
+_DAMAGE = (sqlite3.Error, ValueError, TypeError, KeyError)
 
 _T = TypeVar("_T")
 
@@ -61,12 +62,14 @@ _T = TypeVar("_T")
 _inherited: list[sqlite3.Connection] = []
 
 
-class SqliteIndex(Index):
+class SqliteIndex(Asking):
     """An index in one file, made with its folders on first use.
 
     Args:
         path: The database file.
     """
+
+    wanted = _WANTED
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.name = os.path.abspath(os.fspath(path))
@@ -78,17 +81,16 @@ class SqliteIndex(Index):
         return self._ask(lambda connection: _place(connection, stage, task_id, logical_key_id))
 
     def insert(self, row: Mapping[str, Any], parents: Iterable[Parent]) -> DocumentRow:
-        values = queries.values_of(row)
+        return self.insert_all([(row, tuple(parents))])[0]
+
+    def insert_all(self, rows: Sequence[tuple[Mapping[str, Any], Sequence[Parent]]]) -> list[DocumentRow]:
+        values = [queries.values_of(row) for row, _ in rows]  # outside: a transaction keeps other writers waiting
         with self._transaction() as connection:
-            now = _place(connection, row["stage"], row["task_id"], row["logical_key_id"])
-            there = connection.execute(queries.GET, (row["doc_id"],)).fetchone()
-            if there is not None:
-                raise DocumentIndexedError(queries.row_from(there))
-            if not now.is_held_by(row):
-                raise PlaceTakenError(now)
-            seq = connection.execute(queries.INSERT, values).lastrowid
-            _insert_parents(connection, row["doc_id"], parents)
-        return DocumentRow(seq=seq or 0, **{**row, "status": Status(row["status"])})
+            seqs = [_insert(connection, row, parents, each) for (row, parents), each in zip(rows, values, strict=True)]
+        return [
+            DocumentRow(seq=seq, **{**row, "status": Status(row["status"])})
+            for seq, (row, _) in zip(seqs, rows, strict=True)
+        ]
 
     def insert_many(self, rows: Iterable[tuple[Mapping[str, Any], Sequence[Parent]]]) -> int:
         inserted = 0
@@ -105,10 +107,12 @@ class SqliteIndex(Index):
     def get_many(self, doc_ids: Sequence[str]) -> list[DocumentRow]:
         return self._all(queries.get_many(_WANTED), (json.dumps(list(doc_ids)),))
 
+    def latest_by_task(self, stage: str, task_id: str, choice: Choice) -> DocumentRow | None:
+        if choice.runs:
+            return super().latest_by_task(stage, task_id, choice)
+        return self._one(*queries.latest_by_task(stage, task_id, choice))
+
     def latest_by_tasks(self, stage: str, task_ids: Sequence[str], choice: Choice) -> dict[str, DocumentRow]:
-        if len(task_ids) == 1 and not choice.runs:
-            row = self._one(*queries.latest_by_task(stage, task_ids[0], choice))
-            return {} if row is None else {row.task_id: row}
         statement, values = queries.latest_by_tasks(_WANTED, stage, choice)
         # The list of tasks stands last in the text of the values, as ``wanted`` is read before the join.
         return {row.task_id: row for row in self._all(statement, (json.dumps(list(task_ids)), *values))}
@@ -136,36 +140,16 @@ class SqliteIndex(Index):
     def select(self, wanted: Filter = ALL, after: DocumentRow | None = None, limit: int = 100) -> list[DocumentRow]:
         # Told, and not left to a planner without statistics: any other index makes a sort of all rows of the kind.
         narrow = wanted.run_id is not None or (wanted.stage is not None and wanted.task_id is not None)
-        hint = "" if narrow else " INDEXED BY documents_newest"
-        return self._all(*queries.select(wanted, after, limit, hint))
-
-    def starting_with(self, prefix: str, limit: int = 2) -> list[DocumentRow]:
-        return self._all(queries.STARTING_WITH, (prefix, prefix + _AFTER_ANY_ID, limit))
+        return self._all(*queries.select(wanted, after, limit, "" if narrow else " INDEXED BY documents_newest"))
 
     def tally(self) -> list[Tally]:
-        found = self._ask(lambda connection: connection.execute(sqlite_totals.TALLY).fetchall())
-        return [Tally(stage, Status(status), *counts) for stage, status, *counts in found]
+        return [Tally(stage, Status(status), *counts) for stage, status, *counts in self.rows(sqlite_totals.TALLY, ())]
 
     def usage(self, by: GroupedBy, wanted: Filter = ALL) -> list[Spent]:
-        if sqlite_totals.serve(by, wanted):
-            where, values = queries.filtered(wanted)
-            statement = sqlite_totals.usage(by, where)
-        else:
-            statement, values = queries.usage(by, wanted)
-        found = self._ask(lambda connection: connection.execute(statement, values).fetchall())
-        return [Spent(*each) for each in found]
-
-    def parents_of(self, doc_ids: Sequence[str]) -> dict[str, list[Parent]]:
-        found: dict[str, list[Parent]] = {}
-        for doc_id, *parent in self._wanted(queries.parents_of(_WANTED), doc_ids):
-            found.setdefault(doc_id, []).append(Parent(*parent))
-        return found
-
-    def children_of(self, doc_ids: Sequence[str]) -> dict[str, list[str]]:
-        found: dict[str, list[str]] = {}
-        for doc_id, child in self._wanted(queries.children_of(_WANTED), doc_ids):
-            found.setdefault(doc_id, []).append(child)
-        return found
+        if not sqlite_totals.serve(by, wanted):
+            return super().usage(by, wanted)
+        where, values = queries.filtered(wanted)
+        return [Spent(*each) for each in self.rows(sqlite_totals.usage(by, where), values)]
 
     def ask(self, statement: str, limit: int = 1000) -> tuple[list[str], list[tuple[Any, ...]]]:
         self._connection()  # makes an index where there is none, and refuses what is no index
@@ -180,21 +164,6 @@ class SqliteIndex(Index):
                 return names, cursor.fetchmany(limit)
         except (sqlite3.Error, sqlite3.Warning) as error:
             raise QueryError(reason=error) from None
-
-    def superseded(self, wanted: Filter, keep_ok: int, keep_failed: int) -> list[Removable]:
-        statement, values = queries.superseded(wanted, keep_ok, keep_failed)
-        found = self._ask(lambda connection: connection.execute(statement, values).fetchall())
-        return [queries.removable_from(each) for each in found]
-
-    def removable(self, doc_ids: Sequence[str], before: str) -> list[Removable]:
-        found = self._wanted(queries.removable(_WANTED), doc_ids, before)
-        return [queries.removable_from(each) for each in found]
-
-    def duplicates(self) -> list[tuple[str, int]]:
-        return self._ask(lambda connection: connection.execute(queries.DUPLICATES).fetchall())
-
-    def without_ok(self) -> list[tuple[str, str, int]]:
-        return self._ask(lambda connection: connection.execute(queries.WITHOUT_OK).fetchall())
 
     def remove(self, doc_ids: Sequence[str]) -> list[str]:
         gone = []
@@ -249,22 +218,22 @@ class SqliteIndex(Index):
     def _newest_seq(self) -> int:
         return int(self._ask(lambda connection: connection.execute(queries.NEWEST_SEQ).fetchone()[0]))
 
-    def _wanted(self, statement: str, doc_ids: Sequence[str], *values: str) -> list[tuple[Any, ...]]:
-        bound = (json.dumps(list(doc_ids)), *values)
-        return self._ask(lambda connection: connection.execute(statement, bound).fetchall())
+    def rows(self, statement: str, values: Sequence[Any]) -> list[tuple[Any, ...]]:
+        return self._ask(lambda connection: connection.execute(statement, values).fetchall())
+
+    def listed(self, ids: Sequence[str]) -> str:
+        return json.dumps(list(ids))
 
     def _one(self, statement: str, values: Sequence[Any]) -> DocumentRow | None:
-        found = self._ask(lambda connection: connection.execute(statement, values).fetchone())
-        return None if found is None else queries.row_from(found)
+        return next(iter(self._all(statement, values)), None)
 
     def _all(self, statement: str, values: Sequence[Any]) -> list[DocumentRow]:
-        found = self._ask(lambda connection: connection.execute(statement, values).fetchall())
-        return [queries.row_from(values) for values in found]
+        return self._ask(lambda connection: list(map(queries.row_from, connection.execute(statement, values))))
 
     def _ask(self, question: Callable[[sqlite3.Connection], _T]) -> _T:
         try:
             return question(self._connection())
-        except sqlite3.Error as error:
+        except _DAMAGE as error:
             raise self._error(error) from error
 
     @contextmanager
@@ -281,7 +250,7 @@ class SqliteIndex(Index):
                 with suppress(sqlite3.Error):  # SQLite may have rolled back by itself, on a full disk for one
                     connection.execute("ROLLBACK")
                 raise
-        except sqlite3.Error as error:
+        except (sqlite3.Error, UnicodeDecodeError) as error:
             raise self._error(error) from error
 
     def _connection(self) -> sqlite3.Connection:
@@ -310,14 +279,22 @@ class SqliteIndex(Index):
         return connection
 
     def _make_folder(self) -> None:
-        if not os.path.exists(self.name):
-            try:
-                make_durable_folder(os.path.dirname(self.name))
-            except OSError as error:
-                raise IndexAccessError(index=self.name, reason=f"its folder cannot be made: {error}") from error
+        try:
+            make_durable_folder(os.path.dirname(self.name))
+        except OSError as error:
+            raise IndexAccessError(index=self.name, reason=f"its folder cannot be made: {error}") from error
 
     def _prepare(self, connection: sqlite3.Connection) -> None:
-        if not self._is_index(connection):
+        # WAL: readers do not wait for the writer, nor it for them; it stays with the file (sqlite.org/wal.html). Where the
+        # disk fails just now SQLite stays in its old mode without an error, and a commit would not be durable in that
+        # one: the removal of its journal is a name that FULL does not sync.
+        new = not self._is_index(connection)
+        mode = connection.execute("PRAGMA journal_mode = WAL").fetchone()[0]
+        if mode != "wal":
+            raise IndexAccessError(
+                index=self.name, reason=f"SQLite cannot keep a write-ahead log here (it says {mode!r})"
+            )
+        if new:
             self._create(connection)
         # NORMAL loses the last commits on power loss (sqlite.org/pragma.html#pragma_synchronous); an acknowledged row
         # must stay.
@@ -335,8 +312,6 @@ class SqliteIndex(Index):
         return False
 
     def _create(self, connection: sqlite3.Connection) -> None:
-        # WAL: readers do not wait for the writer, nor it for them; it stays with the file (sqlite.org/wal.html).
-        connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("BEGIN IMMEDIATE")
         try:
@@ -350,9 +325,12 @@ class SqliteIndex(Index):
             with suppress(sqlite3.Error):
                 connection.execute("ROLLBACK")
             raise
-        sync_folder(os.path.dirname(self.name))
+        try:
+            sync_folder(os.path.dirname(self.name))
+        except OSError as error:
+            raise IndexAccessError(index=self.name, reason=f"its folder cannot be synced: {error}") from error
 
-    def _error(self, error: sqlite3.Error) -> IndexAccessError:
+    def _error(self, error: Exception) -> IndexAccessError:
         reason = str(error)
         if "locked" in reason or "busy" in reason:  # Python 3.10 has no sqlite_errorcode
             return IndexBusyError(index=self.name, seconds=BUSY_SECONDS)
@@ -406,6 +384,21 @@ def _identity(path: str) -> tuple[int, int] | None:
 
 def _place(connection: sqlite3.Connection, stage: str, task_id: str, logical_key_id: str) -> Place:
     return Place(*connection.execute(queries.PLACE, (stage, task_id, logical_key_id)).fetchone())
+
+
+def _insert(
+    connection: sqlite3.Connection, row: Mapping[str, Any], parents: Sequence[Parent], values: Sequence[Any]
+) -> int:
+    """Insert a row where it comes right here, and is not there yet; its ``seq``."""
+    now = _place(connection, row["stage"], row["task_id"], row["logical_key_id"])
+    free = now.is_held_by(row)
+    inserted = connection.execute(f"{queries.INSERT} ON CONFLICT DO NOTHING", values) if free else None
+    if inserted is None or not inserted.rowcount:
+        there = connection.execute(queries.GET, (row["doc_id"],)).fetchone()
+        raise PlaceTakenError(now) if there is None else DocumentIndexedError(queries.row_from(there))
+    if parents:
+        _insert_parents(connection, row["doc_id"], parents)
+    return inserted.lastrowid or 0
 
 
 def _insert_parents(connection: sqlite3.Connection, doc_id: str, parents: Iterable[Parent]) -> None:

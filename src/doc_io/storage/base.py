@@ -10,6 +10,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from upath import UPath
 
+DOCUMENT_DEPTH = 3
+"""Segments in the path of a document's folder: stage, logical key, document."""
+
 KEPT_APART = ".doc_io"
 """The folder at the root that holds no documents but what is remembered of them (pins, removals under way). No stage's
 folder begins with a dot."""
@@ -72,6 +75,26 @@ class Storage(ABC):
             DocumentThereError: Something lies there already; nothing was changed.
             StorageError: It could not be written; no document is there.
         """
+
+    def create_many(self, documents: Mapping[str, Mapping[str, bytes]]) -> set[str]:
+        """Write new documents, each whole and all durable when this returns.
+
+        Args:
+            documents: Folder to files, as for `create`.
+
+        Returns:
+            The folders where something lies already; nothing was changed there.
+
+        Raises:
+            StorageError: One could not be written; none of them may be taken for written.
+        """
+        there = set()
+        for doc_dir, files in documents.items():
+            try:
+                self.create(doc_dir, files)
+            except DocumentThereError:
+                there.add(doc_dir)
+        return there
 
     @abstractmethod
     def replace(self, path: str, data: bytes) -> None:

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING
 
 from doc_io.errors import StorageError
 from doc_io.folders import make_durable_folder, sync_folder
-from doc_io.storage.base import KEPT_APART, Capabilities, DocumentThereError, Folder, Storage
+from doc_io.storage import walk
+from doc_io.storage.base import Capabilities, DocumentThereError, Folder, Storage
 
 if TYPE_CHECKING:
     from upath import UPath
@@ -31,7 +32,7 @@ SET_ASIDE_PREFIX = ".torn-"
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _CHUNK = 2**16  # bytes; most texts are smaller, and a larger buffer only costs
-_DOCUMENT_DEPTH = 3  # stage, logical key, document
+_MOST_OPEN = 100  # files at a time; a process may have 256 where the limit is lowest (macOS)
 _MOST_SETTLED = 50_000  # folders, some 10 MB of names
 
 
@@ -49,26 +50,56 @@ class LocalStorage(Storage):
         self._settled: set[str] = set()
 
     def create(self, doc_dir: str, files: Mapping[str, bytes]) -> None:
-        final = self._path(doc_dir)
-        key_folder = os.path.dirname(final)
-        temporary = f"{key_folder}/{TEMPORARY_PREFIX}{os.path.basename(final)}-{secrets.token_hex(4)}"
-        with self._told("write", doc_dir):
-            self._make_temporary(temporary, key_folder)
+        if self.create_many({doc_dir: files}):
+            raise DocumentThereError(errno.EEXIST, "a document lies there already", self._path(doc_dir))
+
+    def create_many(self, documents: Mapping[str, Mapping[str, bytes]]) -> set[str]:
+        there: set[str] = set()
+        ours: list[str] = []  # what a failure must take away
+        made: dict[str, None] = {}
+        with self._told("write", next(iter(documents), "")):
             try:
-                with _written(temporary, files) as (descriptors, folders):
-                    self._rename(temporary, final)
-                    temporary = final  # from here on this is what a failure must take away
-                    _start_write_back(descriptors)
-                    for descriptor in descriptors:
-                        os.fsync(descriptor)
-                for folder in folders:
-                    sync_folder(final + folder)
-                sync_folder(key_folder)
+                for batch in _batches(documents):
+                    there |= self._create_batch(batch, ours, made)
+                self._settle(made)
             except BaseException:
-                # After a failed fsync Linux forgets what was not written, so this folder must not be taken for a
-                # document by a later attempt (wiki.postgresql.org/wiki/Fsync_Errors).
-                _discard(temporary)
+                # After a failed fsync Linux forgets what was not written, so these folders must not be taken for
+                # documents by a later attempt (wiki.postgresql.org/wiki/Fsync_Errors).
+                for folder in ours:
+                    _discard(folder)
                 raise
+        return there
+
+    def _create_batch(
+        self, batch: Mapping[str, Mapping[str, bytes]], ours: list[str], made: dict[str, None]
+    ) -> set[str]:
+        """Write a few documents side by side; a folder is added to ``ours`` and ``made`` before anything can fail."""
+        there: set[str] = set()
+        descriptors: list[int] = []
+        folders: list[str] = []
+        try:
+            for doc_dir, files in batch.items():
+                final = self._path(doc_dir)
+                key_folder = os.path.dirname(final)
+                temporary = f"{key_folder}/{TEMPORARY_PREFIX}{os.path.basename(final)}-{secrets.token_hex(4)}"
+                made.update(self._make_temporary(temporary, key_folder))
+                ours.append(temporary)
+                subfolders = _write_files(temporary, files, descriptors)
+                if not self._rename(temporary, final):
+                    _discard(ours.pop())
+                    there.add(doc_dir)
+                    continue
+                ours[-1] = final
+                folders += [*(final + each for each in subfolders), key_folder]
+            _start_write_back(descriptors)
+            for descriptor in descriptors:
+                os.fsync(descriptor)
+        finally:
+            for descriptor in descriptors:
+                os.close(descriptor)
+        for folder in dict.fromkeys(folders):
+            sync_folder(folder)
+        return there
 
     def replace(self, path: str, data: bytes) -> None:
         final = self._path(path)
@@ -133,10 +164,11 @@ class LocalStorage(Storage):
 
     def folders(self) -> Iterator[Folder]:
         with self._told("list", ""):
-            yield from self._walk("", 0)
+            yield from walk.folders(self.root)
 
     def folder(self, path: str) -> Folder:
-        return self._document_folder(path)
+        self._path(path)  # refuses what leaves the root
+        return walk.folder(self.root, path)
 
     def names(self, folder: str) -> list[str]:
         try:
@@ -192,70 +224,56 @@ class LocalStorage(Storage):
 
         return Path(self._path(path)).as_uri()
 
-    def _walk(self, path: str, depth: int) -> Iterator[Folder]:
-        below, strays, modified = _listed(self._path(path))
-        if strays:
-            yield Folder(path, strays, modified)
-        for name in sorted(below):
-            inner = f"{path}/{name}" if path else name
-            if depth == _DOCUMENT_DEPTH - 1:
-                yield self._document_folder(inner)
-            elif inner != KEPT_APART:
-                yield from self._walk(inner, depth + 1)
-
-    def _document_folder(self, path: str) -> Folder:
-        folder = self._path(path)
-        try:
-            below, files, modified = _listed(folder)
-            for inner in below:  # grows while it is read, by the folders that are found in it
-                deeper, more, newest = _listed(f"{folder}/{inner}")
-                below += [f"{inner}/{name}" for name in deeper]
-                files.update((f"{inner}/{name}", size) for name, size in more.items())
-                modified = max(modified, newest)
-            return Folder(path, files, modified or os.stat(folder).st_mtime)
-        except OSError:  # one folder that cannot be listed is no document, and must not end the scan of the rest
-            return Folder(path, {}, 0.0)
-
     def _path(self, path: str) -> str:
         if "/../" in f"/{path}/":  # only a forged row or record can say so
             raise StorageError(docs_root=self.root, action="use", path=path, reason="the path leaves the docs root")
         return f"{self.root}/{path}"
 
-    def _make_temporary(self, temporary: str, key_folder: str) -> None:
-        self._settle(key_folder)
+    def _make_temporary(self, temporary: str, key_folder: str) -> dict[str, None]:
+        """Make it and whatever is missing above it; the folders whose own names are still to be settled."""
+        made = self._make(key_folder)
         try:
             os.mkdir(temporary)
         except FileNotFoundError:  # a pruner took the empty folder since this process last wrote to it
             self._settled.clear()
-            self._settle(key_folder)
+            made = self._make(key_folder)
             os.mkdir(temporary)
+        return made
 
-    def _settle(self, folder: str) -> None:
-        """Make sure, once in this process, that a folder is there and its name durable.
-
-        A folder that was there already may have been made by a writer that died, or that is just about to sync it.
-        """
+    def _make(self, folder: str) -> dict[str, None]:
+        """Make sure that a folder is there; it and those above it that this process has not settled, upper ones first."""
         if folder in self._settled:
-            return
+            return {}
         if folder == self.root:
             make_durable_folder(folder)
-        else:
-            parent = os.path.dirname(folder)
-            self._settle(parent)
-            with suppress(FileExistsError):
-                os.mkdir(folder)
-            sync_folder(parent)
+            return {folder: None}
+        made = self._make(os.path.dirname(folder))
+        with suppress(FileExistsError):
+            os.mkdir(folder)
+        return {**made, folder: None}
+
+    def _settle(self, made: Mapping[str, None]) -> None:
+        """Make the names of folders durable, once in this process.
+
+        Also of those that were there already: their maker may have died, or be just about to sync them. It comes after
+        the files, because the first sync of a file makes most file systems write all new names, and a later one of
+        their folders then costs little.
+        """
         if len(self._settled) > _MOST_SETTLED:
             self._settled.clear()
-        self._settled.add(folder)
+        for parent in dict.fromkeys(os.path.dirname(folder) for folder in made if folder != self.root):
+            sync_folder(parent)
+        self._settled.update(made)
 
-    def _rename(self, temporary: str, final: str) -> None:
+    def _rename(self, temporary: str, final: str) -> bool:
+        """Give a folder its name; ``False`` where something lies there already."""
         try:
             os.rename(temporary, final)
         except OSError as error:
             if error.errno in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR):
-                raise DocumentThereError(errno.EEXIST, "a document lies there already", final) from None
+                return False
             raise
+        return True
 
     @contextmanager
     def _told(self, action: str, path: str) -> Iterator[None]:
@@ -271,48 +289,31 @@ class LocalStorage(Storage):
         return StorageError(docs_root=self.root, action=action, path=path, reason=error.strerror or str(error))
 
 
-def _listed(folder: str) -> tuple[list[str], dict[str, int], float]:
-    """The folders and the files right in a folder, and when the newest file was written.
-
-    A symlink is a file. What another process removes meanwhile is left out.
-    """
-    folders: list[str] = []
-    files: dict[str, int] = {}
-    modified = 0.0
-    try:
-        with os.scandir(folder) as entries:
-            for entry in entries:
-                if entry.is_dir(follow_symlinks=False):
-                    folders.append(entry.name)
-                    continue
-                try:
-                    found = entry.stat(follow_symlinks=False)
-                except FileNotFoundError:
-                    continue
-                files[entry.name] = found.st_size
-                modified = max(modified, found.st_mtime)
-    except FileNotFoundError:
-        pass
-    return folders, files, modified
+def _batches(documents: Mapping[str, Mapping[str, bytes]]) -> Iterator[dict[str, Mapping[str, bytes]]]:
+    """The documents in batches of a bounded number of files: all of a batch are open at the same time."""
+    batch: dict[str, Mapping[str, bytes]] = {}
+    count = 0
+    for doc_dir, files in documents.items():
+        if batch and count + len(files) > _MOST_OPEN:
+            yield batch
+            batch, count = {}, 0
+        batch[doc_dir] = files
+        count += len(files)
+    if batch:
+        yield batch
 
 
-@contextmanager
-def _written(folder: str, files: Mapping[str, bytes]) -> Iterator[tuple[list[int], list[str]]]:
-    """Write the files and hold them open, so that each can be synced without opening it again."""
-    descriptors: list[int] = []
+def _write_files(folder: str, files: Mapping[str, bytes], descriptors: list[int]) -> list[str]:
+    """Write the files and leave them open, so that each can be synced without opening it again; the folders inside."""
     subfolders = [""]
-    try:
-        for name, data in files.items():
-            subfolder = f"/{name.rpartition('/')[0]}".rstrip("/")
-            if subfolder not in subfolders:
-                os.mkdir(folder + subfolder)
-                subfolders.append(subfolder)
-            descriptors.append(os.open(f"{folder}/{name}", _CREATE, 0o666))  # the umask takes its share
-            _write_all(descriptors[-1], data)
-        yield descriptors, subfolders
-    finally:
-        for descriptor in descriptors:
-            os.close(descriptor)
+    for name, data in files.items():
+        subfolder = f"/{name.rpartition('/')[0]}".rstrip("/")
+        if subfolder not in subfolders:
+            os.mkdir(folder + subfolder)
+            subfolders.append(subfolder)
+        descriptors.append(os.open(f"{folder}/{name}", _CREATE, 0o666))  # the umask takes its share
+        _write_all(descriptors[-1], data)
+    return subfolders
 
 
 def _write(path: str, data: bytes) -> None:
