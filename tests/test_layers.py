@@ -18,9 +18,11 @@ LAYERS: list[set[str]] = [
     {"texts"},
     {"draft"},
     {"storage", "index"},
-    {"saving", "stored"},
+    {"saving"},
+    {"upkeep", "reports"},
+    {"stored"},
     {"store"},
-    {"upkeep", "legacy", "reports"},
+    {"legacy"},
     {"cli", "dagster"},
 ]
 ONLY_IN = {

@@ -65,6 +65,12 @@ class UnknownDocumentError(DocIOError, FileNotFoundError):
     exit_code = 4
 
 
+class AmbiguousDocumentError(DocIOError, ValueError):
+    """Several documents begin with {start}: {first}, {second}, … Give more characters, or stage/task for the latest ok one."""
+
+    exit_code = 4
+
+
 class DocumentConflictError(DocIOError, FileExistsError):
     """Document {doc_id} ({stage}, task {task}) exists already with other content ({difference}). A committed document never changes and nothing was written; save the new text as another attempt."""
 

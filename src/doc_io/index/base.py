@@ -158,6 +158,22 @@ class Spent(NamedTuple):
     completion_tokens: int
 
 
+class Texts(ABC):
+    """The full text of an index's documents: derived, made again at any time, and not a part of its promises."""
+
+    @abstractmethod
+    def missing(self, limit: int) -> list[str]:
+        """The documents whose text is not known yet, at most so many; forgets those that are gone."""
+
+    @abstractmethod
+    def add(self, texts: Iterable[tuple[str, str]]) -> None:
+        """Remember texts: ``(doc_id, text)`` without NUL and lone surrogates; one that is known stays as it is."""
+
+    @abstractmethod
+    def search(self, words: str, limit: int) -> list[tuple[str, str]]:
+        """The documents that have all the words, the best first, each with the passage around them."""
+
+
 class Index(ABC):
     """The rows of one store.
 
@@ -300,6 +316,10 @@ class Index(ABC):
     @abstractmethod
     def without_ok(self) -> list[tuple[str, str, int]]:
         """Tasks that were tried and have no ok document: stage, task, attempts. Skipped tasks were not tried."""
+
+    @abstractmethod
+    def texts(self) -> Texts:
+        """What is remembered of the documents' texts, for searching."""
 
     @abstractmethod
     def remove(self, doc_ids: Sequence[str]) -> list[str]:

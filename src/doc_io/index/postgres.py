@@ -23,6 +23,7 @@ from doc_io.index import queries
 from doc_io.index.asking import Asking
 from doc_io.index.base import Choice, DocumentIndexedError, Place, PlaceTakenError
 from doc_io.index.pool import Pool
+from doc_io.index.postgres_search import PostgresTexts
 from doc_io.index.schema import INSERTED, INTEGERS, SCHEMA_VERSION, create_statements
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ def _sql(statement: str) -> str:
 _PLACE, _GET = _sql(queries.PLACE), _sql(queries.GET)
 _INSERT = f"{_sql(queries.INSERT)} ON CONFLICT (doc_id) DO NOTHING RETURNING seq"
 _INSERT_MISSING = (  # a list for each column: one statement for many rows
-    f"INSERT INTO documents ({', '.join(INSERTED)}) SELECT * FROM unnest("  # noqa: S608 - names of columns, no values
+    f"INSERT INTO documents ({', '.join(INSERTED)}) SELECT * FROM unnest("
     + ", ".join("%s::bigint[]" if column in INTEGERS else "%s::text[]" for column in INSERTED)
     + ") ON CONFLICT (doc_id) DO NOTHING RETURNING doc_id"
 )
@@ -177,6 +178,19 @@ class PostgresIndex(Asking):
             raise QueryError(reason=error) from None
         except psycopg.Error as error:
             raise self._pool.error(error) from None
+
+    def texts(self) -> PostgresTexts:
+        return PostgresTexts(self)
+
+    def change(self, statements: Sequence[tuple[str, Sequence[Any]]]) -> None:
+        """Carry out statements in one transaction; each may be carried out twice where the connection is lost."""
+
+        def changed(connection: psycopg.Connection[Any]) -> None:
+            with connection.transaction():
+                for statement, values in statements:
+                    connection.execute(_sql(statement), values)
+
+        self._ask(changed)
 
     def remove(self, doc_ids: Sequence[str]) -> list[str]:
         def removed(connection: psycopg.Connection[Any]) -> list[str]:

@@ -11,7 +11,7 @@ import weakref
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 from doc_io.document import DocumentRow, Parent, Status
 from doc_io.errors import (
@@ -37,6 +37,7 @@ from doc_io.index.base import (
     Tally,
 )
 from doc_io.index.schema import SCHEMA_VERSION, create_indexes, create_tables
+from doc_io.index.sqlite_search import SqliteTexts
 
 BUSY_SECONDS = 30
 """How long a writer waits for others (sqlite.org/pragma.html#pragma_busy_timeout)."""
@@ -164,6 +165,10 @@ class SqliteIndex(Asking):
                 return names, cursor.fetchmany(limit)
         except (sqlite3.Error, sqlite3.Warning) as error:
             raise QueryError(reason=error) from None
+
+    def texts(self) -> SqliteTexts:
+        self._connection()  # makes an index where there is none
+        return SqliteTexts(self.name, self._fail)
 
     def remove(self, doc_ids: Sequence[str]) -> list[str]:
         gone = []
@@ -329,6 +334,9 @@ class SqliteIndex(Asking):
             sync_folder(os.path.dirname(self.name))
         except OSError as error:
             raise IndexAccessError(index=self.name, reason=f"its folder cannot be synced: {error}") from error
+
+    def _fail(self, error: sqlite3.Error) -> NoReturn:
+        raise self._error(error) from error
 
     def _error(self, error: Exception) -> IndexAccessError:
         reason = str(error)
