@@ -7,7 +7,7 @@ file for a batch: it names the documents that are on their way out.
 from __future__ import annotations
 
 import json
-import secrets
+import os
 from collections.abc import Collection, Iterator, Sequence
 
 from doc_io.ids import is_id
@@ -30,7 +30,7 @@ def remove_documents(storage: Storage, index: Index, documents: Sequence[tuple[s
     Returns:
         The ids of those that are gone; what became protected in the meantime stays.
     """
-    tombstone = f"{_FOLDER}/{secrets.token_hex(8)}"
+    tombstone = f"{_FOLDER}/{os.urandom(8).hex()}"
     storage.put(tombstone, json.dumps(documents).encode("ascii"))
     return _carry_out(storage, index, tombstone, documents, before)
 

@@ -9,7 +9,6 @@ from doc_io.errors import AmbiguousDocumentError, UnknownDocumentError
 from doc_io.index.base import ALL, Filter, GroupedBy, Index, Spent, Tally
 from doc_io.storage.base import Storage
 from doc_io.texts import Which, path_of, text_of
-from doc_io.upkeep.verify import GRACE
 
 if TYPE_CHECKING:
     from doc_io.document import DocumentRow
@@ -130,12 +129,18 @@ class Upkeep:
         return search(self.storage, self.index, words, limit=limit, progress=progress)
 
     def verify(
-        self, *, full: bool = False, grace: float = GRACE, progress: Progress | None = None
+        self, *, full: bool = False, grace: float | None = None, progress: Progress | None = None
     ) -> Iterator[Finding]:
-        """Hold files against manifests and rows against documents; see `doc_io.upkeep.verify.verify`."""
-        from doc_io.upkeep.verify import verify
+        """Hold files against manifests and rows against documents; see `doc_io.upkeep.verify.verify`.
 
-        return verify(self.storage, self.index, full=full, grace=grace, progress=progress)
+        Args:
+            full: Read every file and compare its hash. Default: lengths, and the checksum of the commit record.
+            grace: Unfinished folders younger than this are not reported, in seconds. Default: an hour.
+            progress: Told how many of how many documents are done. Default: nobody.
+        """
+        from doc_io.upkeep.verify import GRACE, verify
+
+        return verify(self.storage, self.index, full=full, grace=GRACE if grace is None else grace, progress=progress)
 
     def repair(self, findings: Iterable[Finding], *, dry_run: bool = True) -> Iterator[Repair]:
         """Set right what can be, without deleting a committed document; see `doc_io.upkeep.repair`.
