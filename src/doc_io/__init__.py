@@ -9,6 +9,7 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from doc_io.dagster.checks import build_document_checks
     from doc_io.dagster.io_manager import DocDirIOManager
     from doc_io.dagster.resource import DocumentsIndex
     from doc_io.document import Document, DocumentRow, DocumentsByPartition, Parent, Status, Usage
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from doc_io.stored import StoredDocument
 
 _HOMES = {
+    "doc_io.dagster.checks": ("build_document_checks",),
     "doc_io.dagster.io_manager": ("DocDirIOManager",),
     "doc_io.dagster.resource": ("DocumentsIndex",),
     "doc_io.document": ("Document", "DocumentRow", "DocumentsByPartition", "Parent", "Status", "Usage"),
