@@ -5,43 +5,30 @@ Order of a write: the files, durable; then the row, committed. A row never point
 
 from __future__ import annotations
 
-import dataclasses
 import os
-import secrets
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from doc_io.document import OK, Document, DocumentRow, Parent, Status, as_document
-from doc_io.draft import Draft, Origin, make_draft, next_created_at
-from doc_io.errors import DamagedDocumentError, DocumentConflictError, MissingTextError, UnknownDocumentError
+from doc_io.draft import Origin, make_draft
+from doc_io.errors import DamagedDocumentError, DocumentConflictError, UnknownDocumentError
 from doc_io.ids import unstorable
-from doc_io.index.base import Choice, DocumentIndexedError, Index, Place, PlaceTakenError
+from doc_io.index.base import LATEST_OK, Choice, Index
 from doc_io.index.open import open_index
-from doc_io.metadata import (
-    PARSED_NAME,
-    RAW_NAME,
-    RECORD_NAME,
-    Record,
-    RecordError,
-    decode,
-    decode_text,
-    encode,
-    file_entry,
-)
+from doc_io.metadata import RECORD_NAME, Record, RecordError, decode
 from doc_io.parsers import parse
-from doc_io.storage.base import DocumentThereError, Storage
+from doc_io.saving import Writer, whole_record
+from doc_io.storage.base import Storage
 from doc_io.storage.open import open_storage
 from doc_io.stored import StoredDocument
+from doc_io.texts import Which, gone, path_of, text_of
 
 if TYPE_CHECKING:
     from types import TracebackType
 
     from typing_extensions import Self
     from upath import UPath
-
-Which = Literal["text", "raw", "parsed", "prompt"]
-"""Which text of a document: ``text`` is the parsed one where there is one, else the raw one."""
 
 
 class DocumentStore:
@@ -115,24 +102,35 @@ class DocumentStore:
             StorageError: The docs root failed; there is no such document.
             IndexAccessError: The index failed. The files stay; save the same attempt again, or reindex.
         """
-        document = parse(as_document(document))
-        named = tuple(Parent(each) if isinstance(each, str) else each for each in parents)
-        if document.parent_doc_id is None and len(named) == 1:
-            document = dataclasses.replace(document, parent_doc_id=named[0].doc_id)
         origin = Origin(
             stage=stage,
             task_id=task_id,
-            attempt=secrets.token_hex(8) if attempt is None else attempt,
             run_id=run_id,
             asset_key=asset_key,
             experiment_id=experiment_id,
             prompt_path=prompt_path,
-            parents=named,
+            parents=tuple(Parent(each) if isinstance(each, str) else each for each in parents),
+            **({} if attempt is None else {"attempt": attempt}),
         )
-        draft = make_draft(document, origin)
-        place = self.index.place(stage, task_id, draft.row["logical_key_id"])
-        record = self._write(draft, _placed(draft, place))
-        return self._commit(draft, record)
+        return self.save_many([(document, origin)])[0]
+
+    def save_many(self, documents: Iterable[tuple[Document | str, Origin]]) -> list[DocumentRow]:
+        """Write many documents for a fraction of what they cost one by one; all are acknowledged when this returns.
+
+        Every document is checked before anything is written. Their files are made durable side by side, and their rows
+        are committed together. Where this raises, save the same attempts again: those that are there are not made anew.
+
+        Args:
+            documents: Each text with where it comes from; give ``Origin.attempt`` if it may have to be saved again.
+
+        Returns:
+            The rows, in the order given.
+
+        Raises:
+            DocIOError: As for `save`; some of the documents may be there and others not.
+        """
+        drafts = [make_draft(parse(as_document(document)), origin) for document, origin in documents]
+        return Writer(self.storage, self.index).save(drafts)
 
     def insert(self, row: Mapping[str, Any]) -> DocumentRow:
         """Put a document whose files are there already into the index, with its row as its own record says it.
@@ -147,7 +145,7 @@ class DocumentStore:
             DamagedDocumentError: Its files are not whole: a row never points to a document that is not there.
             DocumentConflictError: The row says something else than the record.
         """
-        record = self._whole(row["doc_dir"])
+        record = whole_record(self.storage, row["doc_dir"])
         if record is None or record.doc_dir != row["doc_dir"]:
             raise DamagedDocumentError(
                 doc_id=row["doc_id"], doc_dir=row["doc_dir"], reason="no whole document lies in its folder"
@@ -194,7 +192,9 @@ class DocumentStore:
         Raises:
             IndexBusyError: The database stayed locked for longer than its time-out.
         """
-        return self.get_latest_by_tasks(stage, [task_id], status, runs=runs, as_of=as_of).get(task_id)
+        if unstorable(task_id) is not None:  # no task can be called that
+            return None
+        return self.index.latest_by_task(stage, task_id, _choice(status, runs, as_of))
 
     def get_latest_by_tasks(
         self,
@@ -217,7 +217,7 @@ class DocumentStore:
         Returns:
             Task to row; a task without such a document is left out.
         """
-        choice = Choice(frozenset(Status(each) for each in status), tuple(runs), as_of)
+        choice = _choice(status, runs, as_of)
         wanted = [task_id for task_id in dict.fromkeys(task_ids) if unstorable(task_id) is None]
         return self.index.latest_by_tasks(stage, wanted, choice) if wanted else {}
 
@@ -248,14 +248,14 @@ class DocumentStore:
             MissingTextError: It has no such text.
             DamagedDocumentError: The file is gone, or is not what was saved.
         """
-        return self._text(row, which, self.read_bytes(row, which))
+        return text_of(row, which, self.read_bytes(row, which))
 
     def read_bytes(self, row: DocumentRow, which: Which = "text") -> bytes:
         """The bytes of a text's file. Arguments and errors as for `read`."""
         try:
-            return self.storage.read(_path(row, which))
+            return self.storage.read(path_of(row, which))
         except FileNotFoundError as error:
-            raise _gone(row, which, error) from None
+            raise gone(row, which, error) from None
 
     def read_many(self, rows: Iterable[DocumentRow], which: Which = "text") -> dict[str, str]:
         """The texts of many documents, read the fastest way this storage has.
@@ -273,12 +273,12 @@ class DocumentStore:
         """
         wanted = list(rows)
         texts = {}
-        for row, data in zip(wanted, self.storage.read_many([_path(row, which) for row in wanted]), strict=True):
+        for row, data in zip(wanted, self.storage.read_many([path_of(row, which) for row in wanted]), strict=True):
             if isinstance(data, FileNotFoundError):
-                raise _gone(row, which, data)
+                raise gone(row, which, data)
             if isinstance(data, OSError):
                 raise data
-            texts[row.doc_id] = self._text(row, which, data)
+            texts[row.doc_id] = text_of(row, which, data)
         return texts
 
     def stored(self, row: DocumentRow) -> StoredDocument:
@@ -294,7 +294,7 @@ class DocumentStore:
         try:
             return decode(self.storage.read(f"{row.doc_dir}/{RECORD_NAME}"))
         except FileNotFoundError as error:
-            raise _gone(row, RECORD_NAME, error) from None
+            raise gone(row, RECORD_NAME, error) from None
         except RecordError as error:
             raise DamagedDocumentError(doc_id=row.doc_id, doc_dir=row.doc_dir, reason=error) from None
 
@@ -318,73 +318,6 @@ class DocumentStore:
     def __repr__(self) -> str:
         return f"DocumentStore({self.docs_root!r}, index={self.index.name!r})"
 
-    def _write(self, draft: Draft, record: Record) -> Record:
-        """The files, durable. What lies there already counts where it is this very document."""
-        files = {**draft.contents, RECORD_NAME: encode(record)}
-        try:
-            self.storage.create(draft.doc_dir, files)
-        except DocumentThereError:
-            there = self._whole(draft.doc_dir)
-            if there is not None:
-                _refuse_other(draft, there)
-                self.storage.sync(draft.doc_dir, files)
-                return there
-            committed = self.index.get(draft.row["doc_id"])
-            if committed is not None:
-                _refuse_other(draft, record, committed)
-            # No document: its writer died or its disk failed before it was acknowledged.
-            self.storage.set_aside(draft.doc_dir)
-            self.storage.create(draft.doc_dir, files)
-        return record
-
-    def _commit(self, draft: Draft, record: Record) -> DocumentRow:
-        """The row, durable. Another writer may come first: then the record is written again with its new place."""
-        while True:
-            try:
-                return self.index.insert({**record.row, "doc_dir": draft.doc_dir}, record.parents)
-            except PlaceTakenError as taken:
-                record = _placed(draft, taken.place)
-                self.storage.replace(f"{draft.doc_dir}/{RECORD_NAME}", encode(record))
-            except DocumentIndexedError as indexed:
-                _refuse_other(draft, record, indexed.row)
-                committed = draft.record(indexed.row.created_at, indexed.row.lineage_prev_doc_id)
-                if committed != record:  # the row outlived its folder, which was written anew just now
-                    self.storage.replace(f"{draft.doc_dir}/{RECORD_NAME}", encode(committed))
-                return indexed.row
-
-    def _whole(self, doc_dir: str) -> Record | None:
-        """The record of what lies in a folder, where all of it is there; else ``None``."""
-        try:
-            record = decode(self.storage.read(f"{doc_dir}/{RECORD_NAME}"))
-            paths = list(record.files)
-            found = self.storage.read_many([f"{doc_dir}/{path}" for path in paths])
-            for path, data in zip(paths, found, strict=True):
-                if isinstance(data, FileNotFoundError) or (
-                    isinstance(data, bytes) and file_entry(data) != record.files[path]
-                ):
-                    return None
-                if isinstance(data, OSError):
-                    raise data
-        except (FileNotFoundError, NotADirectoryError, RecordError):
-            return None
-        return record
-
-    def _text(self, row: DocumentRow, which: Which, data: bytes) -> str:
-        try:
-            text = decode_text(data)
-        except UnicodeDecodeError:
-            raise DamagedDocumentError(
-                doc_id=row.doc_id, doc_dir=row.doc_dir, reason=f"its {which} text is not UTF-8"
-            ) from None
-        chars = _chars(row, which)
-        if chars is not None and chars != len(text):
-            raise DamagedDocumentError(
-                doc_id=row.doc_id,
-                doc_dir=row.doc_dir,
-                reason=f"its {which} text has {len(text)} characters and not {chars}",
-            )
-        return text
-
 
 def _beside(storage: Storage) -> Path:
     if "://" in storage.root:
@@ -392,47 +325,7 @@ def _beside(storage: Storage) -> Path:
     return Path(storage.root).parent / "db" / "documents.sqlite"
 
 
-def _placed(draft: Draft, place: Place) -> Record:
-    return draft.record(next_created_at(place.newest_created_at), place.prev_doc_id)
-
-
-def _refuse_other(draft: Draft, there: Record, committed: DocumentRow | None = None) -> None:
-    """Raise where what is there under the doc_id is another document."""
-    difference = draft.difference(there)
-    if difference is None and committed is not None:
-        difference = next(
-            (f"another {column}" for column, value in draft.row.items() if getattr(committed, column) != value), None
-        )
-    if difference is not None:
-        row = draft.row
-        raise DocumentConflictError(
-            doc_id=row["doc_id"], stage=row["stage"], task=row["task_id"], difference=difference
-        )
-
-
-def _path(row: DocumentRow, which: Which) -> str:
-    if which == "text":
-        which = "raw" if row.parsed_chars is None else "parsed"
-    if which == "raw" and row.raw_chars is not None:
-        return f"{row.doc_dir}/{RAW_NAME}"
-    if which == "parsed" and row.parsed_chars is not None:
-        return f"{row.doc_dir}/{PARSED_NAME}"
-    if which == "prompt" and row.prompt_path is not None:
-        return row.prompt_path
-    raise MissingTextError(doc_id=row.doc_id, status=row.status, which=which)
-
-
-def _chars(row: DocumentRow, which: Which) -> int | None:
-    if which == "prompt":
-        return None
-    if which == "text":
-        which = "raw" if row.parsed_chars is None else "parsed"
-    return row.raw_chars if which == "raw" else row.parsed_chars
-
-
-def _gone(row: DocumentRow, which: str, error: FileNotFoundError) -> DamagedDocumentError:
-    damaged = DamagedDocumentError(
-        doc_id=row.doc_id, doc_dir=row.doc_dir, reason=f"the file of its {which} text is gone"
-    )
-    damaged.__cause__ = error
-    return damaged
+def _choice(status: Collection[Status | str], runs: Sequence[str], as_of: str | None) -> Choice:
+    if status is OK and not runs and as_of is None:
+        return LATEST_OK
+    return Choice(frozenset(Status(each) for each in status), tuple(runs), as_of)

@@ -54,6 +54,26 @@ class Storage(ABC):
             StorageError: It could not be written; no document is there.
         """
 
+    def create_many(self, documents: Mapping[str, Mapping[str, bytes]]) -> set[str]:
+        """Write new documents, each whole and all durable when this returns.
+
+        Args:
+            documents: Folder to files, as for `create`.
+
+        Returns:
+            The folders where something lies already; nothing was changed there.
+
+        Raises:
+            StorageError: One could not be written; none of them may be taken for written.
+        """
+        there = set()
+        for doc_dir, files in documents.items():
+            try:
+                self.create(doc_dir, files)
+            except DocumentThereError:
+                there.add(doc_dir)
+        return there
+
     @abstractmethod
     def replace(self, path: str, data: bytes) -> None:
         """Put new content in the place of a file, at one instant and durable."""
