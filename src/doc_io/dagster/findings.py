@@ -122,9 +122,7 @@ class Findings:
     @cached_property
     def _lineage(self) -> list[tuple[str, str, str]]:
         """Task, document and parent, of every parent."""
-        named: Mapping[str, Sequence[Parent]] = self._store.index.parents_of_many(
-            [row.doc_id for row in self.rows.values()]
-        )
+        named: Mapping[str, Sequence[Parent]] = self._store.index.parents_of([row.doc_id for row in self.rows.values()])
         return [
             (task, row.doc_id, parent)
             for task, row in self.rows.items()

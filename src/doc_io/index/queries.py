@@ -91,7 +91,7 @@ def get_many(wanted: str) -> str:
     )
 
 
-def parents_of_many(wanted: str) -> str:
+def parents_of(wanted: str) -> str:
     """The statement for the parents of many documents, given as a table expression ``wanted(task, position)``."""
     return (
         f"SELECT parents.doc_id, parents.parent_doc_id, parents.input_name FROM {wanted}"
