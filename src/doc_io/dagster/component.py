@@ -1,8 +1,8 @@
 """`DocumentStoreComponent`: the IO manager, the resource and the checks of a project, from YAML."""
 
-from typing import Any
+from typing import Annotated, Any
 
-from dagster import Component, ComponentLoadContext, Definitions, EnvVar, Model, Resolvable
+from dagster import Component, ComponentLoadContext, Definitions, EnvVar, Model, Resolvable, Resolver
 from pydantic import Field
 
 from doc_io.dagster.checks import build_document_checks
@@ -11,10 +11,16 @@ from doc_io.dagster.reports import documents_latest_report
 from doc_io.dagster.resource import DocumentsIndex
 
 
+def described(description: str) -> Resolver:
+    """A field as it is, with the sentence that ``dg`` and an editor show for it."""
+    resolver: Resolver = Resolver.default(description=description)
+    return resolver
+
+
 class FromEnvironment(Model, Resolvable):
     """A value that is looked up when a run needs it, and that the UI shows by its name only."""
 
-    env: str = Field(description="The name of the environment variable.")
+    env: Annotated[str, described("The name of the environment variable.")]
 
 
 class DocumentStoreComponent(Component, Resolvable, Model):
@@ -24,28 +30,28 @@ class DocumentStoreComponent(Component, Resolvable, Model):
     assets listed, and if asked for the reports.
     """
 
-    docs_root: str | FromEnvironment = Field(
-        default="data/docs",
-        description="Where the documents are: a path, or any URL that fsspec can write to; or {env: NAME}.",
-    )
-    db_path: str | FromEnvironment = Field(
-        default="data/db/documents.sqlite", description="The SQLite file of the index; or {env: NAME}."
-    )
-    db_url: str | FromEnvironment | None = Field(
-        default=None,
-        description="A PostgreSQL URL for the index instead of SQLite; or {env: NAME}, which keeps it out of the UI.",
-    )
-    storage_options: dict[str, Any] = Field(default={}, description="Handed to fsspec.", repr=False)
-    io_manager: dict[str, Any] = Field(
-        default={}, description="Further fields of DocDirIOManager, such as preview_chars or model_id."
-    )
-    checks: list[str] = Field(
-        default=[], description="Keys of assets (a/b) whose documents get the six checks of build_document_checks."
-    )
-    blocking: bool = Field(
-        default=False, description="Whether an error of a check keeps the assets downstream of it from being made."
-    )
-    reports: bool = Field(default=False, description="Whether to add the report assets.")
+    docs_root: Annotated[
+        str | FromEnvironment,
+        described("Where the documents are: a path, or any URL that fsspec can write to; or {env: NAME}."),
+    ] = "data/docs"
+    db_path: Annotated[
+        str | FromEnvironment, described("The SQLite file of the index, made on first use; or {env: NAME}.")
+    ] = "data/db/documents.sqlite"
+    db_url: Annotated[
+        str | FromEnvironment | None,
+        described("A PostgreSQL URL for the index instead of SQLite; as {env: NAME} it stays out of the UI."),
+    ] = None
+    storage_options: Annotated[dict[str, Any], described("Handed to fsspec.")] = Field(default={}, repr=False)
+    io_manager: Annotated[
+        dict[str, Any], described("Further fields of DocDirIOManager, such as preview_chars or model_id.")
+    ] = Field(default={})
+    checks: Annotated[
+        list[str], described("Keys of assets, as in a/b, whose documents get the six checks of build_document_checks.")
+    ] = Field(default=[])
+    blocking: Annotated[
+        bool, described("Whether an error of a check keeps the assets downstream of it from being made.")
+    ] = False
+    reports: Annotated[bool, described("Whether to add the report assets.")] = False
 
     def build_defs(self, context: ComponentLoadContext) -> Definitions:  # noqa: ARG002 - the name is Dagster's
         """What Dagster loads."""

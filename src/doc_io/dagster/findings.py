@@ -111,12 +111,13 @@ class Findings:
         }
         problems = []
         for task, doc_id, parent in self._lineage:
-            row = self._parents.get(parent)
-            now = None if row is None else latest.get((row.stage, row.task_id))
-            if row is not None and now is not None and now != parent:
-                problems.append(
-                    Problem(task, doc_id, f"it was made from {parent}, and {now} is the latest of {row.stage} now")
-                )
+            made_from = self._parents.get(parent)
+            if made_from is None:
+                continue  # parent_exists says so
+            now = latest.get((made_from.stage, made_from.task_id), parent)
+            if now != parent:
+                what = f"it was made from {parent}, and {now} is the latest of {made_from.stage} now"
+                problems.append(Problem(task, doc_id, what))
         return problems
 
     @cached_property

@@ -97,7 +97,10 @@ def temporary_documents(**settings: Any) -> Iterator[TemporaryDocuments]:
         The store and what binds it to assets.
     """
     with tempfile.TemporaryDirectory(prefix="doc_io-") as folder:
-        place = {"docs_root": str(Path(folder, "docs")), "db_path": str(Path(folder, "documents.sqlite"))}
+        place: dict[str, Any] = {
+            "docs_root": str(Path(folder, "docs")),
+            "db_path": str(Path(folder, "documents.sqlite")),
+        }
         made = TemporaryDocuments(DocDirIOManager(**{**place, **settings}), DocumentsIndex(**place))
         try:
             yield made
@@ -133,7 +136,7 @@ def output_context(
         name="result",
         asset_key=spec.key,
         definition_metadata=dict(spec.metadata),
-        **({} if instance is None else {"instance": instance}),
+        instance=instance,
         **_partitions(spec, partitions),
     )
 

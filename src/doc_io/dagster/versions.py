@@ -33,7 +33,7 @@ def keys_in_range(
     if _takes(partitions_def.get_partition_keys_in_range, "dynamic_partitions_store"):  # until 1.11.4
         return partitions_def.get_partition_keys_in_range(keys, dynamic_partitions_store=instance)  # type: ignore[call-arg]
     # Public from 1.12 on, at this place before that.
-    from dagster._core.definitions.partitions.context import partition_loading_context  # noqa: PLC0415, PLC2701
+    from dagster._core.definitions.partitions.context import partition_loading_context  # noqa: PLC0415
 
     with partition_loading_context(dynamic_partitions_store=instance):
         return partitions_def.get_partition_keys_in_range(keys)
