@@ -213,3 +213,15 @@ def _holds_nothing_of(error: BaseException, *secret_texts: str) -> None:
     assert error.__suppress_context__
     for secret in secret_texts:
         assert secret not in f"{error!s} {error!r} {vars(error)!r}"
+
+
+def test_an_index_of_one_machine_is_told_once(s3_server: S3, tmp_path: Any, caplog: pytest.LogCaptureFixture) -> None:
+    """A remote root with a SQLite file works, and says that others cannot see that file."""
+    root = f"{s3_server.root}/{secrets.token_hex(4)}"
+    for _ in range(3):
+        with DocumentStore(root, tmp_path / "db.sqlite", storage_options=s3_server.storage_options):
+            pass
+
+    (told,) = (record.getMessage() for record in caplog.records if root in record.getMessage())
+    assert "on this machine only" in told
+    assert s3_server.secret not in told
