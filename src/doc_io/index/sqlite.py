@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from typing import Any, TypeVar
 
 from doc_io.document import DocumentRow, Parent, Status
-from doc_io.errors import ConfigurationError, IndexAccessError, IndexBusyError, IndexFormatError, IndexVersionError
+from doc_io.errors import IndexAccessError, IndexBusyError, IndexFormatError, IndexOnNetworkError, IndexVersionError
 from doc_io.folders import make_durable_folder, sync_folder
 from doc_io.index import queries
 from doc_io.index.base import Choice, DocumentIndexedError, Index, Place, PlaceTakenError
@@ -171,11 +171,7 @@ class SqliteIndex(Index):
     def _connect(self) -> sqlite3.Connection:
         disk = None if self._on_network else unsafe_disk(self.name)
         if disk is not None:
-            raise ConfigurationError(
-                setting=f"The index {self.name}",
-                reason=f"its disk is {disk}, where SQLite may lose or damage it",
-                todo="Put db_path on a local disk or give a db_url; set db_on_network if only one process uses it.",
-            )
+            raise IndexOnNetworkError(index=self.name, disk=disk)
         try:
             make_durable_folder(os.path.dirname(self.name))
         except OSError as error:
