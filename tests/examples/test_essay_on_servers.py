@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ import dagster as dg
 import pytest
 
 from doc_io import DocDirIOManager, DocumentsIndex, DocumentStore
+from doc_io.document import Parent
 from examples.essay_pipeline.corpus import longest
 from examples.essay_pipeline.definitions import defs
 from tests.servers.postgres import PASSWORD, Postgres
@@ -27,10 +27,10 @@ def local(tmp_path: Path) -> dict[str, Any]:
 
 
 @pytest.fixture
-def remote(s3_server: S3, postgres_server: Postgres, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, Any]]:
+def remote(s3_server: S3, postgres_server: Postgres, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """S3 and PostgreSQL, the secrets from the environment."""
     monkeypatch.setenv("TEST_DB_URL", postgres_server.new_database())
-    yield {
+    return {
         "docs_root": f"{s3_server.root}/{secrets.token_hex(4)}",
         "db_url": dg.EnvVar("TEST_DB_URL"),
         "storage_options": s3_server.storage_options,
@@ -42,7 +42,7 @@ def run_all(binding: dict[str, Any]) -> list[dg.ExecuteInProcessResult]:
     # The example's own definitions, bound elsewhere; its other resources stay.
     bound = {**(defs.resources or {}), "io_manager": DocDirIOManager(**binding), "documents": DocumentsIndex(**binding)}
     there = dg.Definitions(assets=defs.assets, jobs=defs.jobs, resources=bound)
-    quiet = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+    quiet: dict[str, Any] = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
     cut = quiet | {"ops": {"essay": {"config": {"max_tokens": 5}}}}
     results = []
     with dg.DagsterInstance.ephemeral() as instance:
@@ -66,7 +66,7 @@ def run_all(binding: dict[str, Any]) -> list[dg.ExecuteInProcessResult]:
     return results
 
 
-def contents(store: DocumentStore) -> dict[str, tuple[dict[str, Any], list[Any], str | None]]:
+def contents(store: DocumentStore) -> dict[str, tuple[dict[str, Any], list[Parent], str]]:
     """Every document: its row, its parents and its text."""
     found = {}
     for row in store.index.scan():

@@ -57,7 +57,10 @@ def start(where: dict[str, Any], writer: int, count: int, folder: Path) -> Any:
 
 @pytest.mark.parametrize(
     "count",
-    [pytest.param(12, id="96 documents"), pytest.param(250, id="2000 documents", marks=[pytest.mark.slow, pytest.mark.timeout(900)])],
+    [
+        pytest.param(12, id="96 documents"),
+        pytest.param(250, id="2000 documents", marks=[pytest.mark.slow, pytest.mark.timeout(900)]),
+    ],
 )
 def test_nothing_is_lost_or_doubled_when_half_of_the_writers_are_killed(
     where: dict[str, Any], tmp_path: Path, count: int
@@ -113,6 +116,7 @@ def _is_one_chain(store: DocumentStore, task: str) -> None:
 def _connections(db_url: str) -> int:
     """How many a database has that are not this one; a killed client's go when the server next looks."""
     count = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+    left = 0
     with psycopg.connect(db_url, autocommit=True) as connection:
         for _ in range(200):
             (left,) = connection.execute(count).fetchone() or (0,)
