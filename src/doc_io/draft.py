@@ -163,13 +163,14 @@ def next_created_at(newest: str | None) -> str:
     Returns:
         ISO 8601, UTC, with microseconds: text that sorts by time.
     """
-    now = datetime.now(timezone.utc).strftime(_TIME)
+    now = _text(datetime.now(timezone.utc))
     if newest is None or newest < now:
         return now
-    return (datetime.strptime(newest, _TIME).replace(tzinfo=timezone.utc) + timedelta(microseconds=1)).strftime(_TIME)
+    return _text(datetime.fromisoformat(newest.removesuffix("Z") + "+00:00") + timedelta(microseconds=1))
 
 
-_TIME = "%Y-%m-%dT%H:%M:%S.%fZ"
+def _text(time: datetime) -> str:
+    return time.replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
 
 
 def _names(document: Document, origin: Origin) -> Iterable[tuple[str, object]]:

@@ -269,18 +269,18 @@ def _place(connection: sqlite3.Connection, stage: str, task_id: str, logical_key
 
 
 def _insert(
-    connection: sqlite3.Connection, row: Mapping[str, Any], parents: Iterable[Parent], values: Sequence[Any]
+    connection: sqlite3.Connection, row: Mapping[str, Any], parents: Sequence[Parent], values: Sequence[Any]
 ) -> int:
     """Insert a row where it comes right here, and is not there yet; its ``seq``."""
-    there = connection.execute(queries.GET, (row["doc_id"],)).fetchone()
-    if there is not None:
-        raise DocumentIndexedError(queries.row_from(there))
     now = _place(connection, row["stage"], row["task_id"], row["logical_key_id"])
-    if not now.is_held_by(row):
-        raise PlaceTakenError(now)
-    seq = connection.execute(queries.INSERT, values).lastrowid
-    _insert_parents(connection, row["doc_id"], parents)
-    return seq or 0
+    free = now.is_held_by(row)
+    inserted = connection.execute(f"{queries.INSERT} ON CONFLICT DO NOTHING", values) if free else None
+    if inserted is None or not inserted.rowcount:
+        there = connection.execute(queries.GET, (row["doc_id"],)).fetchone()
+        raise PlaceTakenError(now) if there is None else DocumentIndexedError(queries.row_from(there))
+    if parents:
+        _insert_parents(connection, row["doc_id"], parents)
+    return inserted.lastrowid or 0
 
 
 def _insert_parents(connection: sqlite3.Connection, doc_id: str, parents: Iterable[Parent]) -> None:
