@@ -9,7 +9,7 @@ from typing import Any
 
 from doc_io.document import Document, Parent, Usage
 from doc_io.errors import InvalidDocumentError
-from doc_io.ids import compute_logical_key_id, doc_dir, new_doc_id, path_segment
+from doc_io.ids import compute_logical_key_id, doc_dir, new_doc_id, path_segment, unstorable
 from doc_io.metadata import (
     EXTRAS_FOLDER,
     PARSED_NAME,
@@ -112,7 +112,11 @@ def make_draft(document: Document, origin: Origin) -> Draft:
         InvalidDocumentError: A name cannot be stored in a database, or a text is not text.
     """
     for name, value in _names(document, origin):
-        check_name(name, value)
+        reason = None if value is None else unstorable(value)
+        if reason is not None:
+            raise InvalidDocumentError(
+                what=f"A document with {name} {value!r}", reason=reason, todo="Give another name."
+            )
     key = logical_key_id(document, origin.stage, origin.task_id)
     doc_id = new_doc_id(key, origin.run_id or "", origin.attempt)
     folder = doc_dir(origin.stage, key, doc_id)
@@ -162,25 +166,6 @@ def next_created_at(newest: str | None) -> str:
 
 
 _TIME = "%Y-%m-%dT%H:%M:%S.%fZ"
-
-
-def check_name(name: str, value: object) -> None:
-    """Refuse what a database cannot hold as text.
-
-    Raises:
-        InvalidDocumentError: It is no string, or has a NUL (PostgreSQL) or a lone surrogate (both engines).
-    """
-    if value is None:
-        return
-    reason = None
-    if not isinstance(value, str):
-        reason = f"it is {type(value).__name__}, not a string"
-    elif "\0" in value:
-        reason = "it has a NUL character"
-    elif not value.isascii() and any("\ud800" <= character <= "\udfff" for character in value):
-        reason = "it has a lone surrogate and is not valid Unicode"
-    if reason is not None:
-        raise InvalidDocumentError(what=f"A document with {name} {value!r}", reason=reason, todo="Give another name.")
 
 
 def _names(document: Document, origin: Origin) -> Iterable[tuple[str, object]]:

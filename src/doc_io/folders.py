@@ -25,7 +25,7 @@ def make_durable_folder(folder: str) -> None:
     for path in reversed(made):
         try:
             os.mkdir(path)
-        except FileExistsError:
+        except FileExistsError:  # another process was faster
             if not os.path.isdir(path):
                 raise
     # Also where another process was the one to make it: its sync may not have come yet.

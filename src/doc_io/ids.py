@@ -21,6 +21,7 @@ ID_LENGTH = 16
 
 _BASE36 = "0123456789abcdefghijklmnopqrstuvwxyz"
 _ID = re.compile(rf"[0-9a-z]{{{ID_LENGTH}}}")
+_SURROGATE = re.compile("[\ud800-\udfff]")
 _PLAIN = re.compile(r"[A-Za-z0-9_-](?:[A-Za-z0-9_.-]*[A-Za-z0-9_-])?")
 _UNSAFE = re.compile(rb"[^A-Za-z0-9_.-]")
 _LONGEST_SEGMENT = 200  # bytes; a local name holds 255, and room is left for what a storage adds to a temporary name
@@ -69,6 +70,20 @@ def new_doc_id(logical_key_id: str, run_id: str, attempt_or_ts: str | float) -> 
 def is_id(text: str) -> bool:
     """Whether a text has the form of a doc id or a logical key id; says nothing about its being there."""
     return _ID.fullmatch(text) is not None
+
+
+def unstorable(name: object) -> str | None:
+    """Why a value cannot be a name in a database; ``None`` where it can.
+
+    PostgreSQL refuses a NUL in a text, and neither it nor SQLite takes a lone surrogate.
+    """
+    if not isinstance(name, str):
+        return f"it is {type(name).__name__}, not a string"
+    if "\0" in name:
+        return "it has a NUL character"
+    if not name.isascii() and _SURROGATE.search(name):
+        return "it has a lone surrogate and is not valid Unicode"
+    return None
 
 
 def path_segment(name: str) -> str:

@@ -15,7 +15,8 @@ from typing import Any, NamedTuple
 
 from doc_io.document import COLUMNS, Parent, Status
 from doc_io.errors import InvalidDocumentError
-from doc_io.ids import doc_dir, is_id
+from doc_io.ids import doc_dir, is_id, unstorable
+from doc_io.printable import printable
 
 SCHEMA_VERSION = 1
 """Of the record. A reader refuses a newer one; see `decode`."""
@@ -183,29 +184,44 @@ def _parsed(data: bytes) -> dict[str, Any]:
 
 
 def _check_types(record: Record) -> None:
-    row = record.row
+    _check_row(record.row)
+    for path, entry in record.files.items():
+        if not _FILE.fullmatch(path):
+            raise RecordError(f"the manifest names a file that no document has: {printable(path, limit=100)}")
+        if not _is_count(entry.size) or type(entry.sha256) is not str:
+            raise RecordError("an entry of the manifest has a wrong type")
+    for parent in record.parents:
+        if unstorable(parent.doc_id) or unstorable(parent.input_name):
+            raise RecordError("a parent is no name")
+    if type(record.metadata) is not dict or type(record.extras) is not dict:
+        raise RecordError("metadata or extras is no object")
+
+
+def _check_row(row: Mapping[str, Any]) -> None:
     if tuple(row) != RECORD_COLUMNS:
-        raise RecordError(f"metadata.json has other fields than a record: {sorted(set(row) ^ set(RECORD_COLUMNS))}")
+        raise RecordError("metadata.json has other fields than a record")
     for name, value in row.items():
-        if value is None:
-            if name in _REQUIRED:
-                raise RecordError(f"{name} is missing")
-        elif type(value) is not _TYPES.get(name, str):
-            raise RecordError(f"{name} is {type(value).__name__}")
+        if value is None and name not in _REQUIRED:
+            continue
+        right = (
+            _is_count(value)
+            if name in _COUNTS
+            else type(value) is dict
+            if name == "meta_small"
+            else not unstorable(value)
+        )
+        if not right:
+            raise RecordError(f"{name} is missing or of a wrong type")
     if row["status"] not in _STATUSES:
         raise RecordError("status is none of the five")
     if not (is_id(row["doc_id"]) and is_id(row["logical_key_id"])):
         raise RecordError("doc_id or logical_key_id is not an id")
     if not _CREATED_AT.fullmatch(row["created_at"]):
         raise RecordError("created_at is not a time in the form of the index")
-    for entry in record.files.values():
-        if type(entry.size) is not int or type(entry.sha256) is not str:
-            raise RecordError("an entry of the manifest has a wrong type")
-    for parent in record.parents:
-        if type(parent.doc_id) is not str or type(parent.input_name) is not str:
-            raise RecordError("a parent has a wrong type")
-    if type(record.metadata) is not dict or type(record.extras) is not dict:
-        raise RecordError("metadata or extras is no object")
+
+
+def _is_count(value: object) -> bool:
+    return type(value) is int and 0 <= value < 2**63  # what a database column holds
 
 
 RECORD_COLUMNS: tuple[str, ...] = tuple(column for column in COLUMNS if column not in ("seq", "doc_dir"))
@@ -213,6 +229,6 @@ RECORD_COLUMNS: tuple[str, ...] = tuple(column for column in COLUMNS if column n
 
 _REQUIRED = frozenset({"doc_id", "logical_key_id", "stage", "task_id", "attempt", "status", "created_at", "meta_small"})
 _COUNTS = ("usage_prompt_tokens", "usage_completion_tokens", "usage_max_tokens", "raw_chars", "parsed_chars")
-_TYPES: dict[str, type] = {**dict.fromkeys(_COUNTS, int), "meta_small": dict}
 _STATUSES = frozenset(status.value for status in Status)
+_FILE = re.compile(rf"(?:{RAW_NAME}|{PARSED_NAME}|{PROMPT_NAME}|{EXTRAS_FOLDER}/[A-Za-z0-9_%~-][A-Za-z0-9_%~.-]*)")
 _CREATED_AT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", re.ASCII)

@@ -10,11 +10,11 @@ _UNSHOWN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 
 
 def printable(text: str, *, keep: str = "", limit: int | None = None) -> str:
-    """Escape every character that could act instead of being seen.
+    r"""Escape every character that could act instead of being seen.
 
     Args:
         text: Any text, hostile ones included.
-        keep: Characters to leave as they are; give ``"\\n\\t"`` to keep the lines of a text. Default: none.
+        keep: Characters to leave as they are; give ``"\n\t"`` to keep the lines of a text. Default: none.
         limit: The longest result wanted, in characters of the text; a longer text ends in ``…``. Default: no limit.
 
     Returns:

@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Any, Literal
 from doc_io.document import OK, Document, DocumentRow, Parent, Status, as_document
 from doc_io.draft import Draft, Origin, make_draft, next_created_at
 from doc_io.errors import DamagedDocumentError, DocumentConflictError, MissingTextError, UnknownDocumentError
+from doc_io.ids import unstorable
 from doc_io.index.base import Choice, DocumentIndexedError, Index, Place, PlaceTakenError
 from doc_io.index.open import open_index
 from doc_io.metadata import (
     PARSED_NAME,
-    PROMPT_NAME,
     RAW_NAME,
     RECORD_NAME,
     Record,
@@ -218,7 +218,7 @@ class DocumentStore:
             Task to row; a task without such a document is left out.
         """
         choice = Choice(frozenset(Status(each) for each in status), tuple(runs), as_of)
-        wanted = [task_id for task_id in dict.fromkeys(task_ids) if "\0" not in task_id]  # no task can be called that
+        wanted = [task_id for task_id in dict.fromkeys(task_ids) if unstorable(task_id) is None]
         return self.index.latest_by_tasks(stage, wanted, choice) if wanted else {}
 
     def get_latest_by_logical(self, logical_key_id: str, status: Collection[Status | str] = OK) -> DocumentRow | None:

@@ -79,9 +79,9 @@ class Maker:
 
 def maker_of_output(context: OutputContext) -> Maker:
     """What the context of an output knows."""
-    step = context.step_context if context._step_context is not None else None  # noqa: SLF001 - no public way to ask
+    step = context.step_context if context._step_context is not None else None
     asset_key = context.asset_key if context.has_asset_key else None
-    name = context._name or "result"  # noqa: SLF001 - the property raises where there is none
+    name = context._name or "result"
     return Maker(
         stage=stage_of(context),
         asset_key=asset_key,
@@ -89,7 +89,7 @@ def maker_of_output(context: OutputContext) -> Maker:
         definition=context.definition_metadata or {},
         output=context.output_metadata or {},
         attempt=None if step is None else _attempt(step, name, context.mapping_key),
-        run_id=context._run_id,  # noqa: SLF001 - as above
+        run_id=context._run_id,
         tags={} if step is None else step.dagster_run.tags,
         step=step,
     )
@@ -134,7 +134,7 @@ def stage_of(context: InputContext | OutputContext) -> str:
         if upstream is not None:
             return stage_of(upstream)
         return _stage({}, context.asset_key, "")
-    op = context._op_def.name if context._op_def is not None else context._name or "result"  # noqa: SLF001 - may lack
+    op = context._op_def.name if context._op_def is not None else context._name or "result"
     return _stage(context.definition_metadata or {}, context.asset_key if context.has_asset_key else None, op)
 
 

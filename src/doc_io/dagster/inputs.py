@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import collections.abc
 import typing
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -62,7 +62,7 @@ def load(store: DocumentStore, context: InputContext) -> Any:
     """
     wanted = _wanted(context)
     rows = _resolve(store, context, wanted)
-    step = context._step_context  # noqa: SLF001 - the property raises where there is none
+    step = context._step_context
     if step is not None:
         remember(step, context.name, rows.values())
     found = list(rows.values())
@@ -97,7 +97,7 @@ def _wanted(context: InputContext) -> Wanted:
         tasks=tasks,
         shape=shape,
         read=_reader(element, label),
-        which=which,  # type: ignore[arg-type] # compared above
+        which=which,
         version=None if version == "latest" else str(version),
         allow_missing=bool(metadata.get("allow_missing_partitions", False)),
     )
@@ -107,7 +107,7 @@ def _tasks(context: InputContext, label: str) -> dict[str | None, str]:
     if context.has_asset_key and context.has_asset_partitions:
         # Dagster gives MultiPartitionKeys, which are strings; the value of one is its text.
         return {key: str(key) for key in context.asset_partition_keys}
-    if context.has_asset_key and context._asset_partitions_def is not None:  # noqa: SLF001 - the property raises
+    if context.has_asset_key and context._asset_partitions_def is not None:
         raise ConfigurationError(
             setting=f"Loading {label}",
             reason="the asset is partitioned and no partition was named",
@@ -137,7 +137,7 @@ def _resolve(store: DocumentStore, context: InputContext, wanted: Wanted) -> dic
 
 def _runs(context: InputContext) -> list[str]:
     """This run and the one it re-executes: what they wrote comes before anything newer from elsewhere."""
-    step = context._step_context  # noqa: SLF001 - the property raises where there is none
+    step = context._step_context
     if step is None:
         return []
     run = step.dagster_run
@@ -179,7 +179,7 @@ def _label(context: InputContext) -> str:
 
 def _shape(context: InputContext, *, several: bool) -> tuple[str, Any]:
     """How an annotation wants its documents, and as what each of them."""
-    annotation = _without_none(context.dagster_type.typing_type if context._dagster_type is not None else Any)  # noqa: SLF001
+    annotation = _without_none(context.dagster_type.typing_type if context._dagster_type is not None else Any)
     origin = typing.get_origin(annotation) or annotation
     arguments = typing.get_args(annotation)
     if origin in (dict, collections.abc.Mapping):

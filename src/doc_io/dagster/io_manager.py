@@ -12,7 +12,7 @@ from doc_io.dagster.events import failure_of, is_failed, metadata_of, observatio
 from doc_io.dagster.identity import Maker, maker_of_output, own_task_of, stage_of
 from doc_io.dagster.outputs import Filing, documents_of
 from doc_io.dagster.settings import StoreSettings
-from doc_io.errors import ConfigurationError, DocIOError
+from doc_io.errors import DocIOError
 from doc_io.metadata import PARSED_NAME, RAW_NAME, decode_text
 
 if TYPE_CHECKING:
@@ -24,10 +24,10 @@ if TYPE_CHECKING:
 class _UPathBase(UPathIOManager):
     # The base class has a property of this name, which would hide the field; it also reads UPath._kwargs, gone in
     # universal-pathlib 0.3. A plain attribute gives way to the field.
-    storage_options: Any = None  # type: ignore[assignment]
+    storage_options: Any = None
 
 
-class DocDirIOManager(StoreSettings, ConfigurableIOManager, _UPathBase):  # type: ignore[misc] # both are generic in their own way
+class DocDirIOManager(StoreSettings, ConfigurableIOManager, _UPathBase):
     """Writes every output as a document of its own, and gives every input the latest ok one.
 
     Bind it in ``definitions.py`` and let assets return ``str``, `doc_io.Document` or, for many partitions in one run,
@@ -56,7 +56,16 @@ class DocDirIOManager(StoreSettings, ConfigurableIOManager, _UPathBase):  # type
     )
 
     def handle_output(self, context: OutputContext, obj: Any) -> None:
-        """Write what an asset or op returned.
+        """Write what an asset or op returned; see `dump_to_path`."""
+        self.dump_to_path(context, obj, self._base_path)
+
+    def dump_to_path(self, context: OutputContext, obj: Any, path: UPath) -> None:  # noqa: ARG002 - a hook of Dagster's
+        """Write what an asset or op returned, as a document for each partition.
+
+        Args:
+            context: What Dagster knows of the output.
+            obj: Text, a `doc_io.Document`, or a mapping of partition keys to these.
+            path: The docs root. The folder below it follows from the document's identity.
 
         Raises:
             dagster.Failure: The value is not text, or the store failed, and nothing was written (no retry, which would
@@ -92,25 +101,13 @@ class DocDirIOManager(StoreSettings, ConfigurableIOManager, _UPathBase):  # type
         tasks = list(context.asset_partition_keys) if partitioned else [own_task_of(context)]
         return len(self.store.get_latest_by_tasks(stage_of(context), tasks)) == len(set(tasks))
 
-    def dump_to_path(self, context: OutputContext, obj: Any, path: UPath) -> None:
-        """Not for documents: their folder follows from their identity.
-
-        Raises:
-            ConfigurationError: Always.
-        """
-        raise ConfigurationError(
-            setting=f"The path {path}",
-            reason="a document's folder follows from its identity",
-            todo="Use handle_output.",
-        )
-
-    def load_from_path(self, context: InputContext, path: UPath) -> str:
+    def load_from_path(self, context: InputContext, path: UPath) -> str:  # noqa: ARG002 - a hook of Dagster's
         """The text of the document in a folder: parsed where there is one, else raw."""
         parsed = path / PARSED_NAME
         return decode_text((parsed if parsed.exists() else path / RAW_NAME).read_bytes())
 
     @property
-    def _base_path(self) -> UPath:
+    def _base_path(self) -> UPath:  # type: ignore[override] # an attribute there; here it follows from a field
         """Where `UPathIOManager` believes everything to be."""
         return self.store.storage.upath("")
 

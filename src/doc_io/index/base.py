@@ -24,8 +24,8 @@ class Place:
 
     def is_held_by(self, row: Mapping[str, Any]) -> bool:
         """Whether a new row comes right here: later than the newest of its task, and next to the one it supersedes."""
-        later = self.newest_created_at is None or self.newest_created_at < row["created_at"]
-        return later and self.prev_doc_id == row["lineage_prev_doc_id"]
+        later = self.newest_created_at is None or bool(self.newest_created_at < row["created_at"])
+        return later and bool(self.prev_doc_id == row["lineage_prev_doc_id"])
 
 
 class PlaceTakenError(Exception):

@@ -18,20 +18,20 @@ _NEWEST_FIRST = "ORDER BY created_at DESC, seq DESC"
 _STATUS = COLUMNS.index("status")
 _META_SMALL = COLUMNS.index("meta_small")
 
-GET = f"SELECT {_COLUMNS} FROM documents WHERE doc_id = ?"  # noqa: S608 - names of columns, no values
-HISTORY = f"SELECT {_COLUMNS} FROM documents WHERE stage = ? AND task_id = ? {_NEWEST_FIRST}"  # noqa: S608 - as above
-SCAN = f"SELECT {_COLUMNS} FROM documents WHERE seq > ? ORDER BY seq LIMIT 1000"  # noqa: S608 - as above
+GET = f"SELECT {_COLUMNS} FROM documents WHERE doc_id = ?"
+HISTORY = f"SELECT {_COLUMNS} FROM documents WHERE stage = ? AND task_id = ? {_NEWEST_FIRST}"
+SCAN = f"SELECT {_COLUMNS} FROM documents WHERE seq > ? ORDER BY seq LIMIT 1000"
 PARENTS = "SELECT parent_doc_id, input_name FROM document_parents WHERE doc_id = ? ORDER BY position"
 CHILDREN = (
-    f"SELECT {_COLUMNS} FROM documents WHERE doc_id IN ("  # noqa: S608 - as above
+    f"SELECT {_COLUMNS} FROM documents WHERE doc_id IN ("
     "SELECT doc_id FROM documents WHERE parent_doc_id = ?"
     f" UNION SELECT doc_id FROM document_parents WHERE parent_doc_id = ?) {_NEWEST_FIRST}"
 )
 PLACE = (
-    f"SELECT (SELECT created_at FROM documents WHERE stage = ? AND task_id = ? {_NEWEST_FIRST} LIMIT 1),"  # noqa: S608
+    f"SELECT (SELECT created_at FROM documents WHERE stage = ? AND task_id = ? {_NEWEST_FIRST} LIMIT 1),"
     f" (SELECT doc_id FROM documents WHERE logical_key_id = ? {_NEWEST_FIRST} LIMIT 1)"
 )
-INSERT = f"INSERT INTO documents ({', '.join(INSERTED)}) VALUES ({', '.join('?' * len(INSERTED))})"  # noqa: S608
+INSERT = f"INSERT INTO documents ({', '.join(INSERTED)}) VALUES ({', '.join('?' * len(INSERTED))})"
 INSERT_PARENT = "INSERT INTO document_parents (doc_id, position, parent_doc_id, input_name) VALUES (?, ?, ?, ?)"
 
 
@@ -39,7 +39,7 @@ def latest_by_task(stage: str, task_id: str, choice: Choice) -> tuple[str, list[
     """The statement and its values for one task, where no run is preferred."""
     where, values = _chosen(choice)
     return (
-        f"SELECT {_COLUMNS} FROM documents WHERE stage = ? AND task_id = ? AND {where} {_NEWEST_FIRST} LIMIT 1",  # noqa: S608
+        f"SELECT {_COLUMNS} FROM documents WHERE stage = ? AND task_id = ? AND {where} {_NEWEST_FIRST} LIMIT 1",
         [stage, task_id, *values],
     )
 
@@ -55,7 +55,7 @@ def latest_by_tasks(wanted: str, stage: str, choice: Choice) -> tuple[str, list[
         choice: Which of each task's documents.
     """
     where, chosen = _chosen(choice)
-    of_task = f"SELECT seq FROM documents WHERE stage = ? AND task_id = wanted.task AND {where}"  # noqa: S608
+    of_task = f"SELECT seq FROM documents WHERE stage = ? AND task_id = wanted.task AND {where}"
     preferred = [f"({of_task} AND run_id = ? {_NEWEST_FIRST} LIMIT 1)" for _ in choice.runs]
     values: list[Any] = []
     for run in choice.runs:
@@ -65,7 +65,7 @@ def latest_by_tasks(wanted: str, stage: str, choice: Choice) -> tuple[str, list[
     seq = f"COALESCE({', '.join([*preferred, any_run])})" if preferred else any_run
     columns = ", ".join(f"found.{column}" for column in COLUMNS)
     return (
-        f"SELECT {columns} FROM {wanted} JOIN documents AS found ON found.seq = {seq} ORDER BY wanted.position",  # noqa: S608
+        f"SELECT {columns} FROM {wanted} JOIN documents AS found ON found.seq = {seq} ORDER BY wanted.position",
         values,
     )
 
@@ -74,7 +74,7 @@ def latest_by_logical(logical_key_id: str, status: Sequence[Status] | frozenset[
     """The statement and its values for a logical key."""
     where, values = _chosen(Choice(status=status))
     return (
-        f"SELECT {_COLUMNS} FROM documents WHERE logical_key_id = ? AND {where} {_NEWEST_FIRST} LIMIT 1",  # noqa: S608
+        f"SELECT {_COLUMNS} FROM documents WHERE logical_key_id = ? AND {where} {_NEWEST_FIRST} LIMIT 1",
         [logical_key_id, *values],
     )
 
@@ -83,20 +83,16 @@ def get_many(wanted: str) -> str:
     """The statement for many doc ids, given as a table expression ``wanted(task, position)``."""
     columns = ", ".join(f"found.{column}" for column in COLUMNS)
     return (
-        f"SELECT {columns} FROM {wanted} JOIN documents AS found ON found.doc_id = wanted.task"  # noqa: S608
-        " ORDER BY wanted.position"
+        f"SELECT {columns} FROM {wanted} JOIN documents AS found ON found.doc_id = wanted.task ORDER BY wanted.position"
     )
 
 
-def row_from(values: Sequence[Any], _loads: Any = json.loads) -> DocumentRow:
+def row_from(values: Sequence[Any]) -> DocumentRow:
     """The row that a query gave."""
-    return DocumentRow(
-        *values[:_STATUS],
-        Status(values[_STATUS]),
-        *values[_STATUS + 1 : _META_SMALL],
-        _loads(values[_META_SMALL]),
-        *values[_META_SMALL + 1 :],
-    )
+    columns = list(values)
+    columns[_STATUS] = Status(columns[_STATUS])
+    columns[_META_SMALL] = json.loads(columns[_META_SMALL])
+    return DocumentRow(*columns)
 
 
 def values_of(row: Mapping[str, Any]) -> list[Any]:

@@ -38,23 +38,22 @@ def create_statements(seq: str, integer: str) -> list[str]:
         required = " NOT NULL" if column in _REQUIRED else ""
         unique = " UNIQUE" if column == "doc_id" else ""
         columns.append(f"{column} {kind}{required}{unique}")
-    body = ",\n    ".join(columns)
+    documents = ",\n    ".join(columns)
+    parents = (
+        f"doc_id TEXT NOT NULL, position {integer} NOT NULL, parent_doc_id TEXT NOT NULL, input_name TEXT NOT NULL,"
+        " PRIMARY KEY (doc_id, position)"
+    )
+    usage = "model_id, template_id, usage_prompt_tokens, usage_completion_tokens"
     ok = "WHERE status = 'ok'"
     return [
-        f"CREATE TABLE documents (\n    {body}\n)",
-        "CREATE TABLE document_parents (\n"
-        "    doc_id TEXT NOT NULL,\n"
-        f"    position {integer} NOT NULL,\n"
-        "    parent_doc_id TEXT NOT NULL,\n"
-        "    input_name TEXT NOT NULL,\n"
-        "    PRIMARY KEY (doc_id, position)\n)",
+        f"CREATE TABLE documents (\n    {documents}\n)",
+        f"CREATE TABLE document_parents ({parents})",
         f"CREATE INDEX documents_ok_by_task ON documents (stage, task_id, created_at, seq) {ok}",
         f"CREATE INDEX documents_ok_by_key ON documents (logical_key_id, created_at, seq) {ok}",
         "CREATE INDEX documents_by_task ON documents (stage, task_id, created_at, seq)",
         "CREATE INDEX documents_by_key ON documents (logical_key_id, created_at, seq)",
         "CREATE INDEX documents_by_run ON documents (run_id, stage, task_id, created_at, seq)",
         "CREATE INDEX documents_by_parent ON documents (parent_doc_id)",
-        "CREATE INDEX documents_usage ON documents"
-        " (model_id, template_id, usage_prompt_tokens, usage_completion_tokens)",
+        f"CREATE INDEX documents_usage ON documents ({usage})",
         "CREATE INDEX document_parents_by_parent ON document_parents (parent_doc_id)",
     ]

@@ -38,5 +38,7 @@ def open_storage(docs_root: str | os.PathLike[str], storage_options: Mapping[str
     if protocol[1] in ("file", "local"):
         return LocalStorage(path[protocol.end() :])
     raise ConfigurationError(
-        setting=f"The docs root {path!r}", reason=f"{protocol[1]} is not supported", todo="Give a local path."
+        setting=f"A docs root of {protocol[1]}://",
+        reason=f"only a local disk can hold one yet{' (storage_options were given)' if storage_options else ''}",
+        todo="Give a local path.",
     )
