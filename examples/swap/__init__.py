@@ -1,0 +1,1 @@
+"""The whole adoption: ``diff before.py after.py``."""
