@@ -53,7 +53,7 @@ def test_a_task_without_a_line_is_named_with_its_table(table: TaskTable) -> None
 def test_a_column_that_is_not_there_is_an_error_that_lists_the_others(table: TaskTable) -> None:
     """A misspelt column must not read as "not known"."""
     misspelt = TaskTable(path=table.path, task_id="essay_task")
-    with pytest.raises(ConfigurationError, match="no column 'essay_task'.*'essay_task_id', 'draft_task_id'"):
+    with pytest.raises(ConfigurationError, match=r"no column 'essay_task'.*'essay_task_id', 'draft_task_id'"):
         misspelt.lookup(["e2"])
 
 
