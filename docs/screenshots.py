@@ -81,7 +81,7 @@ def _browser() -> Iterator[webdriver.Chrome]:
     options = webdriver.ChromeOptions()
     options.binary_location = shutil.which("chromium") or "chromium"
     # Chromium's sandbox does not start for root, and containers mostly run as root; only our own page is opened.
-    for argument in ("--headless=new", "--no-sandbox", "--hide-scrollbars", "--window-size=1400,960"):
+    for argument in ("--headless=new", "--no-sandbox", "--hide-scrollbars", "--window-size=1560,1240"):
         options.add_argument(argument)
     browser = webdriver.Chrome(options=options, service=webdriver.ChromeService(shutil.which("chromedriver")))
     try:
@@ -96,6 +96,8 @@ def _shoot(browser: webdriver.Chrome, page: str, wanted: str, image: Path) -> No
     WebDriverWait(browser, PATIENCE, ignored_exceptions=[WebDriverException]).until(
         lambda opened: wanted in opened.find_element(By.TAG_NAME, "body").text
     )
+    for shortened in browser.find_elements(By.XPATH, "//*[text()='View full message']"):
+        browser.execute_script("arguments[0].click()", shortened)
     time.sleep(1)  # what still slides into place
     browser.save_screenshot(str(image))
     sys.stdout.write(f"{image}\n")

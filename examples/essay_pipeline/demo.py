@@ -154,7 +154,7 @@ def show_kept_failure(store: DocumentStore, rows: Sequence[DocumentRow]) -> None
     if failed is None:
         return
     say()
-    say("A failure that was kept: the model's answer was cut, the step failed, the text is there")
+    say("A failure that was kept: the answer was cut, the step failed, the text is there")
     say()
     say(
         f"  {failed.stage} of {failed.task_id}: {failed.status}, {tokens(failed).strip()} of {failed.usage_max_tokens} allowed"

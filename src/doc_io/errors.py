@@ -83,7 +83,7 @@ class DamagedDocumentError(DocIOError, OSError):
     exit_code = 6
 
 
-class MissingTextError(DocIOError, FileNotFoundError):
+class MissingTextError(DocIOError, LookupError):
     """Document {doc_id} (status {status}) has no {which} text. Read another one of: text, raw, parsed, prompt; or see what it has with `doc-io show {doc_id}`."""
 
     exit_code = 4

@@ -48,12 +48,12 @@ def create_statements(seq: str, integer: str) -> list[str]:
     return [
         f"CREATE TABLE documents (\n    {documents}\n)",
         f"CREATE TABLE document_parents ({parents})",
-        f"CREATE INDEX documents_ok_by_task ON documents (stage, task_id, created_at, seq) {ok}",
-        f"CREATE INDEX documents_ok_by_key ON documents (logical_key_id, created_at, seq) {ok}",
         "CREATE INDEX documents_by_task ON documents (stage, task_id, created_at, seq)",
         "CREATE INDEX documents_by_key ON documents (logical_key_id, created_at, seq)",
         "CREATE INDEX documents_by_run ON documents (run_id, stage, task_id, created_at, seq)",
         "CREATE INDEX documents_by_parent ON documents (parent_doc_id)",
         f"CREATE INDEX documents_usage ON documents ({usage})",
         "CREATE INDEX document_parents_by_parent ON document_parents (parent_doc_id)",
+        f"CREATE INDEX documents_ok_by_task ON documents (stage, task_id, created_at, seq) {ok}",
+        f"CREATE INDEX documents_ok_by_key ON documents (logical_key_id, created_at, seq) {ok}",
     ]

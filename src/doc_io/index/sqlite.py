@@ -26,6 +26,11 @@ APPLICATION_ID = 0x646F6369
 
 _WANTED = "(SELECT value AS task, key AS position FROM json_each(?)) AS wanted"
 
+_WHAT_IS_IT = (
+    "SELECT application_id, user_version, (SELECT count(*) FROM sqlite_master)"
+    " FROM pragma_application_id, pragma_user_version"
+)
+
 _T = TypeVar("_T")
 
 # A connection that came over a fork may be neither used nor closed: both would act on the parent's locks and its
@@ -180,14 +185,13 @@ class SqliteIndex(Index):
         connection.execute("PRAGMA synchronous = FULL")
 
     def _is_index(self, connection: sqlite3.Connection) -> bool:
-        """Whether the file holds our table; False for an empty one. Only reads."""
-        application = connection.execute("PRAGMA application_id").fetchone()[0]
-        version = connection.execute("PRAGMA user_version").fetchone()[0]
+        """Whether the file holds our table; False for an empty one. Only reads, at one instant."""
+        application, version, tables = connection.execute(_WHAT_IS_IT).fetchone()
         if application == APPLICATION_ID:
             if version > SCHEMA_VERSION:
                 raise IndexVersionError(index=self.name, found=version, known=SCHEMA_VERSION)
             return True
-        if connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] or application or version:
+        if application or version or tables:
             raise IndexFormatError(index=self.name, reason="it is a database of something else")
         return False
 

@@ -1,0 +1,147 @@
+"""The commit record: what goes in comes out, and what was altered is not believed."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from doc_io import Document, InvalidDocumentError
+from doc_io.document import Parent
+from doc_io.draft import Origin, make_draft
+from doc_io.metadata import Record, RecordError, decode, encode
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    max_leaves=10,
+)
+
+
+def a_record(document: Document | None = None) -> Record:
+    """The record of some document."""
+    draft = make_draft(
+        document or Document("text", prompt="p", extras={"a/b": b"\0"}, metadata={"provider": "x"}),
+        Origin(stage="essay", task_id="t", attempt="1", run_id="r", parents=(Parent("p" * 16, "draft"),)),
+    )
+    return draft.record("2026-01-31T12:00:00.000001Z", None)
+
+
+def forged(change: dict[str, Any]) -> bytes:
+    """A record with fields of the forger's, under a checksum that holds."""
+    fields = {**json.loads(encode(a_record())), **change}
+    del fields["checksum"]
+    body = "".join(f'  "{name}": {json.dumps(value)},\n' for name, value in fields.items())
+    checksum = hashlib.sha256(body.encode()).hexdigest()
+    return f'{{\n{body}  "checksum": "{checksum}"\n}}\n'.encode()
+
+
+@given(st.dictionaries(st.text(), JSON))
+def test_a_record_comes_back_as_it_was_written(metadata: dict[str, Any]) -> None:
+    """Whatever JSON was attached."""
+    record = a_record(Document("text", metadata=metadata))
+
+    assert decode(encode(record)) == record
+
+
+def test_a_record_is_json_that_any_tool_can_read() -> None:
+    """One field a line, the whole row in it."""
+    fields = json.loads(encode(a_record()))
+
+    assert (fields["stage"], fields["status"], fields["files"]["raw.txt"]["bytes"]) == ("essay", "ok", 4)
+    assert fields["parents"] == [{"doc_id": "p" * 16, "input_name": "draft"}]
+
+
+def test_a_record_is_ascii_whatever_it_holds() -> None:
+    """Looking at one in a terminal is safe: escapes and bidi controls stay escaped."""
+    data = encode(a_record(Document("x", metadata={"a": "\x1b[2J\u202e"})))
+
+    assert data.isascii()
+    assert b"\x1b" not in data
+
+
+def test_any_flipped_byte_of_a_record_is_found() -> None:
+    """The checksum covers every byte, white space included."""
+    data = encode(a_record())
+    for position in range(len(data)):
+        altered = bytearray(data)
+        altered[position] ^= 1
+        with pytest.raises(RecordError):
+            decode(bytes(altered))
+
+
+def test_any_cut_record_is_found() -> None:
+    """A torn write leaves a prefix."""
+    data = encode(a_record())
+    for length in range(len(data)):
+        with pytest.raises(RecordError):
+            decode(data[:length])
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"schema_version": 2},
+        {"schema_version": None},
+        {"status": "done"},
+        {"doc_id": "../../../../etc/x"},
+        {"logical_key_id": "SHORT"},
+        {"raw_chars": 10**30},
+        {"raw_chars": -1},
+        {"raw_chars": True},
+        {"usage_prompt_tokens": "7"},
+        {"stage": None},
+        {"stage": 7},
+        {"task_id": "a\0b"},
+        {"task_id": "\ud800"},
+        {"created_at": "yesterday"},
+        {"meta_small": []},
+        {"files": {"../../outside.txt": {"bytes": 1, "sha256": "0"}}},
+        {"files": {"extras/..": {"bytes": 1, "sha256": "0"}}},
+        {"files": {"raw.txt": {"bytes": "1", "sha256": "0"}}},
+        {"files": []},
+        {"parents": [{"doc_id": 1, "input_name": ""}]},
+        {"parents": [{"doc_id": "a", "input_name": "", "more": 1}]},
+        {"parents": {}},
+        {"metadata": []},
+        {"extras": None},
+        {"another": 1},
+    ],
+)
+def test_a_forged_field_is_refused_though_the_checksum_holds(change: dict[str, Any]) -> None:
+    """Anyone can compute a checksum; types and ranges are checked before a field is believed."""
+    with pytest.raises(RecordError):
+        decode(forged(change))
+
+
+def _signed(body: bytes) -> bytes:
+    return b'{\n%s  "checksum": "%s"\n}\n' % (body, hashlib.sha256(body).hexdigest().encode())
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'"a": ' + b"[" * 100_000 + b"]" * 100_000 + b",\n",
+        b'"a": ' + b"9" * 5_000 + b",\n",
+        b'"a": NaN,\n',
+        b'"a": "\xff",\n',
+        b"",
+        b'"a": 1,\n"a": 2,\n',
+    ],
+    ids=["deep", "huge number", "NaN", "not UTF-8", "empty", "twice"],
+)
+def test_hostile_json_is_refused_and_never_crashes_the_reader(body: bytes) -> None:
+    """A scan over many records must go on after any of them."""
+    with pytest.raises(RecordError):
+        decode(_signed(body))
+
+
+@pytest.mark.parametrize("metadata", [{"a": float("nan")}, {"a": object()}, {"a": b"x"}, {"a": 10**5000}])
+def test_metadata_that_json_cannot_hold_is_refused_before_anything_is_written(metadata: dict[str, Any]) -> None:
+    """It could not be read back."""
+    with pytest.raises(InvalidDocumentError, match="metadata is not JSON"):
+        encode(a_record(Document("x", metadata=metadata)))

@@ -1,0 +1,55 @@
+"""A parser that fails costs the parse, never the answer."""
+
+from __future__ import annotations
+
+import pytest
+
+from doc_io import Document, Status, register_parser
+from doc_io.parsers import parse
+
+
+@pytest.fixture(autouse=True)
+def _registered() -> None:
+    register_parser("upper", str.upper)
+    register_parser("broken", lambda raw: raw[10**9])
+    register_parser("numeric", len)  # type: ignore[arg-type]
+
+
+def test_a_registered_parser_makes_the_parsed_text() -> None:
+    """By its name."""
+    assert parse(Document("a", parser="upper")).parsed == "A"
+
+
+def test_a_dotted_path_names_a_parser_too() -> None:
+    """Without any registration."""
+    assert parse(Document("a&b", parser="html.escape")).parsed == "a&amp;b"
+
+
+@pytest.mark.parametrize(
+    ("parser", "error"),
+    [
+        ("broken", "IndexError"),
+        ("numeric", "gave int, not a string"),
+        ("nowhere", "no parser is registered"),
+        ("no.such.module", "No module named"),
+        ("html.__doc__", "not a function"),
+    ],
+)
+def test_a_parser_that_fails_or_is_missing_makes_a_parse_error_that_keeps_the_answer(parser: str, error: str) -> None:
+    """The text was paid for."""
+    parsed = parse(Document("answer", parser=parser, metadata={"mine": 1}))
+
+    assert (parsed.outcome, parsed.raw, parsed.parsed) == (Status.PARSE_ERROR, "answer", None)
+    assert parsed.metadata is not None
+    assert error in parsed.metadata["error"]
+    assert parsed.metadata["mine"] == 1
+
+
+def test_a_text_that_its_writer_parsed_is_not_parsed_again() -> None:
+    """The writer knows best."""
+    assert parse(Document("a", parsed="mine", parser="broken")).parsed == "mine"
+
+
+def test_half_an_answer_is_not_parsed() -> None:
+    """Truncated says more than parse_error would."""
+    assert parse(Document("half", finish_reason="length", parser="broken")).outcome is Status.TRUNCATED
