@@ -130,6 +130,35 @@ class LocalStorage(Storage):
             except OSError as error:
                 yield error
 
+    def names(self, folder: str) -> list[str]:
+        try:
+            with os.scandir(self._path(folder)) as entries:
+                return sorted(
+                    entry.name
+                    for entry in entries
+                    if entry.is_file(follow_symlinks=False) and not entry.name.startswith(TEMPORARY_PREFIX)
+                )
+        except FileNotFoundError:
+            return []
+        except OSError as error:
+            raise self._error("list", folder, error) from error
+
+    def add(self, path: str, data: bytes) -> None:
+        final = self._path(path)
+        folder = os.path.dirname(final)
+        temporary = f"{folder}/{TEMPORARY_PREFIX}{secrets.token_hex(8)}"
+        with self._told("write", path):
+            make_durable_folder(folder)
+            try:
+                _write(temporary, data)
+                os.link(temporary, final)  # unlike a rename it never takes the place of a file that is there
+            except FileExistsError:
+                raise DocumentThereError(errno.EEXIST, "a file lies there already", final) from None
+            finally:
+                with suppress(OSError):
+                    os.unlink(temporary)
+            sync_folder(folder)
+
     def upath(self, path: str) -> UPath:
         from upath import UPath  # noqa: PLC0415 - 55 ms that a reader of texts need not wait for
 
