@@ -1,4 +1,4 @@
-"""What the tests share: a store in a folder of its own."""
+"""What the tests share: a store in a folder of its own, real servers, and skips that must be on a list."""
 
 from __future__ import annotations
 
@@ -6,8 +6,22 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from doc_io import DocumentStore
+from tests.servers.fixtures import (  # noqa: F401 - pytest finds fixtures by their being here
+    azure_server,
+    careless_s3_server,
+    gcs_server,
+    postgres_server,
+    s3_server,
+    sftp_server,
+)
+from tests.skips import is_allowed
+
+# No deadline: a shared machine is slow at times, and a slow example is no bug. No database: CI starts from a clean clone.
+settings.register_profile("doc_io", deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("doc_io")
 
 
 @pytest.fixture
@@ -15,3 +29,17 @@ def store(tmp_path: Path) -> Iterator[DocumentStore]:
     """An empty store on the local disk with a SQLite index."""
     with DocumentStore(tmp_path / "docs") as opened:
         yield opened
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Fail a run in which a test was skipped for a reason that is not on the list."""
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if reporter is None:  # a worker of xdist: the controller has every report
+        return
+    skipped = [report.longrepr for report in reporter.stats.get("skipped", ())]
+    reasons = {reason.removeprefix("Skipped: ") for _, _, reason in skipped}
+    strange = sorted(reason for reason in reasons if not is_allowed(reason))
+    if strange:
+        reporter.write_line(f"Skipped for reasons that tests/skips.py does not list: {strange}", red=True)
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED

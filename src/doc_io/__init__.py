@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from doc_io.dagster.io_manager import DocDirIOManager
     from doc_io.dagster.resource import DocumentsIndex
     from doc_io.document import Document, DocumentRow, DocumentsByPartition, Parent, Status, Usage
+    from doc_io.draft import Origin
     from doc_io.errors import (
         CommitUnknownError,
         ConfigurationError,
@@ -41,6 +42,7 @@ _HOMES = {
     "doc_io.dagster.io_manager": ("DocDirIOManager",),
     "doc_io.dagster.resource": ("DocumentsIndex",),
     "doc_io.document": ("Document", "DocumentRow", "DocumentsByPartition", "Parent", "Status", "Usage"),
+    "doc_io.draft": ("Origin",),
     "doc_io.errors": (
         "CommitUnknownError",
         "ConfigurationError",
@@ -88,6 +90,7 @@ __all__ = [
     "IndexVersionError",
     "InvalidDocumentError",
     "MissingTextError",
+    "Origin",
     "Parent",
     "Status",
     "StorageError",

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
@@ -33,17 +34,18 @@ class Origin:
     Args:
         stage: Kind of document.
         task_id: What it was made for.
-        attempt: What tells it from other attempts of the same run.
+        attempt: What tells it from other attempts of the same run. Default: a name that no other attempt has.
         run_id: The run that made it. Default: none.
         asset_key: The asset as text. Default: none.
         experiment_id: The experiment it belongs to. Default: none.
         prompt_path: The file of another document that was its prompt. Default: its own prompt.txt, where it has one.
-        parents: Every document it was made from. Default: only ``Document.parent_doc_id``.
+        parents: Every document it was made from; one alone is the primary one. Default: only
+            ``Document.parent_doc_id``.
     """
 
     stage: str
     task_id: str
-    attempt: str
+    attempt: str = field(default_factory=lambda: secrets.token_hex(8))
     run_id: str | None = None
     asset_key: str | None = None
     experiment_id: str | None = None
@@ -111,6 +113,8 @@ def make_draft(document: Document, origin: Origin) -> Draft:
     Raises:
         InvalidDocumentError: A name cannot be stored in a database, or a text is not text.
     """
+    if document.parent_doc_id is None and len(origin.parents) == 1:
+        document = replace(document, parent_doc_id=origin.parents[0].doc_id)
     for name, value in _names(document, origin):
         reason = None if value is None else unstorable(value)
         if reason is not None:

@@ -5,32 +5,30 @@ from __future__ import annotations
 import os
 
 
-def make_durable_folder(folder: str) -> None:
-    """Make a folder and those above it that are missing, and make their names durable.
+_settled: set[str] = set()  # folders that this process made sure of
 
-    A new name survives a power cut only once the folder that holds it was synced (fsync(2)), so each parent of a new
-    folder is.
+
+def make_durable_folder(folder: str) -> None:
+    """Make sure, once in this process, that a folder is there, and that its name and those above it are durable.
+
+    A new name survives a power cut only once the folder that holds it was synced (fsync(2)). Those that were there
+    already are synced as well: whoever made them may have been killed before. Above a folder that this process may not
+    change there is nothing it could have made.
 
     Args:
         folder: An absolute path. Modes follow the umask.
 
     Raises:
-        OSError: A folder cannot be made.
+        OSError: A folder cannot be made, or the disk says that it could not sync one.
     """
-    made = []
-    missing = folder
-    while not os.path.isdir(missing):
-        made.append(missing)
-        missing = os.path.dirname(missing)
-    for path in reversed(made):
-        try:
-            os.mkdir(path)
-        except FileExistsError:  # another process was faster
-            if not os.path.isdir(path):
-                raise
-    # Also where another process was the one to make it: its sync may not have come yet.
-    for path in made:
-        sync_folder(os.path.dirname(path))
+    if folder in _settled and os.path.isdir(folder):
+        return
+    os.makedirs(folder, exist_ok=True)
+    path, parent = folder, os.path.dirname(folder)
+    while parent != path and os.access(parent, os.W_OK):
+        sync_folder(parent)
+        path, parent = parent, os.path.dirname(parent)
+    _settled.add(folder)
 
 
 def sync_folder(folder: str) -> None:

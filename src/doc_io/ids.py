@@ -149,7 +149,7 @@ def _digest(parts: Iterable[object]) -> str:
         data = part.encode("utf-8", "surrogatepass")
         hasher.update(b"%d:" % len(data))
         hasher.update(data)
-    number = int.from_bytes(hasher.digest(), "big")
+    number = int.from_bytes(hasher.digest(), "big") % 36**ID_LENGTH
     characters = []
     for _ in range(ID_LENGTH):
         number, digit = divmod(number, 36)

@@ -25,6 +25,7 @@ RECORD_NAME = "metadata.json"
 RAW_NAME, PARSED_NAME, PROMPT_NAME = "raw.txt", "parsed.txt", "prompt.txt"
 EXTRAS_FOLDER = "extras"
 
+_to_json = json.JSONEncoder(ensure_ascii=True, allow_nan=False).encode
 _LONGEST_RECORD = 64 * 2**20  # bytes; a record is read whole, and one that is larger is an attack or an accident
 
 
@@ -158,7 +159,7 @@ def decode(data: bytes) -> Record:
 def _dumps(value: object) -> str:
     if isinstance(value, Status):
         value = value.value
-    return json.dumps(value, ensure_ascii=True, allow_nan=False)
+    return _to_json(value)
 
 
 _CHECKSUM_LENGTH = len('  "checksum": ""\n}\n') + 64

@@ -5,9 +5,7 @@ Order of a write: the files, durable; then the row, committed. A row never point
 
 from __future__ import annotations
 
-import dataclasses
 import os
-import secrets
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -16,7 +14,7 @@ from doc_io.document import OK, Document, DocumentRow, Parent, Status, as_docume
 from doc_io.draft import Draft, Origin, make_draft, next_created_at
 from doc_io.errors import DamagedDocumentError, DocumentConflictError, MissingTextError, UnknownDocumentError
 from doc_io.ids import unstorable
-from doc_io.index.base import Choice, DocumentIndexedError, Index, Place, PlaceTakenError
+from doc_io.index.base import LATEST_OK, Choice, DocumentIndexedError, Index, Place, PlaceTakenError
 from doc_io.index.open import open_index
 from doc_io.metadata import (
     PARSED_NAME,
@@ -30,7 +28,7 @@ from doc_io.metadata import (
     file_entry,
 )
 from doc_io.parsers import parse
-from doc_io.storage.base import DocumentThereError, Storage
+from doc_io.storage.base import Storage
 from doc_io.storage.open import open_storage
 from doc_io.stored import StoredDocument
 
@@ -115,24 +113,43 @@ class DocumentStore:
             StorageError: The docs root failed; there is no such document.
             IndexAccessError: The index failed. The files stay; save the same attempt again, or reindex.
         """
-        document = parse(as_document(document))
-        named = tuple(Parent(each) if isinstance(each, str) else each for each in parents)
-        if document.parent_doc_id is None and len(named) == 1:
-            document = dataclasses.replace(document, parent_doc_id=named[0].doc_id)
         origin = Origin(
             stage=stage,
             task_id=task_id,
-            attempt=secrets.token_hex(8) if attempt is None else attempt,
             run_id=run_id,
             asset_key=asset_key,
             experiment_id=experiment_id,
             prompt_path=prompt_path,
-            parents=named,
+            parents=tuple(Parent(each) if isinstance(each, str) else each for each in parents),
+            **({} if attempt is None else {"attempt": attempt}),
         )
-        draft = make_draft(document, origin)
-        place = self.index.place(stage, task_id, draft.row["logical_key_id"])
-        record = self._write(draft, _placed(draft, place))
-        return self._commit(draft, record)
+        return self.save_many([(document, origin)])[0]
+
+    def save_many(self, documents: Iterable[tuple[Document | str, Origin]]) -> list[DocumentRow]:
+        """Write many documents for a fraction of what they cost one by one; all are acknowledged when this returns.
+
+        Every document is checked before anything is written. Their files are made durable side by side, and their rows
+        are committed together. Where this raises, save the same attempts again: those that are there are not made anew.
+
+        Args:
+            documents: Each text with where it comes from; give ``Origin.attempt`` if it may have to be saved again.
+
+        Returns:
+            The rows, in the order given.
+
+        Raises:
+            DocIOError: As for `save`; some of the documents may be there and others not.
+        """
+        drafts = [make_draft(parse(as_document(document)), origin) for document, origin in documents]
+        placed = self._placed(drafts)
+        files = {doc_dir: _files(draft, record) for doc_dir, (draft, record) in placed.items()}
+        there = self._committed(placed)
+        there |= self.storage.create_many({doc_dir: each for doc_dir, each in files.items() if doc_dir not in there})
+        for doc_dir in there:
+            draft, record = placed[doc_dir]
+            placed[doc_dir] = draft, self._found(draft, record)
+        rows = dict(zip(placed, self._commit(list(placed.values())), strict=True))
+        return [rows[draft.doc_dir] for draft in drafts]
 
     def insert(self, row: Mapping[str, Any]) -> DocumentRow:
         """Put a document whose files are there already into the index, with its row as its own record says it.
@@ -194,7 +211,9 @@ class DocumentStore:
         Raises:
             IndexBusyError: The database stayed locked for longer than its time-out.
         """
-        return self.get_latest_by_tasks(stage, [task_id], status, runs=runs, as_of=as_of).get(task_id)
+        if unstorable(task_id) is not None:  # no task can be called that
+            return None
+        return self.index.latest_by_task(stage, task_id, _choice(status, runs, as_of))
 
     def get_latest_by_tasks(
         self,
@@ -217,7 +236,7 @@ class DocumentStore:
         Returns:
             Task to row; a task without such a document is left out.
         """
-        choice = Choice(frozenset(Status(each) for each in status), tuple(runs), as_of)
+        choice = _choice(status, runs, as_of)
         wanted = [task_id for task_id in dict.fromkeys(task_ids) if unstorable(task_id) is None]
         return self.index.latest_by_tasks(stage, wanted, choice) if wanted else {}
 
@@ -318,26 +337,58 @@ class DocumentStore:
     def __repr__(self) -> str:
         return f"DocumentStore({self.docs_root!r}, index={self.index.name!r})"
 
-    def _write(self, draft: Draft, record: Record) -> Record:
-        """The files, durable. What lies there already counts where it is this very document."""
-        files = {**draft.contents, RECORD_NAME: encode(record)}
-        try:
-            self.storage.create(draft.doc_dir, files)
-        except DocumentThereError:
-            there = self._whole(draft.doc_dir)
-            if there is not None:
-                _refuse_other(draft, there)
-                self.storage.sync(draft.doc_dir, files)
-                return there
-            committed = self.index.get(draft.row["doc_id"])
-            if committed is not None:
-                _refuse_other(draft, record, committed)
-            # No document: its writer died or its disk failed before it was acknowledged.
-            self.storage.set_aside(draft.doc_dir)
-            self.storage.create(draft.doc_dir, files)
+    def _placed(self, drafts: Sequence[Draft]) -> dict[str, tuple[Draft, Record]]:
+        """By its folder each document, and its record at the place where it comes: after those before it."""
+        placed: dict[str, tuple[Draft, Record]] = {}
+        newest: dict[tuple[str, str], str] = {}
+        last: dict[str, str] = {}
+        for draft in drafts:
+            if draft.doc_dir in placed:  # the same attempt twice is one document
+                _refuse_other(draft, placed[draft.doc_dir][1])
+                continue
+            row = draft.row
+            task, key = (row["stage"], row["task_id"]), row["logical_key_id"]
+            place = self.index.place(*task, key)
+            place = Place(newest.get(task, place.newest_created_at), last.get(key, place.prev_doc_id))
+            record = _placed(draft, place)
+            newest[task], last[key] = record.row["created_at"], row["doc_id"]
+            placed[draft.doc_dir] = draft, record
+        return placed
+
+    def _committed(self, placed: Mapping[str, tuple[Draft, Record]]) -> set[str]:
+        """The documents that may not even be tried to be created: a store may say that it only creates, and overwrite."""
+        if self.storage.capabilities.atomic_document:
+            return set()
+        return {row.doc_dir for row in self.index.get_many([draft.row["doc_id"] for draft, _ in placed.values()])}
+
+    def _found(self, draft: Draft, record: Record) -> Record:
+        """The record of a document where something lies already: its own where it is this very document."""
+        files = _files(draft, record)
+        there = self._whole(draft.doc_dir)
+        if there is not None:
+            _refuse_other(draft, there)
+            self.storage.sync(draft.doc_dir, files)
+            return there
+        committed = self.index.get(draft.row["doc_id"])
+        if committed is not None:
+            _refuse_other(draft, record, committed)
+        # No document: its writer died or its disk failed before it was acknowledged.
+        self.storage.set_aside(draft.doc_dir)
+        self.storage.create(draft.doc_dir, files)
         return record
 
-    def _commit(self, draft: Draft, record: Record) -> DocumentRow:
+    def _commit(self, written: Sequence[tuple[Draft, Record]]) -> list[DocumentRow]:
+        """The rows, durable: together, or each alone where a writer came between or a document is there already."""
+        if len(written) > 1:
+            try:
+                return self.index.insert_all(
+                    [({**record.row, "doc_dir": draft.doc_dir}, record.parents) for draft, record in written]
+                )
+            except (PlaceTakenError, DocumentIndexedError):
+                pass
+        return [self._commit_one(draft, record) for draft, record in written]
+
+    def _commit_one(self, draft: Draft, record: Record) -> DocumentRow:
         """The row, durable. Another writer may come first: then the record is written again with its new place."""
         while True:
             try:
@@ -390,6 +441,16 @@ def _beside(storage: Storage) -> Path:
     if "://" in storage.root:
         return Path("data/db/documents.sqlite")
     return Path(storage.root).parent / "db" / "documents.sqlite"
+
+
+def _files(draft: Draft, record: Record) -> dict[str, bytes]:
+    return {**draft.contents, RECORD_NAME: encode(record)}
+
+
+def _choice(status: Collection[Status | str], runs: Sequence[str], as_of: str | None) -> Choice:
+    if status is OK and not runs and as_of is None:
+        return LATEST_OK
+    return Choice(frozenset(Status(each) for each in status), tuple(runs), as_of)
 
 
 def _placed(draft: Draft, place: Place) -> Record:

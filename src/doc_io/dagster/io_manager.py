@@ -75,15 +75,12 @@ class DocDirIOManager(StoreSettings, ConfigurableIOManager, _UPathBase):
         try:
             self._filing.check_stage(maker)
             documents = documents_of(context, maker, obj)
-            rows = [
-                (partition, self._filing.save(self.store, maker, partition, document), document)
-                for partition, document in documents.items()
-            ]
+            rows = self._filing.save(self.store, maker, documents)
         except DocIOError as error:
             raise Failure(description=f"{maker.label(None)}: {error}", allow_retries=False) from error
         reported = [
             (partition, row, metadata_of(self.store, row, document.raw, self.preview_chars))
-            for partition, row, document in rows
+            for (partition, document), row in zip(documents.items(), rows, strict=True)
         ]
         self._report(context, maker, obj, reported)
 

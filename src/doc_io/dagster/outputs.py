@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from doc_io.dagster.identity import EXPERIMENT_TAG, Maker, completed, input_named, parents_of
 from doc_io.document import Document, DocumentRow, as_document
+from doc_io.draft import Origin
 from doc_io.errors import InvalidDocumentError, UnknownStageError
 from doc_io.printable import printable
 
@@ -38,25 +39,32 @@ class Filing:
     experiment: str | None
     defaults: Mapping[str, Any]
 
-    def save(self, store: DocumentStore, maker: Maker, partition: str | None, document: Document) -> DocumentRow:
-        """File one document under its identity.
+    def save(self, store: DocumentStore, maker: Maker, documents: Documents) -> list[DocumentRow]:
+        """File the documents of a step under their identities, all at once.
 
         Raises:
-            DocIOError: As `DocumentStore.save`.
+            DocIOError: As `DocumentStore.save_many`.
         """
+        return store.save_many(
+            [self._filed(store, maker, partition, document) for partition, document in documents.items()]
+        )
+
+    def _filed(
+        self, store: DocumentStore, maker: Maker, partition: str | None, document: Document
+    ) -> tuple[Document, Origin]:
         document = completed(document, maker, partition, self.defaults)
         prompt, prompt_path = _prompt(store, maker, partition, document)
-        return store.save(
-            dataclasses.replace(document, prompt=prompt if self.prompt_copy else None),
+        origin = Origin(
             stage=maker.stage,
             task_id=maker.own_task if partition is None else str(partition),
             run_id=maker.run_id,
             attempt=maker.attempt_of(partition),
             asset_key=maker.asset,
-            parents=parents_of(maker, partition),
+            parents=tuple(parents_of(maker, partition)),
             experiment_id=maker.tags.get(EXPERIMENT_TAG, self.experiment),
             prompt_path=prompt_path,
         )
+        return dataclasses.replace(document, prompt=prompt if self.prompt_copy else None), origin
 
     def check_stage(self, maker: Maker) -> None:
         """Refuse a stage that is not on the list.

@@ -157,7 +157,7 @@ class DocumentsIndex(StoreSettings):
         document: Document,
     ) -> None:
         filing = Filing(prompt_copy=True, stages=None, experiment=self.experiment, defaults={})
-        row = filing.save(self.store, maker, partition, document)
+        [row] = filing.save(self.store, maker, {partition: document})
         if maker.asset_key is not None:
             metadata = metadata_of(self.store, row, document.raw, preview_chars=500)
             context.log_event(observation_of(maker.asset_key, partition, row, metadata))

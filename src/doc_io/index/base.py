@@ -67,6 +67,10 @@ class Choice:
     as_of: str | None = None
 
 
+LATEST_OK = Choice()
+"""What almost every reader wants."""
+
+
 class Index(ABC):
     """The rows of one store.
 
@@ -97,6 +101,13 @@ class Index(ABC):
             CommitUnknownError: It may or may not be committed.
         """
 
+    def insert_all(self, rows: Sequence[tuple[Mapping[str, Any], Sequence[Parent]]]) -> list[DocumentRow]:
+        """Commit new rows, together where the database can; arguments, result and errors as for `insert`, row by row.
+
+        Where one raises, the others may be committed or not: insert each alone to find out.
+        """
+        return [self.insert(row, parents) for row, parents in rows]
+
     @abstractmethod
     def insert_many(self, rows: Iterable[tuple[Mapping[str, Any], Sequence[Parent]]]) -> int:
         """Commit rows whose place is known, as a rebuild or a copy does; those whose doc_id is there are left out.
@@ -112,6 +123,10 @@ class Index(ABC):
     @abstractmethod
     def get_many(self, doc_ids: Sequence[str]) -> list[DocumentRow]:
         """The rows of these documents that are there, in the order asked for."""
+
+    def latest_by_task(self, stage: str, task_id: str, choice: Choice) -> DocumentRow | None:
+        """The wanted document of one task."""
+        return self.latest_by_tasks(stage, [task_id], choice).get(task_id)
 
     @abstractmethod
     def latest_by_tasks(self, stage: str, task_ids: Sequence[str], choice: Choice) -> dict[str, DocumentRow]:

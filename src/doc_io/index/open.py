@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import os
+import re
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from doc_io.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from doc_io.index.base import Index
+
+_POSTGRES = re.compile(r"postgres(ql)?(\+\w+)?://")  # with the driver's name as SQLAlchemy writes it
 
 
 def open_index(db_path: str | os.PathLike[str], db_url: str | None = None) -> Index:
@@ -19,13 +23,27 @@ def open_index(db_path: str | os.PathLike[str], db_url: str | None = None) -> In
         db_url: A database URL; wins over ``db_path``. Default: none.
 
     Raises:
-        ConfigurationError: No engine speaks that URL; the message names its scheme, never the URL.
+        ConfigurationError: No engine speaks that URL; or its driver is not installed. The message names its scheme, never the URL.
     """
     if db_url is not None:
-        scheme = db_url.partition(":")[0]
-        raise ConfigurationError(
-            setting="db_url", reason=f"no index speaks {scheme!r}", todo="Use db_path for a SQLite file."
-        )
+        return _by_url(db_url)
     from doc_io.index.sqlite import SqliteIndex  # noqa: PLC0415 - sqlite3 takes 38 ms to import
 
     return SqliteIndex(os.path.expanduser(os.fspath(db_path)))
+
+
+def _by_url(db_url: str) -> Index:
+    if not _POSTGRES.match(db_url):
+        scheme = db_url.partition(":")[0] if "://" in db_url else ""
+        raise ConfigurationError(
+            setting="db_url",
+            reason=f"no index speaks {scheme!r}",
+            todo="Give postgresql://user@host/database, or db_path for a SQLite file.",
+        )
+    if find_spec("psycopg") is None or find_spec("psycopg_pool") is None:
+        raise ConfigurationError(
+            setting="db_url", reason="psycopg is not installed", todo="pip install 'doc-io[postgres]'"
+        )
+    from doc_io.index.postgres import PostgresIndex  # noqa: PLC0415 - only those who use PostgreSQL wait for its driver
+
+    return PostgresIndex(db_url)

@@ -25,22 +25,23 @@ _INTEGERS = ("usage_prompt_tokens", "usage_completion_tokens", "usage_max_tokens
 _REQUIRED = ("doc_id", "logical_key_id", "stage", "task_id", "attempt", "status", "created_at", "doc_dir", "meta_small")
 
 
-def create_statements(seq: str, integer: str) -> list[str]:
+def create_statements(seq: str, integer: str, text: str = "TEXT") -> list[str]:
     """The statements that make an empty index.
 
     Args:
         seq: How this engine declares a primary key that grows.
         integer: Its type for counts of up to 63 bits.
+        text: Its type for texts that compare by their bytes. Default: SQLite's.
     """
     columns = [f"seq {seq}"]
     for column in INSERTED:
-        kind = integer if column in _INTEGERS else "TEXT"
+        kind = integer if column in _INTEGERS else text
         required = " NOT NULL" if column in _REQUIRED else ""
         unique = " UNIQUE" if column == "doc_id" else ""
         columns.append(f"{column} {kind}{required}{unique}")
     documents = ",\n    ".join(columns)
     parents = (
-        f"doc_id TEXT NOT NULL, position {integer} NOT NULL, parent_doc_id TEXT NOT NULL, input_name TEXT NOT NULL,"
+        f"doc_id {text} NOT NULL, position {integer} NOT NULL, parent_doc_id {text} NOT NULL, input_name {text} NOT NULL,"
         " PRIMARY KEY (doc_id, position)"
     )
     usage = "model_id, template_id, usage_prompt_tokens, usage_completion_tokens"
@@ -54,6 +55,7 @@ def create_statements(seq: str, integer: str) -> list[str]:
         "CREATE INDEX documents_by_parent ON documents (parent_doc_id)",
         f"CREATE INDEX documents_usage ON documents ({usage})",
         "CREATE INDEX document_parents_by_parent ON document_parents (parent_doc_id)",
+        # Last: of two indexes that would serve equally well, SQLite takes the one that was made later.
         f"CREATE INDEX documents_ok_by_task ON documents (stage, task_id, created_at, seq) {ok}",
         f"CREATE INDEX documents_ok_by_key ON documents (logical_key_id, created_at, seq) {ok}",
     ]

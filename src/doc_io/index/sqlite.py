@@ -31,6 +31,10 @@ _WHAT_IS_IT = (
     " FROM pragma_application_id, pragma_user_version"
 )
 
+# What a database with wrong bytes in it raises: SQLite's own errors, its messages where they quote such bytes and are no
+# UTF-8, and values that are no status and no JSON.
+_DAMAGE = (sqlite3.Error, ValueError, TypeError, KeyError)
+
 _T = TypeVar("_T")
 
 # A connection that came over a fork may be neither used nor closed: both would act on the parent's locks and its
@@ -55,17 +59,16 @@ class SqliteIndex(Index):
         return self._ask(lambda connection: _place(connection, stage, task_id, logical_key_id))
 
     def insert(self, row: Mapping[str, Any], parents: Iterable[Parent]) -> DocumentRow:
-        values = queries.values_of(row)
+        return self.insert_all([(row, tuple(parents))])[0]
+
+    def insert_all(self, rows: Sequence[tuple[Mapping[str, Any], Sequence[Parent]]]) -> list[DocumentRow]:
+        values = [queries.values_of(row) for row, _ in rows]  # outside: a transaction keeps other writers waiting
         with self._transaction() as connection:
-            now = _place(connection, row["stage"], row["task_id"], row["logical_key_id"])
-            there = connection.execute(queries.GET, (row["doc_id"],)).fetchone()
-            if there is not None:
-                raise DocumentIndexedError(queries.row_from(there))
-            if not now.is_held_by(row):
-                raise PlaceTakenError(now)
-            seq = connection.execute(queries.INSERT, values).lastrowid
-            _insert_parents(connection, row["doc_id"], parents)
-        return DocumentRow(seq=seq or 0, **{**row, "status": Status(row["status"])})
+            seqs = [_insert(connection, row, parents, each) for (row, parents), each in zip(rows, values, strict=True)]
+        return [
+            DocumentRow(seq=seq, **{**row, "status": Status(row["status"])})
+            for seq, (row, _) in zip(seqs, rows, strict=True)
+        ]
 
     def insert_many(self, rows: Iterable[tuple[Mapping[str, Any], Sequence[Parent]]]) -> int:
         inserted = 0
@@ -82,10 +85,12 @@ class SqliteIndex(Index):
     def get_many(self, doc_ids: Sequence[str]) -> list[DocumentRow]:
         return self._all(queries.get_many(_WANTED), (json.dumps(list(doc_ids)),))
 
+    def latest_by_task(self, stage: str, task_id: str, choice: Choice) -> DocumentRow | None:
+        if choice.runs:
+            return super().latest_by_task(stage, task_id, choice)
+        return self._one(*queries.latest_by_task(stage, task_id, choice))
+
     def latest_by_tasks(self, stage: str, task_ids: Sequence[str], choice: Choice) -> dict[str, DocumentRow]:
-        if len(task_ids) == 1 and not choice.runs:
-            row = self._one(*queries.latest_by_task(stage, task_ids[0], choice))
-            return {} if row is None else {row.task_id: row}
         statement, values = queries.latest_by_tasks(_WANTED, stage, choice)
         # The list of tasks stands last in the text of the values, as ``wanted`` is read before the join.
         return {row.task_id: row for row in self._all(statement, (json.dumps(list(task_ids)), *values))}
@@ -118,17 +123,15 @@ class SqliteIndex(Index):
             each.close()
 
     def _one(self, statement: str, values: Sequence[Any]) -> DocumentRow | None:
-        found = self._ask(lambda connection: connection.execute(statement, values).fetchone())
-        return None if found is None else queries.row_from(found)
+        return next(iter(self._all(statement, values)), None)
 
     def _all(self, statement: str, values: Sequence[Any]) -> list[DocumentRow]:
-        found = self._ask(lambda connection: connection.execute(statement, values).fetchall())
-        return [queries.row_from(values) for values in found]
+        return self._ask(lambda connection: list(map(queries.row_from, connection.execute(statement, values))))
 
     def _ask(self, question: Callable[[sqlite3.Connection], _T]) -> _T:
         try:
             return question(self._connection())
-        except sqlite3.Error as error:
+        except _DAMAGE as error:
             raise self._error(error) from error
 
     @contextmanager
@@ -145,7 +148,7 @@ class SqliteIndex(Index):
                 with suppress(sqlite3.Error):  # SQLite may have rolled back by itself, on a full disk for one
                     connection.execute("ROLLBACK")
                 raise
-        except sqlite3.Error as error:
+        except (sqlite3.Error, UnicodeDecodeError) as error:
             raise self._error(error) from error
 
     def _connection(self) -> sqlite3.Connection:
@@ -163,11 +166,10 @@ class SqliteIndex(Index):
         return held.connection
 
     def _connect(self) -> sqlite3.Connection:
-        if not os.path.exists(self.name):
-            try:
-                make_durable_folder(os.path.dirname(self.name))
-            except OSError as error:
-                raise IndexAccessError(index=self.name, reason=f"its folder cannot be made: {error}") from error
+        try:
+            make_durable_folder(os.path.dirname(self.name))
+        except OSError as error:
+            raise IndexAccessError(index=self.name, reason=f"its folder cannot be made: {error}") from error
         # Another thread only ever closes a connection (`close`), hence no check of the thread.
         connection = sqlite3.connect(self.name, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
         try:
@@ -178,7 +180,16 @@ class SqliteIndex(Index):
         return connection
 
     def _prepare(self, connection: sqlite3.Connection) -> None:
-        if not self._is_index(connection):
+        # WAL: readers do not wait for the writer, nor it for them; it stays with the file (sqlite.org/wal.html). Where the
+        # disk fails just now SQLite stays in its old mode without an error, and a commit would not be durable in that
+        # one: the removal of its journal is a name that FULL does not sync.
+        new = not self._is_index(connection)
+        mode = connection.execute("PRAGMA journal_mode = WAL").fetchone()[0]
+        if mode != "wal":
+            raise IndexAccessError(
+                index=self.name, reason=f"SQLite cannot keep a write-ahead log here (it says {mode!r})"
+            )
+        if new:
             self._create(connection)
         # NORMAL loses the last commits on power loss (sqlite.org/pragma.html#pragma_synchronous); an acknowledged row
         # must stay.
@@ -196,8 +207,6 @@ class SqliteIndex(Index):
         return False
 
     def _create(self, connection: sqlite3.Connection) -> None:
-        # WAL: readers do not wait for the writer, nor it for them; it stays with the file (sqlite.org/wal.html).
-        connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("BEGIN IMMEDIATE")
         try:
@@ -211,9 +220,12 @@ class SqliteIndex(Index):
             with suppress(sqlite3.Error):
                 connection.execute("ROLLBACK")
             raise
-        sync_folder(os.path.dirname(self.name))
+        try:
+            sync_folder(os.path.dirname(self.name))
+        except OSError as error:
+            raise IndexAccessError(index=self.name, reason=f"its folder cannot be synced: {error}") from error
 
-    def _error(self, error: sqlite3.Error) -> IndexAccessError:
+    def _error(self, error: Exception) -> IndexAccessError:
         reason = str(error)
         if "locked" in reason or "busy" in reason:  # Python 3.10 has no sqlite_errorcode
             return IndexBusyError(index=self.name, seconds=BUSY_SECONDS)
@@ -254,6 +266,21 @@ def _identity(path: str) -> tuple[int, int] | None:
 
 def _place(connection: sqlite3.Connection, stage: str, task_id: str, logical_key_id: str) -> Place:
     return Place(*connection.execute(queries.PLACE, (stage, task_id, logical_key_id)).fetchone())
+
+
+def _insert(
+    connection: sqlite3.Connection, row: Mapping[str, Any], parents: Iterable[Parent], values: Sequence[Any]
+) -> int:
+    """Insert a row where it comes right here, and is not there yet; its ``seq``."""
+    there = connection.execute(queries.GET, (row["doc_id"],)).fetchone()
+    if there is not None:
+        raise DocumentIndexedError(queries.row_from(there))
+    now = _place(connection, row["stage"], row["task_id"], row["logical_key_id"])
+    if not now.is_held_by(row):
+        raise PlaceTakenError(now)
+    seq = connection.execute(queries.INSERT, values).lastrowid
+    _insert_parents(connection, row["doc_id"], parents)
+    return seq or 0
 
 
 def _insert_parents(connection: sqlite3.Connection, doc_id: str, parents: Iterable[Parent]) -> None:

@@ -31,6 +31,7 @@ SET_ASIDE_PREFIX = ".torn-"
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _CHUNK = 2**16  # bytes; most texts are smaller, and a larger buffer only costs
+_MOST_OPEN = 100  # files at a time; a process may have 256 where the limit is lowest (macOS)
 _MOST_SETTLED = 50_000  # folders, some 10 MB of names
 
 
@@ -48,26 +49,56 @@ class LocalStorage(Storage):
         self._settled: set[str] = set()
 
     def create(self, doc_dir: str, files: Mapping[str, bytes]) -> None:
-        final = self._path(doc_dir)
-        key_folder = os.path.dirname(final)
-        temporary = f"{key_folder}/{TEMPORARY_PREFIX}{os.path.basename(final)}-{secrets.token_hex(4)}"
-        with self._told("write", doc_dir):
-            self._make_temporary(temporary, key_folder)
+        if self.create_many({doc_dir: files}):
+            raise DocumentThereError(errno.EEXIST, "a document lies there already", self._path(doc_dir))
+
+    def create_many(self, documents: Mapping[str, Mapping[str, bytes]]) -> set[str]:
+        there: set[str] = set()
+        ours: list[str] = []  # what a failure must take away
+        made: dict[str, None] = {}
+        with self._told("write", next(iter(documents), "")):
             try:
-                with _written(temporary, files) as (descriptors, folders):
-                    self._rename(temporary, final)
-                    temporary = final  # from here on this is what a failure must take away
-                    _start_write_back(descriptors)
-                    for descriptor in descriptors:
-                        os.fsync(descriptor)
-                for folder in folders:
-                    sync_folder(final + folder)
-                sync_folder(key_folder)
+                for batch in _batches(documents):
+                    there |= self._create_batch(batch, ours, made)
+                self._settle(made)
             except BaseException:
-                # After a failed fsync Linux forgets what was not written, so this folder must not be taken for a
-                # document by a later attempt (wiki.postgresql.org/wiki/Fsync_Errors).
-                _discard(temporary)
+                # After a failed fsync Linux forgets what was not written, so these folders must not be taken for
+                # documents by a later attempt (wiki.postgresql.org/wiki/Fsync_Errors).
+                for folder in ours:
+                    _discard(folder)
                 raise
+        return there
+
+    def _create_batch(
+        self, batch: Mapping[str, Mapping[str, bytes]], ours: list[str], made: dict[str, None]
+    ) -> set[str]:
+        """Write a few documents side by side; a folder is added to ``ours`` and ``made`` before anything can fail."""
+        there: set[str] = set()
+        descriptors: list[int] = []
+        folders: list[str] = []
+        try:
+            for doc_dir, files in batch.items():
+                final = self._path(doc_dir)
+                key_folder = os.path.dirname(final)
+                temporary = f"{key_folder}/{TEMPORARY_PREFIX}{os.path.basename(final)}-{secrets.token_hex(4)}"
+                made.update(self._make_temporary(temporary, key_folder))
+                ours.append(temporary)
+                subfolders = _write_files(temporary, files, descriptors)
+                if not self._rename(temporary, final):
+                    _discard(ours.pop())
+                    there.add(doc_dir)
+                    continue
+                ours[-1] = final
+                folders += [*(final + each for each in subfolders), key_folder]
+            _start_write_back(descriptors)
+            for descriptor in descriptors:
+                os.fsync(descriptor)
+        finally:
+            for descriptor in descriptors:
+                os.close(descriptor)
+        for folder in dict.fromkeys(folders):
+            sync_folder(folder)
+        return there
 
     def replace(self, path: str, data: bytes) -> None:
         final = self._path(path)
@@ -177,41 +208,51 @@ class LocalStorage(Storage):
             raise StorageError(docs_root=self.root, action="use", path=path, reason="the path leaves the docs root")
         return f"{self.root}/{path}"
 
-    def _make_temporary(self, temporary: str, key_folder: str) -> None:
-        self._settle(key_folder)
+    def _make_temporary(self, temporary: str, key_folder: str) -> dict[str, None]:
+        """Make it and whatever is missing above it; the folders whose own names are still to be settled."""
+        made = self._make(key_folder)
         try:
             os.mkdir(temporary)
         except FileNotFoundError:  # a pruner took the empty folder since this process last wrote to it
             self._settled.clear()
-            self._settle(key_folder)
+            made = self._make(key_folder)
             os.mkdir(temporary)
+        return made
 
-    def _settle(self, folder: str) -> None:
-        """Make sure, once in this process, that a folder is there and its name durable.
-
-        A folder that was there already may have been made by a writer that died, or that is just about to sync it.
-        """
+    def _make(self, folder: str) -> dict[str, None]:
+        """Make sure that a folder is there; it and those above it that this process has not settled, upper ones first."""
         if folder in self._settled:
-            return
+            return {}
         if folder == self.root:
             make_durable_folder(folder)
-        else:
-            parent = os.path.dirname(folder)
-            self._settle(parent)
-            with suppress(FileExistsError):
-                os.mkdir(folder)
-            sync_folder(parent)
+            return {folder: None}
+        made = self._make(os.path.dirname(folder))
+        with suppress(FileExistsError):
+            os.mkdir(folder)
+        return {**made, folder: None}
+
+    def _settle(self, made: Mapping[str, None]) -> None:
+        """Make the names of folders durable, once in this process.
+
+        Also of those that were there already: their maker may have died, or be just about to sync them. It comes after
+        the files, because the first sync of a file makes most file systems write all new names, and a later one of
+        their folders then costs little.
+        """
         if len(self._settled) > _MOST_SETTLED:
             self._settled.clear()
-        self._settled.add(folder)
+        for parent in dict.fromkeys(os.path.dirname(folder) for folder in made if folder != self.root):
+            sync_folder(parent)
+        self._settled.update(made)
 
-    def _rename(self, temporary: str, final: str) -> None:
+    def _rename(self, temporary: str, final: str) -> bool:
+        """Give a folder its name; ``False`` where something lies there already."""
         try:
             os.rename(temporary, final)
         except OSError as error:
             if error.errno in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR):
-                raise DocumentThereError(errno.EEXIST, "a document lies there already", final) from None
+                return False
             raise
+        return True
 
     @contextmanager
     def _told(self, action: str, path: str) -> Iterator[None]:
@@ -227,23 +268,31 @@ class LocalStorage(Storage):
         return StorageError(docs_root=self.root, action=action, path=path, reason=error.strerror or str(error))
 
 
-@contextmanager
-def _written(folder: str, files: Mapping[str, bytes]) -> Iterator[tuple[list[int], list[str]]]:
-    """Write the files and hold them open, so that each can be synced without opening it again."""
-    descriptors: list[int] = []
+def _batches(documents: Mapping[str, Mapping[str, bytes]]) -> Iterator[dict[str, Mapping[str, bytes]]]:
+    """The documents in batches of a bounded number of files: all of a batch are open at the same time."""
+    batch: dict[str, Mapping[str, bytes]] = {}
+    count = 0
+    for doc_dir, files in documents.items():
+        if batch and count + len(files) > _MOST_OPEN:
+            yield batch
+            batch, count = {}, 0
+        batch[doc_dir] = files
+        count += len(files)
+    if batch:
+        yield batch
+
+
+def _write_files(folder: str, files: Mapping[str, bytes], descriptors: list[int]) -> list[str]:
+    """Write the files and leave them open, so that each can be synced without opening it again; the folders inside."""
     subfolders = [""]
-    try:
-        for name, data in files.items():
-            subfolder = f"/{name.rpartition('/')[0]}".rstrip("/")
-            if subfolder not in subfolders:
-                os.mkdir(folder + subfolder)
-                subfolders.append(subfolder)
-            descriptors.append(os.open(f"{folder}/{name}", _CREATE, 0o666))  # the umask takes its share
-            _write_all(descriptors[-1], data)
-        yield descriptors, subfolders
-    finally:
-        for descriptor in descriptors:
-            os.close(descriptor)
+    for name, data in files.items():
+        subfolder = f"/{name.rpartition('/')[0]}".rstrip("/")
+        if subfolder not in subfolders:
+            os.mkdir(folder + subfolder)
+            subfolders.append(subfolder)
+        descriptors.append(os.open(f"{folder}/{name}", _CREATE, 0o666))  # the umask takes its share
+        _write_all(descriptors[-1], data)
+    return subfolders
 
 
 def _write(path: str, data: bytes) -> None:

@@ -37,8 +37,6 @@ def open_storage(docs_root: str | os.PathLike[str], storage_options: Mapping[str
         return LocalStorage(os.path.expanduser(path))
     if protocol[1] in ("file", "local"):
         return LocalStorage(path[protocol.end() :])
-    raise ConfigurationError(
-        setting=f"A docs root of {protocol[1]}://",
-        reason=f"only a local disk can hold one yet{' (storage_options were given)' if storage_options else ''}",
-        todo="Give a local path.",
-    )
+    from doc_io.storage.remote import RemoteStorage  # noqa: PLC0415 - asyncio is for those who leave the local disk
+
+    return RemoteStorage(path, storage_options)

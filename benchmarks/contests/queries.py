@@ -1,0 +1,55 @@
+"""Questions to the index: every version of one key, and the tokens spent by model and template."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+
+from benchmarks.floors import COLUMNS, seed
+from benchmarks.ground import Setting
+from benchmarks.measure import Contest, Lane, Timed, timed
+from doc_io import DocumentStore
+
+_ALL = ", ".join(["seq", *COLUMNS])
+HISTORY = f"SELECT {_ALL} FROM documents WHERE stage = ? AND task_id = ? ORDER BY created_at DESC, seq DESC"  # noqa: S608 - constants
+
+
+def contests(setting: Setting) -> Iterator[Contest]:
+    """History against the bare query, at each size but the empty one."""
+    folder = setting.folder / "queries"
+    folder.mkdir()
+    lanes: list[Lane] = []
+    open_: list[DocumentStore | sqlite3.Connection] = []
+    for size in (one for one in setting.sizes if one):
+        database = folder / f"docs-{size}.sqlite"
+        store = DocumentStore(folder / f"docs-{size}", database)
+        store.history("essay", "none")  # makes the schema
+        seed(database, size)
+        connection = sqlite3.connect(database)
+        open_ += [store, connection]
+        bare = f"bare query at {size:,} rows"
+        lanes.append(Lane(bare, _bare(connection, HISTORY, ("essay", "seeded-0")), size=size))
+        lanes.append(Lane(f"doc_io history at {size:,} rows", _history(store), bare, goal=2.0, size=size))
+    yield Contest("history of one key, 100 versions", lanes, setting.rounds)
+    for one in open_:
+        one.close()
+
+
+def _bare(connection: sqlite3.Connection, query: str, values: tuple[str, ...] = ()) -> Timed:
+    def run() -> float:
+        with timed() as watch:
+            connection.execute(query, values).fetchall()
+        return watch.per_operation
+
+    return run
+
+
+def _history(store: DocumentStore) -> Timed:
+    def run() -> float:
+        with timed() as watch:
+            rows = store.history("essay", "seeded-0")
+        if not rows:
+            raise AssertionError(rows)
+        return watch.per_operation
+
+    return run

@@ -1,0 +1,293 @@
+"""The index in PostgreSQL: many machines write to it, and what it acknowledged survives their deaths and the server's."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import re
+import threading
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from doc_io.document import DocumentRow, Parent, Status
+from doc_io.errors import CommitUnknownError, IndexAccessError, IndexFormatError, IndexVersionError
+from doc_io.index import queries
+from doc_io.index.base import Choice, DocumentIndexedError, Index, Place, PlaceTakenError
+from doc_io.index.pool import Pool
+from doc_io.index.schema import SCHEMA_VERSION, create_statements
+
+if TYPE_CHECKING:
+    import psycopg
+
+_T = TypeVar("_T")
+
+_WANTED = "unnest(?::text[]) WITH ORDINALITY AS wanted(task, position)"
+_MARK = "doc_io index, schema "
+_MARKED = re.compile(rf"{re.escape(_MARK)}(\d+)")
+_FIND = "SELECT to_regclass('documents'), obj_description(to_regclass('documents'), 'pg_class')"
+_SCHEMA_LOCK = "doc_io schema"
+_BATCH = 500  # rows
+
+
+def _sql(statement: str) -> str:
+    """The statement with psycopg's placeholders."""
+    return statement.replace("?", "%s")
+
+
+_PLACE, _GET = _sql(queries.PLACE), _sql(queries.GET)
+_INSERT = f"{_sql(queries.INSERT)} RETURNING seq"
+_INSERT_MISSING = f"{_sql(queries.INSERT)} ON CONFLICT (doc_id) DO NOTHING RETURNING doc_id"
+_INSERT_PARENT = _sql(queries.INSERT_PARENT)
+# Until the end of the transaction, in a fixed order, so that no two writers wait for each other.
+_LOCK = "SELECT pg_advisory_xact_lock(key) FROM (SELECT unnest(%s::bigint[]) AS key ORDER BY 1) AS keys"
+
+
+class PostgresIndex(Index):
+    """An index in a database, its tables made on first use in the schema that comes first in the user's search path.
+
+    Args:
+        url: The database; see `doc_io.index.pool.Pool`.
+    """
+
+    def __init__(self, url: str) -> None:
+        self._pool = Pool(url)
+        self.name = self._pool.name
+        self._lock = threading.Lock()
+        self._ready = False
+
+    def __repr__(self) -> str:
+        return f"PostgresIndex({self.name!r})"
+
+    def place(self, stage: str, task_id: str, logical_key_id: str) -> Place:
+        found = self._ask(lambda connection: connection.execute(_PLACE, (stage, task_id, logical_key_id)).fetchone())
+        return Place(*found)
+
+    def insert(self, row: Mapping[str, Any], parents: Iterable[Parent]) -> DocumentRow:
+        attempt = _Insert(row, list(parents))
+        try:
+            seq = self._ask(attempt)
+        except IndexAccessError:
+            if attempt.outcome_unknown:
+                raise CommitUnknownError(index=self.name, doc_id=row["doc_id"]) from None
+            raise
+        return DocumentRow(seq=seq, **{**row, "status": Status(row["status"])})
+
+    def insert_many(self, rows: Iterable[tuple[Mapping[str, Any], Sequence[Parent]]]) -> int:
+        inserted = 0
+        remaining = iter(rows)
+        with self._told(), self._connection() as connection, connection.transaction():
+            while batch := list(itertools.islice(remaining, _BATCH)):
+                inserted += _insert_batch(connection, batch)
+        return inserted
+
+    def get(self, doc_id: str) -> DocumentRow | None:
+        return self._one(queries.GET, (doc_id,))
+
+    def get_many(self, doc_ids: Sequence[str]) -> list[DocumentRow]:
+        return self._all(queries.get_many(_WANTED), (list(doc_ids),))
+
+    def latest_by_tasks(self, stage: str, task_ids: Sequence[str], choice: Choice) -> dict[str, DocumentRow]:
+        if len(task_ids) == 1 and not choice.runs:
+            row = self._one(*queries.latest_by_task(stage, task_ids[0], choice))
+            return {} if row is None else {row.task_id: row}
+        statement, values = queries.latest_by_tasks(_WANTED, stage, choice)
+        return {row.task_id: row for row in self._all(statement, (list(task_ids), *values))}
+
+    def latest_by_logical(self, logical_key_id: str, status: Collection[Status]) -> DocumentRow | None:
+        return self._one(*queries.latest_by_logical(logical_key_id, frozenset(status)))
+
+    def history(self, stage: str, task_id: str) -> list[DocumentRow]:
+        return self._all(queries.HISTORY, (stage, task_id))
+
+    def parents(self, doc_id: str) -> list[Parent]:
+        statement = _sql(queries.PARENTS)
+        found = self._ask(lambda connection: connection.execute(statement, (doc_id,)).fetchall())
+        return [Parent(*values) for values in found]
+
+    def children(self, doc_id: str) -> list[DocumentRow]:
+        return self._all(queries.CHILDREN, (doc_id, doc_id))
+
+    def scan(self) -> Iterator[DocumentRow]:
+        last = 0
+        while page := self._all(queries.SCAN, (last,)):
+            yield from page
+            last = page[-1].seq
+
+    def close(self) -> None:
+        self._pool.close()
+
+    def _one(self, statement: str, values: Sequence[Any]) -> DocumentRow | None:
+        statement = _sql(statement)
+        found = self._ask(lambda connection: connection.execute(statement, values).fetchone())
+        return None if found is None else queries.row_from(found)
+
+    def _all(self, statement: str, values: Sequence[Any]) -> list[DocumentRow]:
+        statement = _sql(statement)
+        found = self._ask(lambda connection: connection.execute(statement, values).fetchall())
+        return [queries.row_from(values) for values in found]
+
+    def _ask(self, question: Callable[[psycopg.Connection[Any]], _T]) -> _T:
+        """Ask, and once more on a new connection where the first one was lost: every question may be asked twice."""
+        import psycopg  # noqa: PLC0415 - only those who use PostgreSQL wait for its driver
+
+        with self._told():
+            try:
+                with self._connection() as connection:
+                    return question(connection)
+            except psycopg.OperationalError as error:
+                if not _is_lost(error):
+                    raise
+            self._pool.mend()
+            with self._connection() as connection:
+                return question(connection)
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        import psycopg  # noqa: PLC0415 - only those who use PostgreSQL wait for its driver
+        from psycopg_pool import PoolTimeout  # noqa: PLC0415 - as above
+
+        try:
+            yield
+        except PoolTimeout as error:
+            raise self._pool.error(self._why(error)) from None
+        except psycopg.Error as error:
+            raise self._pool.error(error) from None
+
+    def _why(self, late: psycopg.Error) -> psycopg.Error:
+        """The reason for a pool's time-out, which a connection outside it meets too."""
+        import psycopg  # noqa: PLC0415 - only those who use PostgreSQL wait for its driver
+
+        try:
+            self._pool.direct().close()
+        except psycopg.Error as error:
+            return error
+        return late
+
+    @contextmanager
+    def _connection(self) -> Iterator[psycopg.Connection[Any]]:
+        if not self._ready:
+            with self._lock:
+                if not self._ready:
+                    self._prepare()
+                    self._ready = True
+        with self._pool.connection() as connection:
+            yield connection
+
+    def _prepare(self) -> None:
+        """Make the tables where there are none. Outside the pool, so that a wrong password is known at once."""
+        connection = self._pool.direct()
+        try:
+            if self._is_index(connection):
+                return
+            with connection.transaction():
+                connection.execute(_LOCK, ([_key(_SCHEMA_LOCK)],))
+                if self._is_index(connection):  # another writer was first
+                    return
+                for statement in create_statements(
+                    seq="bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY",
+                    integer="bigint",
+                    # Order by bytes, as SQLite does; a database's own collation may change with its operating system
+                    # and leave its indexes wrong (wiki.postgresql.org/wiki/Locale_data_changes).
+                    text='text COLLATE "C"',
+                ):
+                    connection.execute(statement)
+                connection.execute(f"COMMENT ON TABLE documents IS '{_MARK}{SCHEMA_VERSION}'")
+        finally:
+            connection.close()
+
+    def _is_index(self, connection: psycopg.Connection[Any]) -> bool:
+        """Whether our table is there; False where none of its name is."""
+        table, comment = connection.execute(_FIND).fetchone() or (None, None)
+        if table is None:
+            return False
+        mark = _MARKED.fullmatch(comment or "")
+        if mark is None:
+            raise IndexFormatError(index=self.name, reason="its table documents is of something else")
+        if int(mark[1]) > SCHEMA_VERSION:
+            raise IndexVersionError(index=self.name, found=mark[1], known=SCHEMA_VERSION)
+        return True
+
+
+class _Insert:
+    """One row on its way in; asked twice it is still one row, as its doc_id is unique.
+
+    Attributes:
+        outcome_unknown: Whether a COMMIT may have reached the server without an answer.
+    """
+
+    def __init__(self, row: Mapping[str, Any], parents: list[Parent]) -> None:
+        self.outcome_unknown = False
+        self._row = row
+        self._values = queries.values_of(row)
+        self._parents = parents
+        self._locks = [_key("task", row["stage"], row["task_id"]), _key("key", row["logical_key_id"])]
+
+    def __call__(self, connection: psycopg.Connection[Any]) -> int:
+        import psycopg  # noqa: PLC0415 - only those who use PostgreSQL wait for its driver
+
+        before = self.outcome_unknown
+        try:
+            seq = self._insert(connection)
+        except psycopg.Error as error:
+            if not _is_lost(error):  # the server said no
+                self.outcome_unknown = before
+            raise
+        self.outcome_unknown = False
+        return seq
+
+    def _insert(self, connection: psycopg.Connection[Any]) -> int:
+        """Two journeys to the server: what is there now; then the row and COMMIT."""
+        row = self._row
+        with connection.pipeline():
+            with connection.transaction():
+                connection.execute(_LOCK, (self._locks,))
+                place = connection.execute(_PLACE, (row["stage"], row["task_id"], row["logical_key_id"]))
+                there = connection.execute(_GET, (row["doc_id"],)).fetchone()
+                if there is not None:
+                    raise DocumentIndexedError(queries.row_from(there))
+                now = Place(*(place.fetchone() or ()))
+                if not now.is_held_by(row):
+                    raise PlaceTakenError(now)
+                self.outcome_unknown = True
+                inserted = connection.execute(_INSERT, self._values)
+                _insert_parents(connection, [(row["doc_id"], self._parents)])
+            seq: int = (inserted.fetchone() or (0,))[0]
+        return seq
+
+
+def _insert_batch(connection: psycopg.Connection[Any], batch: list[tuple[Mapping[str, Any], Sequence[Parent]]]) -> int:
+    cursor = connection.cursor()
+    cursor.executemany(_INSERT_MISSING, [queries.values_of(row) for row, _ in batch], returning=True)
+    new = set()
+    while True:
+        new.update(doc_id for (doc_id,) in cursor.fetchall())
+        if not cursor.nextset():
+            break
+    # A doc_id that comes twice in a batch is one document.
+    parents = {row["doc_id"]: parents for row, parents in reversed(batch) if row["doc_id"] in new}
+    _insert_parents(connection, parents.items())
+    return len(new)
+
+
+def _insert_parents(connection: psycopg.Connection[Any], documents: Iterable[tuple[str, Sequence[Parent]]]) -> None:
+    values = [
+        (doc_id, position, parent.doc_id, parent.input_name)
+        for doc_id, parents in documents
+        for position, parent in enumerate(parents)
+    ]
+    if values:
+        connection.cursor().executemany(_INSERT_PARENT, values)
+
+
+def _is_lost(error: psycopg.Error) -> bool:
+    """Whether it was the connection that failed and not the statement."""
+    # Without a code it is the client's own; 08 is a connection's, 57P the server's shutting down
+    # (postgresql.org/docs/current/errcodes-appendix.html).
+    return error.sqlstate is None or error.sqlstate.startswith(("08", "57P"))
+
+
+def _key(*names: str) -> int:
+    """The number of an advisory lock: 64 bits, signed; a rare collision only makes one writer wait."""
+    digest = hashlib.sha256("\0".join(("doc_io", *names)).encode("utf-8", "surrogatepass")).digest()
+    return int.from_bytes(digest[:8], "big", signed=True)

@@ -1,0 +1,173 @@
+"""What is known of the stores behind each URL scheme: declared, and proven by the tests, never guessed."""
+
+from __future__ import annotations
+
+import importlib
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any
+
+from doc_io.errors import ConfigurationError
+from doc_io.storage.base import Capabilities
+
+if TYPE_CHECKING:
+    from fsspec import AbstractFileSystem
+
+_URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://([^/]*)")
+_SECRET_NAME = re.compile(r"key|secret|token|pass|cred|sas|connection|auth", re.IGNORECASE)
+_USER_INFO = re.compile(r"//[^/\s@]+@")
+_QUERY = re.compile(r"\?[^\s'\"]+")
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """One kind of store.
+
+    Attributes:
+        capabilities: What it can do.
+        client: Module and class of its file system. Default: whatever fsspec has for the scheme.
+        extra: The extra of doc_io that installs the client. Default: none.
+        folders: Whether it has folders that are made and renamed, and files that are seen while they are written.
+        options: What its file system is made with beside the user's options, which win.
+        create: Arguments of a write that must not overwrite.
+        read: Arguments of a read that must be a single request.
+        container_at_account: Whether ``container@account`` is how it names places, and no user name.
+    """
+
+    capabilities: Capabilities
+    client: str = ""
+    extra: str = ""
+    folders: bool = False
+    options: Mapping[str, Any] = field(default_factory=dict)
+    create: Mapping[str, Any] = field(default_factory=dict)
+    read: Mapping[str, Any] = field(default_factory=dict)
+    container_at_account: bool = False
+
+    def open(self, root: str, options: Mapping[str, Any]) -> tuple[AbstractFileSystem, str]:
+        """The file system of a root, and the root as it calls it."""
+        cls: Any
+        if self.client:
+            module, _, name = self.client.partition(":")
+            cls = getattr(importlib.import_module(module), name)
+        else:
+            from fsspec import get_filesystem_class  # noqa: PLC0415 - fsspec is for those who leave the local disk
+
+            cls = get_filesystem_class(root.partition("://")[0])
+        named = cls._get_kwargs_from_urls(root)  # noqa: SLF001 - fsspec's own way to a host; no public one takes a class
+        filesystem = cls(**{**self.options, **named, **options}, skip_instance_cache=True)
+        return filesystem, str(cls._strip_protocol(root)).rstrip("/")  # noqa: SLF001 - as above
+
+    def reason(self, error: BaseException, options: Mapping[str, Any]) -> str:
+        """What a client's error says, without any value of a secret option and without user names or queries in URLs."""
+        said = str(error)
+        for secret in sorted(_secrets(options), key=len, reverse=True):
+            said = said.replace(secret, "***")
+        said = _QUERY.sub("?***", _USER_INFO.sub("//***@", said))
+        return f"{type(error).__name__}: {said}" if said else type(error).__name__
+
+
+def protocol_of(root: str) -> Protocol:
+    """The kind of store of a docs root.
+
+    Args:
+        root: A URL.
+
+    Returns:
+        What is known of it; of an unknown scheme nothing is taken for granted.
+
+    Raises:
+        ConfigurationError: The root holds credentials, a query or a chain, or its client is not installed.
+    """
+    match = _URL.match(root)
+    if match is None or "::" in root:
+        raise ConfigurationError(
+            setting=f"The docs root of {root.partition('::')[0].partition('://')[0]}",
+            reason="only a single file system can hold documents; a chain keeps copies that go stale",
+            todo="Give one URL, such as s3://bucket/folder.",
+        )
+    scheme, authority = match[1].lower(), match[2]
+    protocol = _PROTOCOLS.get(scheme, _ANY)
+    place = f"The docs root on {authority.rpartition('@')[2].partition('?')[0] or scheme}"  # never what may be a secret
+    if "@" in authority and not (protocol.container_at_account and ":" not in authority):
+        raise ConfigurationError(
+            setting=place, reason="it names a user", todo="Give user and password in `storage_options`."
+        )
+    if "?" in root or "#" in root:
+        raise ConfigurationError(
+            setting=place, reason="it has a query", todo="Give keys, tokens and the like in `storage_options`."
+        )
+    module = protocol.client.partition(":")[0].partition(".")[0]
+    if module and find_spec(module) is None:
+        raise ConfigurationError(
+            setting=f"The docs root {root}",
+            reason=f"the package {module} is not installed",
+            todo=f"pip install 'doc-io[{protocol.extra}]'",
+        )
+    if not module:
+        _check_known(scheme, root)
+    return protocol
+
+
+def _check_known(scheme: str, root: str) -> None:
+    from fsspec.registry import available_protocols  # noqa: PLC0415 - fsspec is for those who leave the local disk
+
+    if scheme not in available_protocols():
+        raise ConfigurationError(
+            setting=f"The docs root {root}", reason=f"fsspec knows no {scheme}", todo="Give a path or another URL."
+        )
+
+
+def _secrets(options: Mapping[str, Any]) -> Iterator[str]:
+    for name, value in options.items():
+        if isinstance(value, Mapping):
+            yield from _secrets(value)
+        elif isinstance(value, str) and value and _SECRET_NAME.search(name):
+            yield value
+
+
+_CREATE = {"mode": "create"}
+_FRESH = {"use_listings_cache": False}  # the default hides what other processes wrote and shows what they removed
+_OBJECTS = Capabilities(atomic_create=True, atomic_document=False, durable=True)
+_NOTHING = Capabilities(atomic_create=False, atomic_document=False, durable=False)
+
+_ANY = Protocol(_NOTHING, folders=True)
+_S3 = Protocol(
+    # Conditional writes and strong consistency: docs.aws.amazon.com/AmazonS3, "Conditional writes". A store that speaks
+    # S3 and ignores If-None-Match is still safe: `DocumentStore.save` asks the index first.
+    _OBJECTS,
+    client="s3fs:S3FileSystem",
+    extra="s3",
+    options=_FRESH,
+    create=_CREATE,
+    read={"max_concurrency": 1},  # else a HEAD for the size comes before each GET
+)
+_GCS = Protocol(
+    # Preconditions (ifGenerationMatch=0): cloud.google.com/storage/docs/request-preconditions.
+    _OBJECTS,
+    # Not the class fsspec would take: that one asks for each bucket's layout first, a request that may hang for a minute.
+    client="gcsfs.core:GCSFileSystem",
+    extra="gcs",
+    options=_FRESH,
+    create=_CREATE,
+)
+_AZURE = Protocol(
+    # If-None-Match: learn.microsoft.com/azure/storage/blobs/concurrency-manage.
+    _OBJECTS,
+    client="adlfs:AzureBlobFileSystem",
+    extra="azure",
+    options=_FRESH,
+    create=_CREATE,
+    container_at_account=True,
+)
+_SFTP = Protocol(_NOTHING, client="sshfs:SSHFileSystem", extra="sftp", folders=True)
+_MEMORY = Protocol(_NOTHING, folders=True)
+
+_PROTOCOLS: dict[str, Protocol] = {
+    **dict.fromkeys(("s3", "s3a"), _S3),
+    **dict.fromkeys(("gs", "gcs"), _GCS),
+    **dict.fromkeys(("az", "abfs", "abfss"), _AZURE),
+    **dict.fromkeys(("sftp", "ssh"), _SFTP),
+    "memory": _MEMORY,
+}

@@ -1,0 +1,71 @@
+"""What must hold on every root, whatever happened to it: the promises of the design that can be read off a disk."""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+from doc_io import DocIOError, DocumentRow, DocumentStore
+
+from tests.faults.writers import database, docs
+
+
+def broken_promises(root: Path, acknowledged: Mapping[str, str]) -> list[str]:
+    """Open a root as a new process would, and look at every promise.
+
+    Args:
+        root: What a writer, and perhaps a cut, left.
+        acknowledged: Doc id to the SHA-256 of its text, of every document that the writer was told is safe.
+
+    Returns:
+        What is broken, a sentence each; nothing where all holds.
+    """
+    broken = []
+    try:
+        with DocumentStore(docs(root), database(root)) as store:
+            rows = {row.doc_id: row for row in store.index.scan()}
+            broken += [f"promise 1: acknowledged {doc_id} has no row" for doc_id in acknowledged.keys() - rows.keys()]
+            broken += [problem for row in rows.values() for problem in _unreadable(store, row, acknowledged)]
+            if hasattr(store, "reindex"):
+                broken += _unlike_rebuilt(root, rows)
+    except DocIOError as error:
+        broken.append(f"could not be opened: {error}")
+    return broken
+
+
+def _unreadable(store: DocumentStore, row: DocumentRow, acknowledged: Mapping[str, str]) -> list[str]:
+    """Promises 2 to 4: a row's document is there, wholly, and is the one that was acknowledged."""
+    try:
+        raw = store.read(row, "raw").encode("utf-8", "surrogatepass") if row.content_hash else None
+        if row.parsed_chars is not None:
+            store.read(row, "parsed")
+        if row.prompt_path is not None:
+            store.read(row, "prompt")
+    except (DocIOError, OSError) as error:
+        return [f"promise 2: the row of {row.doc_id} has no whole document: {error}"]
+    found = hashlib.sha256(raw).hexdigest() if raw is not None else None
+    if found != row.content_hash:
+        return [f"promise 2: the text of {row.doc_id} is not the one of its row"]
+    if found != acknowledged.get(row.doc_id, found):
+        return [f"promise 1: the text of {row.doc_id} is not the one that was acknowledged"]
+    return []
+
+
+def _unlike_rebuilt(root: Path, rows: Mapping[str, DocumentRow]) -> list[str]:
+    """Promise 6: an index made from the files alone has every row, and no row without its document."""
+    with tempfile.TemporaryDirectory(dir=root.parent) as folder:
+        with DocumentStore(docs(root), Path(folder) / "rebuilt.sqlite") as rebuilt:
+            rebuilt.reindex()
+            again = {row.doc_id: row for row in rebuilt.index.scan()}
+            broken = [problem for row in again.values() for problem in _unreadable(rebuilt, row, {})]
+    broken += [f"promise 6: {doc_id} is not in the rebuilt index" for doc_id in rows.keys() - again.keys()]
+    for doc_id in rows.keys() & again.keys():
+        if _facts(rows[doc_id]) != _facts(again[doc_id]):
+            broken.append(f"promise 6: the rebuilt row of {doc_id} differs")
+    return broken
+
+
+def _facts(row: DocumentRow) -> dict[str, object]:
+    return {name: value for name, value in row.as_dict().items() if name != "seq"}

@@ -1,0 +1,70 @@
+"""Every way to write, with every one of its calls broken in turn."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.faults import replay
+from tests.faults.harness import Bench, bench
+
+WRITERS = ["save"]
+
+
+def faults_of(judged: Iterable[tuple[str, list[str]]]) -> list[str]:
+    """Where, and what was broken; asserts that anything was judged at all."""
+    everything = list(judged)
+    assert len(everything) > 20
+    return [f"{where}: {problem}" for where, problems in everything for problem in problems]
+
+
+@pytest.fixture(params=WRITERS)
+def writing(request: pytest.FixtureRequest, library: Path, scratch: Path) -> Iterator[Bench]:
+    """Each way to write."""
+    with bench(library, scratch, request.param) as made:
+        yield made
+
+
+def test_a_kill_at_any_call_loses_nothing_and_a_retry_converges(writing: Bench) -> None:
+    """SIGKILL at the n-th call, for every n; then the same attempts by a new process, and a power cut after these."""
+    assert faults_of(writing.killed_at_every_call()) == []
+
+
+def test_an_error_of_any_call_loses_nothing_and_a_retry_converges(writing: Bench) -> None:
+    """The n-th call fails, for every n; then the same attempts by the same process, and a power cut after these."""
+    assert faults_of(writing.failed_at_every_call(errno.EIO, lasting=False)) == []
+
+
+def test_a_disk_that_is_full_from_any_call_on_loses_nothing(writing: Bench) -> None:
+    """The n-th call and all later ones fail, for every n; then there is room again."""
+    assert faults_of(writing.failed_at_every_call(errno.ENOSPC, lasting=True)) == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("lasting", [False, True], ids=["once", "from then on"])
+@pytest.mark.parametrize("error", [errno.EIO, errno.ENOSPC, errno.EDQUOT], ids=["EIO", "ENOSPC", "EDQUOT"])
+def test_any_error_of_any_call_loses_nothing(writing: Bench, error: int, lasting: bool) -> None:  # noqa: FBT001 - a parameter
+    """The same for every error a disk gives, once and lasting."""
+    assert faults_of(writing.failed_at_every_call(error, lasting=lasting)) == []
+
+
+def test_a_power_cut_after_any_call_loses_nothing(writing: Bench) -> None:
+    """Every crash state of every prefix: unsynced data dropped, zeroed or torn, unsynced names dropped, mixtures."""
+    assert faults_of(writing.cut_everywhere(seed=7)) == []
+
+
+def test_the_log_misses_no_call(writing: Bench) -> None:
+    """Replayed to its end, the log gives the very tree that is on the disk; else the states above would prove nothing."""
+    outcome = writing.run()
+    disk = replay.Disk(outcome.root)
+    for call in outcome.calls:
+        disk.apply(call)
+
+    replayed, found = disk.now(), replay.read_tree(outcome.root)
+    for tree in (replayed, found):  # SQLite's shared memory is mapped, not written; it is made anew after a crash
+        for path in [path for path in tree if path.endswith("-shm")]:
+            del tree[path]
+    assert replayed == found

@@ -1,0 +1,270 @@
+"""What every index must do, whichever database holds it."""
+
+from __future__ import annotations
+
+import multiprocessing
+import threading
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+
+from doc_io.document import COLUMNS, OK, DocumentRow, Parent, Status
+from doc_io.draft import next_created_at
+from doc_io.ids import compute_logical_key_id, doc_dir, new_doc_id
+from doc_io.index.base import Choice, DocumentIndexedError, Index, Place, PlaceTakenError
+
+FAILED = [Status.TRUNCATED, Status.PARSE_ERROR, Status.GEN_ERROR]
+EVERY = frozenset(Status)
+
+
+def make_row(task_id: str = "task", attempt: str = "1", place: Place | None = None, **given: Any) -> dict[str, Any]:
+    """A row as the store would make it."""
+    place = place or Place()
+    stage = given.get("stage", "draft")
+    key = given.pop("logical_key_id", None) or compute_logical_key_id(stage, {"source": task_id})
+    doc_id = new_doc_id(key, given.get("run_id") or "", f"{task_id}/{attempt}")
+    return {
+        **dict.fromkeys(column for column in COLUMNS if column != "seq"),
+        "doc_id": doc_id,
+        "logical_key_id": key,
+        "stage": stage,
+        "task_id": task_id,
+        "attempt": attempt,
+        "status": "ok",
+        "created_at": next_created_at(place.newest_created_at),
+        "doc_dir": doc_dir(stage, key, doc_id),
+        "meta_small": {},
+        "lineage_prev_doc_id": place.prev_doc_id,
+        **given,
+    }
+
+
+def add(
+    index: Index, task_id: str = "task", attempt: str = "1", parents: tuple[Parent, ...] = (), **given: Any
+) -> DocumentRow:
+    """Insert a row at the place that it finds, as often as others come first."""
+    row = make_row(task_id, attempt, **given)
+    place = index.place(row["stage"], task_id, row["logical_key_id"])
+    while True:
+        row |= {"created_at": next_created_at(place.newest_created_at), "lineage_prev_doc_id": place.prev_doc_id}
+        try:
+            return index.insert(row | given, parents)
+        except PlaceTakenError as taken:
+            place = taken.place
+
+
+class IndexContract:
+    """The facts. A subclass gives the index and the words that its query plans must not hold."""
+
+    scan_of_the_table = "none"
+
+    @pytest.fixture
+    def index(self) -> Iterator[Index]:
+        """An index that is not there yet."""
+        raise NotImplementedError
+
+    def plan(self, index: Index, statement: str, values: list[Any]) -> str:
+        """How the database would answer."""
+        raise NotImplementedError
+
+    def test_a_row_comes_back_with_every_field(self, index: Index) -> None:
+        """As it was inserted, with the seq that it got."""
+        row = make_row(
+            "t\u00e4sk'; DROP TABLE documents; --",
+            asset_key="a/b",
+            parent_doc_id="p" * 16,
+            template_id="te",
+            model_id="m",
+            run_id="r",
+            experiment_id="e",
+            prompt_path="x/y",
+            parser="strip",
+            status="truncated",
+            usage_prompt_tokens=0,
+            usage_completion_tokens=2**62,
+            usage_max_tokens=7,
+            raw_chars=2**40,
+            parsed_chars=0,
+            content_hash="0" * 64,
+            meta_small={"finish_reason": "length", "hostile": "\0 \ud83d \x1b[0m", "n": [1, None, 2.5]},
+        )
+
+        inserted = index.insert(row, [])
+
+        assert inserted == DocumentRow(seq=inserted.seq, **{**row, "status": Status.TRUNCATED})
+        assert index.get(row["doc_id"]) == inserted
+
+    def test_an_unknown_document_is_none(self, index: Index) -> None:
+        """In an index that nobody wrote to."""
+        assert index.get("0" * 16) is None
+        assert index.history("draft", "task") == []
+        assert index.latest_by_logical("0" * 16, OK) is None
+
+    def test_seq_grows_with_every_insert(self, index: Index) -> None:
+        """Over tasks and stages."""
+        rows = [add(index, f"t{n}", stage=f"s{n % 2}") for n in range(5)]
+
+        assert sorted(rows, key=lambda row: row.seq) == rows
+        assert list(index.scan()) == rows
+
+    def test_a_second_row_of_a_document_is_refused_and_shown(self, index: Index) -> None:
+        """The first one stays as it is."""
+        first = add(index)
+
+        with pytest.raises(DocumentIndexedError) as refused:
+            add(index, model_id="another")
+
+        assert refused.value.row == first
+        assert list(index.scan()) == [first]
+
+    def test_a_place_that_is_taken_is_refused_and_shown(self, index: Index) -> None:
+        """Time never runs backwards within a task, and each version names the one before."""
+        first = add(index, attempt="1", created_at="2026-01-01T00:00:00.000001Z")
+
+        with pytest.raises(PlaceTakenError) as refused:
+            index.insert(make_row(attempt="2", created_at="2026-01-01T00:00:00.000001Z"), [])
+
+        assert refused.value.place == Place(first.created_at, first.doc_id)
+        assert list(index.scan()) == [first]
+
+    def test_a_failed_attempt_does_not_hide_the_older_ok_one(self, index: Index) -> None:
+        """By task and by logical key; asked for, the failed one is found."""
+        good = add(index, attempt="1")
+        failed = [add(index, attempt=f"failed {status}", status=str(status)) for status in FAILED][-1]
+
+        assert index.latest_by_tasks("draft", ["task"], Choice()) == {"task": good}
+        assert index.latest_by_logical(good.logical_key_id, OK) == good
+        assert index.latest_by_tasks("draft", ["task"], Choice(EVERY)) == {"task": failed}
+        assert index.latest_by_logical(good.logical_key_id, EVERY) == failed
+
+    def test_of_the_same_time_the_later_insert_is_the_latest(self, index: Index) -> None:
+        """``seq`` breaks the tie, as of two keys of one task that a rebuild inserts."""
+        same = {"created_at": "2026-01-01T00:00:00.000000Z"}
+        rows = [make_row(attempt=str(n), logical_key_id=f"{n}" * 16, **same) for n in range(3)]
+        index.insert_many((row, ()) for row in rows)
+
+        assert index.latest_by_tasks("draft", ["task"], Choice())["task"].attempt == "2"
+        assert [row.attempt for row in index.history("draft", "task")] == ["2", "1", "0"]
+
+    def test_many_tasks_are_resolved_in_the_order_asked_for(self, index: Index) -> None:
+        """Those without a document are left out."""
+        for n in range(30):
+            add(index, f"t{n}", attempt="old")
+        newest = {f"t{n}": add(index, f"t{n}", attempt="new") for n in range(30)}
+        wanted = [f"t{n}" for n in reversed(range(35))]
+
+        found = index.latest_by_tasks("draft", wanted, Choice())
+
+        assert found == newest
+        assert list(found) == [task for task in wanted if task in newest]
+
+    def test_the_documents_of_a_preferred_run_come_first(self, index: Index) -> None:
+        """Then those of the next one, then any."""
+        add(index, "a", attempt="1", run_id="mine")
+        add(index, "a", attempt="2", run_id="other")
+        add(index, "b", attempt="1", run_id="parent of mine")
+        add(index, "b", attempt="2", run_id="other")
+        add(index, "c", attempt="1", run_id="other")
+
+        found = index.latest_by_tasks("draft", ["a", "b", "c"], Choice(runs=["mine", "parent of mine"]))
+
+        assert [row.run_id for row in found.values()] == ["mine", "parent of mine", "other"]
+
+    def test_the_past_can_be_asked_for(self, index: Index) -> None:
+        """``as_of`` leaves out what was made later."""
+        old = add(index, attempt="1", created_at="2026-01-01T00:00:00.000000Z")
+        add(index, attempt="2", created_at="2026-02-01T00:00:00.000000Z")
+
+        then = Choice(as_of="2026-01-15T00:00:00.000000Z")
+
+        assert index.latest_by_tasks("draft", ["task"], then) == {"task": old}
+
+    def test_documents_come_in_the_order_asked_for(self, index: Index) -> None:
+        """Those that are not there are left out."""
+        rows = [add(index, f"t{n}") for n in range(3)]
+
+        found = index.get_many([rows[2].doc_id, "0" * 16, rows[0].doc_id])
+
+        assert found == [rows[2], rows[0]]
+        assert index.get_many([]) == []
+
+    def test_parents_are_kept_in_order_and_children_found(self, index: Index) -> None:
+        """By the primary parent and by any other."""
+        first, second = add(index, "p1"), add(index, "p2")
+        parents = (Parent(second.doc_id, "b"), Parent(first.doc_id, "a"))
+        child = add(index, "c", parents=parents, parent_doc_id=first.doc_id)
+        only_primary = add(index, "d", parent_doc_id=first.doc_id)
+
+        assert index.parents(child.doc_id) == list(parents)
+        assert index.children(first.doc_id) == [only_primary, child]
+        assert index.children(second.doc_id) == [child]
+
+    def test_a_rebuild_inserts_what_is_missing_and_nothing_twice(self, index: Index) -> None:
+        """Two thousand rows with parents, some of them there already, one of them given twice."""
+        there = add(index, "t0", attempt="0", parents=(Parent("p" * 16),))
+        rows = [(make_row(f"t{n}", attempt="0"), [Parent(f"{n:016}")]) for n in range(2000)]
+
+        assert index.insert_many([*rows, rows[-1]]) == 1999
+        assert index.insert_many(rows) == 0
+
+        assert index.get(there.doc_id) == there
+        assert index.parents(there.doc_id) == [Parent("p" * 16)]
+        assert [row.task_id for row in index.scan()] == [f"t{n}" for n in range(2000)]
+        assert index.parents(rows[7][0]["doc_id"]) == [Parent(f"{7:016}")]
+
+    def test_a_rebuild_that_fails_inserts_nothing(self, index: Index) -> None:
+        """All or nothing, so that it can be run again."""
+
+        def rows() -> Iterator[tuple[Mapping[str, Any], list[Parent]]]:
+            yield make_row("a"), []
+            raise KeyError("the disk is gone")
+
+        with pytest.raises(KeyError):
+            index.insert_many(rows())
+
+        assert list(index.scan()) == []
+
+    def test_eight_writers_of_one_task_make_one_chain(self, index: Index) -> None:
+        """Each version names the one before, times grow, and nobody waits for ever."""
+        start = threading.Barrier(8)
+
+        def write(writer: int) -> None:
+            start.wait()
+            for n in range(5):
+                add(index, attempt=f"{writer}/{n}")
+
+        with ThreadPoolExecutor(8) as pool:
+            list(pool.map(write, range(8)))
+
+        history = index.history("draft", "task")
+        assert len(history) == 40
+        assert [row.lineage_prev_doc_id for row in history[:-1]] == [row.doc_id for row in history[1:]]
+        assert len({row.created_at for row in history}) == 40
+
+    @pytest.mark.filterwarnings("ignore:.*use of fork:DeprecationWarning")
+    def test_a_forked_process_writes_and_the_parent_goes_on(self, index: Index) -> None:
+        """A child that inherits a used index makes connections of its own, and leaves the parent's alone."""
+        add(index, "before")
+
+        child = multiprocessing.get_context("fork").Process(target=_write_in_child, args=(index,))
+        child.start()
+        child.join(60)
+
+        assert child.exitcode == 0
+        add(index, "after")
+        assert [row.task_id for row in index.scan()] == ["before", "of the child", "after"]
+
+    def test_it_can_be_used_again_after_it_was_closed(self, index: Index) -> None:
+        """Closing lets go of connections and of nothing else."""
+        row = add(index)
+
+        index.close()
+
+        assert list(index.scan()) == [row]
+
+
+def _write_in_child(index: Index) -> None:
+    add(index, "of the child")
+    index.close()

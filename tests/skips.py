@@ -1,0 +1,25 @@
+"""Every reason for which a test may be skipped. A skip for any other reason ends the run as a failure."""
+
+from __future__ import annotations
+
+import re
+
+NO_ROOT = "needs root: a power cut is played on a file system of its own, mounted from a loop device"
+NO_LOOP = "no loop device can be mounted here"
+NO_COMPILER = "needs cc: the library that breaks system calls is compiled when the tests run"
+NOT_LINUX = "needs Linux: LD_PRELOAD, /proc and renameat2"
+NOT_ROOT = "root may write anywhere, so a folder that refuses writing needs another user"
+
+ALLOWED: dict[str, str] = {
+    NO_ROOT: "Power cuts are also played from the log of calls, without root (test_power_cuts.py, test_crash_states.py).",
+    NO_LOOP: "Containers hide loop devices; the log of calls needs none.",
+    NO_COMPILER: "CI has one; a machine of a user need not.",
+    NOT_LINUX: "The code under test runs elsewhere; its faults are injected on Linux only.",
+    NOT_ROOT: "CI runs as root and makes the folder read-only by a mount.",
+}
+"""Reason, as pytest shows it, to why it is no hole. A reason may be a regular expression."""
+
+
+def is_allowed(reason: str) -> bool:
+    """Whether a test may be skipped for this reason."""
+    return any(reason == known or re.fullmatch(known, reason) for known in ALLOWED)

@@ -1,0 +1,215 @@
+"""What remote docs roots cost, refuse and say; against servers that count, refuse and do not answer."""
+
+from __future__ import annotations
+
+import pickle
+import secrets
+import socket
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from doc_io.document import Document
+from doc_io.errors import ConfigurationError, DocumentConflictError, StorageError
+from doc_io.storage.open import open_storage
+from doc_io.store import DocumentStore
+from tests.servers.counting import Counter, counting
+from tests.servers.gcs import GCS
+from tests.servers.s3 import S3
+from tests.servers.sftp import SFTP
+
+
+@pytest.fixture(scope="module")
+def counter(s3_server: S3) -> Iterator[Counter]:
+    """A counting proxy before the S3 server."""
+    with counting(s3_server.endpoint) as counter:
+        yield counter
+
+
+@pytest.fixture
+def store(s3_server: S3, counter: Counter, tmp_path: Any) -> Iterator[DocumentStore]:
+    """Documents on S3, by way of the counter; their index on this disk."""
+    root = f"{s3_server.root}/{secrets.token_hex(4)}"
+    options = s3_server.options_at(counter.endpoint)
+    with DocumentStore(root, tmp_path / "db.sqlite", storage_options=options) as store:
+        counter.clear()
+        yield store
+
+
+def test_saving_a_document_is_one_put_for_each_file(store: DocumentStore, counter: Counter) -> None:
+    """No HEAD, no LIST, no folder; the first time in a process as every other time."""
+    document = Document("raw", parsed="parsed", prompt="prompt", extras={"note": "extra"})
+
+    row = store.save(document, stage="essay", task_id="a")
+
+    folder = f"/documents/{store.docs_root.rpartition('/')[2]}/{row.doc_dir}"
+    assert sorted(counter.requests) == [
+        ("PUT", f"{folder}/{name}") for name in ("extras/note", "metadata.json", "parsed.txt", "prompt.txt", "raw.txt")
+    ]
+
+
+def test_the_files_of_a_document_are_sent_at_once(store: DocumentStore, counter: Counter) -> None:
+    """A document takes as long as its slowest file."""
+    store.save(Document("raw", extras={f"{n}": "x" * 10_000 for n in range(20)}), stage="essay", task_id="a")
+
+    assert counter.most_at_once > 3
+
+
+def test_loading_a_document_is_one_get(store: DocumentStore, counter: Counter) -> None:
+    """Its row is in the index; its size need not be asked for."""
+    row = store.save("text", stage="essay", task_id="a")
+    counter.clear()
+
+    assert store.read(row) == "text"
+
+    assert counter.methods() == {"GET": 1}
+
+
+def test_loading_many_documents_is_one_get_each_with_a_bound(store: DocumentStore, counter: Counter) -> None:
+    """At once, and never more than 32."""
+    rows = [store.save(f"text {n}", stage="essay", task_id=f"t{n}") for n in range(60)]
+    counter.clear()
+
+    texts = store.read_many(rows)
+
+    assert list(texts.values()) == [f"text {n}" for n in range(60)]
+    assert counter.methods() == {"GET": 60}
+    assert 3 < counter.most_at_once <= 32
+
+
+def test_the_same_attempt_again_is_the_same_document(store: DocumentStore) -> None:
+    """Nothing is written and nothing changes."""
+    first = store.save("text", stage="essay", task_id="a", attempt="1")
+
+    assert store.save("text", stage="essay", task_id="a", attempt="1") == first
+    assert store.history("essay", "a") == [first]
+
+
+def test_what_a_dead_writer_left_is_finished_by_the_same_attempt(
+    store: DocumentStore, s3_server: S3, tmp_path: Any
+) -> None:
+    """Some objects are there, one of them another's; the attempt sent again makes them one document, and keeps the other."""
+    row = store.save("text", stage="essay", task_id="a", attempt="1")
+    root = f"{store.docs_root}/elsewhere"
+    open_storage(root, s3_server.storage_options).create(row.doc_dir, {"raw.txt": b"te"})
+
+    with DocumentStore(root, tmp_path / "other.sqlite", storage_options=s3_server.storage_options) as second:
+        again = second.save("text", stage="essay", task_id="a", attempt="1")
+
+        assert second.read(again) == "text"
+        folders = second.resolve_doc_dir(again).parent.iterdir()
+        assert sum(path.name.startswith(".torn-") for path in folders) == 1
+
+
+@pytest.mark.parametrize("kind", ["s3", "careless s3", "gcs", "sftp"])
+def test_a_committed_document_never_changes(
+    kind: str, s3_server: S3, careless_s3_server: S3, gcs_server: GCS, sftp_server: SFTP, tmp_path: Any
+) -> None:
+    """Other content under the same attempt is refused, also where the store would take it."""
+    servers = {"s3": s3_server, "careless s3": careless_s3_server, "gcs": gcs_server, "sftp": sftp_server}
+    server = servers[kind]
+    root = f"{server.root}/{secrets.token_hex(4)}"
+    with DocumentStore(root, tmp_path / "db.sqlite", storage_options=server.storage_options) as store:
+        row = store.save("first", stage="essay", task_id="a", attempt="1")
+
+        with pytest.raises(DocumentConflictError):
+            store.save("second", stage="essay", task_id="a", attempt="1")
+
+        assert store.read(row) == "first"
+        assert store.save("first", stage="essay", task_id="a", attempt="1") == row
+
+
+def test_wrong_credentials_are_one_error_without_them(s3_server: S3) -> None:
+    """It names the root and what the server said, at once."""
+    secret = "a-wrong-secret-key"
+    storage = open_storage(s3_server.root, s3_server.storage_options | {"secret": secret})
+
+    with pytest.raises(StorageError, match="s3://documents could not write a/b/c: PermissionError") as refused:
+        storage.create("a/b/c", {"metadata.json": b"{}"})
+
+    _holds_nothing_of(refused.value, secret, s3_server.secret)
+
+
+def test_a_missing_bucket_is_one_error(s3_server: S3) -> None:
+    """Reading from it, too, says that it is the bucket and not the document that is missing."""
+    storage = open_storage("s3://no-such-bucket/docs", s3_server.storage_options)
+
+    with pytest.raises(
+        StorageError, match="s3://no-such-bucket/docs could not write.*bucket does not exist"
+    ) as refused:
+        storage.create("a/b/c", {"metadata.json": b"{}"})
+    with pytest.raises(StorageError, match="could not read a/b/c/raw.txt.*bucket does not exist"):
+        storage.read("a/b/c/raw.txt")
+
+    _holds_nothing_of(refused.value, s3_server.secret)
+
+
+def test_no_route_to_the_server_is_one_error_soon(s3_server: S3) -> None:
+    """Nobody listens: the client's own retries end after some seconds."""
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        storage = open_storage(s3_server.root, s3_server.options_at(f"http://127.0.0.1:{nobody.getsockname()[1]}"))
+        start = time.monotonic()
+        with pytest.raises(StorageError, match="s3://documents could not write") as refused:
+            storage.create("a/b/c", {"metadata.json": b"{}"})
+
+    assert time.monotonic() - start < 60
+    _holds_nothing_of(refused.value, s3_server.secret)
+
+
+def test_a_wrong_password_of_sftp_is_one_error_without_it(sftp_server: SFTP) -> None:
+    """The client's own error holds all options; ours none."""
+    secret = "a-wrong-password"
+    storage = open_storage(sftp_server.root, sftp_server.storage_options | {"password": secret})
+
+    with pytest.raises(StorageError, match="could not open") as refused:
+        storage.read("a/b/c/raw.txt")
+
+    _holds_nothing_of(refused.value, secret)
+
+
+@pytest.mark.parametrize(
+    "root",
+    [
+        "s3://key:hidden@bucket/docs",
+        "sftp://user:hidden@host/docs",
+        "sftp://hidden@host/docs",
+        "az://container/docs?sig=hidden",
+        "abfs://container:hidden@account.dfs.core.windows.net/docs",
+        "s3://bucket/docs#hidden",
+        "simplecache::s3://bucket/hidden",
+        "nonesuch://bucket/docs",
+    ],
+)
+def test_a_root_with_credentials_or_a_chain_is_refused(root: str) -> None:
+    """The message says where they belong, and does not repeat them."""
+    with pytest.raises(ConfigurationError) as refused:
+        open_storage(root)
+
+    assert "hidden" not in str(refused.value)
+
+
+def test_azure_names_its_account_where_others_name_a_user() -> None:
+    """``container@account`` holds no credentials."""
+    root = "abfss://container@account.dfs.core.windows.net/docs"
+
+    assert open_storage(root).root == root
+
+
+def test_a_store_with_secrets_cannot_be_pickled(s3_server: S3) -> None:
+    """A pickle would hold them; a process makes a store of its own."""
+    with DocumentStore(s3_server.root, "db", storage_options=s3_server.storage_options) as store:
+        assert s3_server.secret not in f"{store!r} {store.storage!r} {vars(store)!r}"
+
+        with pytest.raises(TypeError, match="pickle"):
+            pickle.dumps(store)
+
+
+def _holds_nothing_of(error: BaseException, *secret_texts: str) -> None:
+    """Neither the error, nor its facts, nor a cause that would be shown with it."""
+    assert error.__cause__ is None
+    assert error.__suppress_context__
+    for secret in secret_texts:
+        assert secret not in f"{error!s} {error!r} {vars(error)!r}"
