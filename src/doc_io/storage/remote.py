@@ -117,6 +117,16 @@ class RemoteStorage(Storage):
             else:
                 yield data
 
+    def names(self, folder: str) -> list[str]:
+        with self._told("list", folder):
+            filesystem, base = self._filesystem()
+            try:
+                entries = filesystem.ls(f"{base}/{folder}", detail=True)
+            except FileNotFoundError:
+                return []
+        names = (entry["name"].rpartition("/")[2] for entry in entries if entry["type"] == "file")
+        return sorted(name for name in names if name and not name.startswith(TEMPORARY_PREFIX))
+
     def upath(self, path: str) -> UPath:
         from upath import UPath  # noqa: PLC0415 - as slow to import as the file system itself
 
