@@ -127,6 +127,10 @@ class RemoteStorage(Storage):
         names = (entry["name"].rpartition("/")[2] for entry in entries if entry["type"] == "file")
         return sorted(name for name in names if name and not name.startswith(TEMPORARY_PREFIX))
 
+    def add(self, path: str, data: bytes) -> None:
+        self._refuse_to_overwrite(path)  # a store that ignores If-None-Match says nothing of what it overwrites
+        super().add(path, data)
+
     def upath(self, path: str) -> UPath:
         from upath import UPath  # noqa: PLC0415 - as slow to import as the file system itself
 
