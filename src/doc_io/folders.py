@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 
-
 _settled: set[str] = set()  # folders that this process made sure of
 
 

@@ -8,38 +8,27 @@ from __future__ import annotations
 import os
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from doc_io.document import OK, Document, DocumentRow, Parent, Status, as_document
-from doc_io.draft import Draft, Origin, make_draft, next_created_at
-from doc_io.errors import DamagedDocumentError, DocumentConflictError, MissingTextError, UnknownDocumentError
+from doc_io.draft import Origin, make_draft
+from doc_io.errors import DamagedDocumentError, DocumentConflictError, UnknownDocumentError
 from doc_io.ids import unstorable
-from doc_io.index.base import LATEST_OK, Choice, DocumentIndexedError, Index, Place, PlaceTakenError
+from doc_io.index.base import LATEST_OK, Choice, Index
 from doc_io.index.open import open_index
-from doc_io.metadata import (
-    PARSED_NAME,
-    RAW_NAME,
-    RECORD_NAME,
-    Record,
-    RecordError,
-    decode,
-    decode_text,
-    encode,
-    file_entry,
-)
+from doc_io.metadata import RECORD_NAME, Record, RecordError, decode
 from doc_io.parsers import parse
+from doc_io.saving import Writer, whole_record
 from doc_io.storage.base import Storage
 from doc_io.storage.open import open_storage
 from doc_io.stored import StoredDocument
+from doc_io.texts import Which, gone, path_of, text_of
 
 if TYPE_CHECKING:
     from types import TracebackType
 
     from typing_extensions import Self
     from upath import UPath
-
-Which = Literal["text", "raw", "parsed", "prompt"]
-"""Which text of a document: ``text`` is the parsed one where there is one, else the raw one."""
 
 
 class DocumentStore:
@@ -141,15 +130,7 @@ class DocumentStore:
             DocIOError: As for `save`; some of the documents may be there and others not.
         """
         drafts = [make_draft(parse(as_document(document)), origin) for document, origin in documents]
-        placed = self._placed(drafts)
-        files = {doc_dir: _files(draft, record) for doc_dir, (draft, record) in placed.items()}
-        there = self._committed(placed)
-        there |= self.storage.create_many({doc_dir: each for doc_dir, each in files.items() if doc_dir not in there})
-        for doc_dir in there:
-            draft, record = placed[doc_dir]
-            placed[doc_dir] = draft, self._found(draft, record)
-        rows = dict(zip(placed, self._commit(list(placed.values())), strict=True))
-        return [rows[draft.doc_dir] for draft in drafts]
+        return Writer(self.storage, self.index).save(drafts)
 
     def insert(self, row: Mapping[str, Any]) -> DocumentRow:
         """Put a document whose files are there already into the index, with its row as its own record says it.
@@ -164,7 +145,7 @@ class DocumentStore:
             DamagedDocumentError: Its files are not whole: a row never points to a document that is not there.
             DocumentConflictError: The row says something else than the record.
         """
-        record = self._whole(row["doc_dir"])
+        record = whole_record(self.storage, row["doc_dir"])
         if record is None or record.doc_dir != row["doc_dir"]:
             raise DamagedDocumentError(
                 doc_id=row["doc_id"], doc_dir=row["doc_dir"], reason="no whole document lies in its folder"
@@ -267,14 +248,14 @@ class DocumentStore:
             MissingTextError: It has no such text.
             DamagedDocumentError: The file is gone, or is not what was saved.
         """
-        return self._text(row, which, self.read_bytes(row, which))
+        return text_of(row, which, self.read_bytes(row, which))
 
     def read_bytes(self, row: DocumentRow, which: Which = "text") -> bytes:
         """The bytes of a text's file. Arguments and errors as for `read`."""
         try:
-            return self.storage.read(_path(row, which))
+            return self.storage.read(path_of(row, which))
         except FileNotFoundError as error:
-            raise _gone(row, which, error) from None
+            raise gone(row, which, error) from None
 
     def read_many(self, rows: Iterable[DocumentRow], which: Which = "text") -> dict[str, str]:
         """The texts of many documents, read the fastest way this storage has.
@@ -292,12 +273,12 @@ class DocumentStore:
         """
         wanted = list(rows)
         texts = {}
-        for row, data in zip(wanted, self.storage.read_many([_path(row, which) for row in wanted]), strict=True):
+        for row, data in zip(wanted, self.storage.read_many([path_of(row, which) for row in wanted]), strict=True):
             if isinstance(data, FileNotFoundError):
-                raise _gone(row, which, data)
+                raise gone(row, which, data)
             if isinstance(data, OSError):
                 raise data
-            texts[row.doc_id] = self._text(row, which, data)
+            texts[row.doc_id] = text_of(row, which, data)
         return texts
 
     def stored(self, row: DocumentRow) -> StoredDocument:
@@ -313,7 +294,7 @@ class DocumentStore:
         try:
             return decode(self.storage.read(f"{row.doc_dir}/{RECORD_NAME}"))
         except FileNotFoundError as error:
-            raise _gone(row, RECORD_NAME, error) from None
+            raise gone(row, RECORD_NAME, error) from None
         except RecordError as error:
             raise DamagedDocumentError(doc_id=row.doc_id, doc_dir=row.doc_dir, reason=error) from None
 
@@ -337,105 +318,6 @@ class DocumentStore:
     def __repr__(self) -> str:
         return f"DocumentStore({self.docs_root!r}, index={self.index.name!r})"
 
-    def _placed(self, drafts: Sequence[Draft]) -> dict[str, tuple[Draft, Record]]:
-        """By its folder each document, and its record at the place where it comes: after those before it."""
-        placed: dict[str, tuple[Draft, Record]] = {}
-        newest: dict[tuple[str, str], str] = {}
-        last: dict[str, str] = {}
-        for draft in drafts:
-            if draft.doc_dir in placed:  # the same attempt twice is one document
-                _refuse_other(draft, placed[draft.doc_dir][1])
-                continue
-            row = draft.row
-            task, key = (row["stage"], row["task_id"]), row["logical_key_id"]
-            place = self.index.place(*task, key)
-            place = Place(newest.get(task, place.newest_created_at), last.get(key, place.prev_doc_id))
-            record = _placed(draft, place)
-            newest[task], last[key] = record.row["created_at"], row["doc_id"]
-            placed[draft.doc_dir] = draft, record
-        return placed
-
-    def _committed(self, placed: Mapping[str, tuple[Draft, Record]]) -> set[str]:
-        """The documents that may not even be tried to be created: a store may say that it only creates, and overwrite."""
-        if self.storage.capabilities.atomic_document:
-            return set()
-        return {row.doc_dir for row in self.index.get_many([draft.row["doc_id"] for draft, _ in placed.values()])}
-
-    def _found(self, draft: Draft, record: Record) -> Record:
-        """The record of a document where something lies already: its own where it is this very document."""
-        files = _files(draft, record)
-        there = self._whole(draft.doc_dir)
-        if there is not None:
-            _refuse_other(draft, there)
-            self.storage.sync(draft.doc_dir, files)
-            return there
-        committed = self.index.get(draft.row["doc_id"])
-        if committed is not None:
-            _refuse_other(draft, record, committed)
-        # No document: its writer died or its disk failed before it was acknowledged.
-        self.storage.set_aside(draft.doc_dir)
-        self.storage.create(draft.doc_dir, files)
-        return record
-
-    def _commit(self, written: Sequence[tuple[Draft, Record]]) -> list[DocumentRow]:
-        """The rows, durable: together, or each alone where a writer came between or a document is there already."""
-        if len(written) > 1:
-            try:
-                return self.index.insert_all(
-                    [({**record.row, "doc_dir": draft.doc_dir}, record.parents) for draft, record in written]
-                )
-            except (PlaceTakenError, DocumentIndexedError):
-                pass
-        return [self._commit_one(draft, record) for draft, record in written]
-
-    def _commit_one(self, draft: Draft, record: Record) -> DocumentRow:
-        """The row, durable. Another writer may come first: then the record is written again with its new place."""
-        while True:
-            try:
-                return self.index.insert({**record.row, "doc_dir": draft.doc_dir}, record.parents)
-            except PlaceTakenError as taken:
-                record = _placed(draft, taken.place)
-                self.storage.replace(f"{draft.doc_dir}/{RECORD_NAME}", encode(record))
-            except DocumentIndexedError as indexed:
-                _refuse_other(draft, record, indexed.row)
-                committed = draft.record(indexed.row.created_at, indexed.row.lineage_prev_doc_id)
-                if committed != record:  # the row outlived its folder, which was written anew just now
-                    self.storage.replace(f"{draft.doc_dir}/{RECORD_NAME}", encode(committed))
-                return indexed.row
-
-    def _whole(self, doc_dir: str) -> Record | None:
-        """The record of what lies in a folder, where all of it is there; else ``None``."""
-        try:
-            record = decode(self.storage.read(f"{doc_dir}/{RECORD_NAME}"))
-            paths = list(record.files)
-            found = self.storage.read_many([f"{doc_dir}/{path}" for path in paths])
-            for path, data in zip(paths, found, strict=True):
-                if isinstance(data, FileNotFoundError) or (
-                    isinstance(data, bytes) and file_entry(data) != record.files[path]
-                ):
-                    return None
-                if isinstance(data, OSError):
-                    raise data
-        except (FileNotFoundError, NotADirectoryError, RecordError):
-            return None
-        return record
-
-    def _text(self, row: DocumentRow, which: Which, data: bytes) -> str:
-        try:
-            text = decode_text(data)
-        except UnicodeDecodeError:
-            raise DamagedDocumentError(
-                doc_id=row.doc_id, doc_dir=row.doc_dir, reason=f"its {which} text is not UTF-8"
-            ) from None
-        chars = _chars(row, which)
-        if chars is not None and chars != len(text):
-            raise DamagedDocumentError(
-                doc_id=row.doc_id,
-                doc_dir=row.doc_dir,
-                reason=f"its {which} text has {len(text)} characters and not {chars}",
-            )
-        return text
-
 
 def _beside(storage: Storage) -> Path:
     if "://" in storage.root:
@@ -443,57 +325,7 @@ def _beside(storage: Storage) -> Path:
     return Path(storage.root).parent / "db" / "documents.sqlite"
 
 
-def _files(draft: Draft, record: Record) -> dict[str, bytes]:
-    return {**draft.contents, RECORD_NAME: encode(record)}
-
-
 def _choice(status: Collection[Status | str], runs: Sequence[str], as_of: str | None) -> Choice:
     if status is OK and not runs and as_of is None:
         return LATEST_OK
     return Choice(frozenset(Status(each) for each in status), tuple(runs), as_of)
-
-
-def _placed(draft: Draft, place: Place) -> Record:
-    return draft.record(next_created_at(place.newest_created_at), place.prev_doc_id)
-
-
-def _refuse_other(draft: Draft, there: Record, committed: DocumentRow | None = None) -> None:
-    """Raise where what is there under the doc_id is another document."""
-    difference = draft.difference(there)
-    if difference is None and committed is not None:
-        difference = next(
-            (f"another {column}" for column, value in draft.row.items() if getattr(committed, column) != value), None
-        )
-    if difference is not None:
-        row = draft.row
-        raise DocumentConflictError(
-            doc_id=row["doc_id"], stage=row["stage"], task=row["task_id"], difference=difference
-        )
-
-
-def _path(row: DocumentRow, which: Which) -> str:
-    if which == "text":
-        which = "raw" if row.parsed_chars is None else "parsed"
-    if which == "raw" and row.raw_chars is not None:
-        return f"{row.doc_dir}/{RAW_NAME}"
-    if which == "parsed" and row.parsed_chars is not None:
-        return f"{row.doc_dir}/{PARSED_NAME}"
-    if which == "prompt" and row.prompt_path is not None:
-        return row.prompt_path
-    raise MissingTextError(doc_id=row.doc_id, status=row.status, which=which)
-
-
-def _chars(row: DocumentRow, which: Which) -> int | None:
-    if which == "prompt":
-        return None
-    if which == "text":
-        which = "raw" if row.parsed_chars is None else "parsed"
-    return row.raw_chars if which == "raw" else row.parsed_chars
-
-
-def _gone(row: DocumentRow, which: str, error: FileNotFoundError) -> DamagedDocumentError:
-    damaged = DamagedDocumentError(
-        doc_id=row.doc_id, doc_dir=row.doc_dir, reason=f"the file of its {which} text is gone"
-    )
-    damaged.__cause__ = error
-    return damaged

@@ -31,5 +31,5 @@ def scratch(tmp_path: Path) -> Iterator[Path]:
     if not os.access("/dev/shm", os.W_OK):  # noqa: S108 - made below with a name of its own
         yield tmp_path
         return
-    with tempfile.TemporaryDirectory(dir="/dev/shm", prefix="doc_io-") as folder:  # noqa: S108 - as above
+    with tempfile.TemporaryDirectory(dir="/dev/shm", prefix="doc_io-") as folder:
         yield Path(folder)

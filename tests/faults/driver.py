@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from doc_io import DocIOError
-
 from tests.faults import mutants, writers
 
 if TYPE_CHECKING:

@@ -9,7 +9,6 @@ import sys
 from pathlib import Path
 
 from doc_io import Document
-
 from tests.faults import mutants
 from tests.faults.writers import CUT_SHORT, FULL, open_store
 

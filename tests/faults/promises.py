@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from doc_io import DocIOError, DocumentRow, DocumentStore
-
 from tests.faults.writers import database, docs
 
 

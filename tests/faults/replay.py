@@ -12,10 +12,10 @@ import struct
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Union
+from typing import Any
 
 HEAD = struct.Struct("<cqqIII")
-Tree = dict[str, Union[bytes, None]]  # path below the root → contents, None for a folder
+Tree = dict[str, bytes | None]  # path below the root → contents, None for a folder
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 from doc_io import DocIOError, Document
-
 from tests.faults.promises import broken_promises
 from tests.faults.writers import open_store
 
@@ -80,7 +79,7 @@ def open_and_close(root: Path, diary: Diary, chance: random.Random, unfinished: 
     while True:
         name = f"{chance.randrange(TASKS)}/{secrets.token_hex(6)}"
         with open_store(root) as store:
-            store.save(document_of(name), stage="essay", task_id=name.split("/")[0], run_id="soak", attempt=name)
+            store.save(document_of(name), stage="essay", task_id=name.split("/", maxsplit=1)[0], run_id="soak", attempt=name)
 
 
 ROLES: tuple[Callable[[Path, Diary, random.Random, str | None], None], ...] = (

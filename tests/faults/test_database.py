@@ -15,7 +15,6 @@ import pytest
 from doc_io import DocIOError, Document, DocumentStore
 from doc_io.errors import IndexAccessError, IndexBusyError
 from doc_io.index import sqlite
-
 from tests.faults.promises import broken_promises
 from tests.faults.writers import database, docs, open_store
 

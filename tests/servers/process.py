@@ -30,7 +30,7 @@ def free_port() -> int:
 
 
 @contextmanager
-def running(  # noqa: PLR0913 - what a process is started with
+def running(
     command: Sequence[str | Path],
     *,
     port: int,

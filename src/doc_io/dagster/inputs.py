@@ -20,7 +20,8 @@ from doc_io.stored import StoredDocument
 if TYPE_CHECKING:
     from dagster import InputContext
 
-    from doc_io.store import DocumentStore, Which
+    from doc_io.store import DocumentStore
+    from doc_io.texts import Which
 
 _WHICH: tuple[Which, ...] = ("text", "raw", "parsed", "prompt")
 

@@ -55,9 +55,9 @@ class Protocol:
             from fsspec import get_filesystem_class  # noqa: PLC0415 - fsspec is for those who leave the local disk
 
             cls = get_filesystem_class(root.partition("://")[0])
-        named = cls._get_kwargs_from_urls(root)  # noqa: SLF001 - fsspec's own way to a host; no public one takes a class
+        named = cls._get_kwargs_from_urls(root)
         filesystem = cls(**{**self.options, **named, **options}, skip_instance_cache=True)
-        return filesystem, str(cls._strip_protocol(root)).rstrip("/")  # noqa: SLF001 - as above
+        return filesystem, str(cls._strip_protocol(root)).rstrip("/")
 
     def reason(self, error: BaseException, options: Mapping[str, Any]) -> str:
         """What a client's error says, without any value of a secret option and without user names or queries in URLs."""
