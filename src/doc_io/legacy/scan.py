@@ -11,21 +11,8 @@ from urllib.parse import unquote
 
 from doc_io.ids import file_stem, unstorable
 from doc_io.legacy.layout import StageLayout
+from doc_io.legacy.report import BadFile
 from doc_io.legacy.versioned import UNVERSIONED
-
-
-class BadFile(NamedTuple):
-    """A file that was not taken in as its name says, or a line of a table without a file.
-
-    Attributes:
-        stage: Kind of document.
-        path: Relative to the data root, or the task where there is no file.
-        reason: Why, in words.
-    """
-
-    stage: str
-    path: str
-    reason: str
 
 
 class Found(NamedTuple):
@@ -58,7 +45,7 @@ def scan(data_root: Path, layout: StageLayout, tasks: Collection[str]) -> tuple[
         tasks: The tasks of its tables, which tell ``a_v1``, a task, from version 1 of ``a``.
 
     Returns:
-        Tasks in order, and what is no file of a task.
+        Tasks in order, and the files whose names say less or more than one task and version.
     """
     found: dict[str, TaskFiles] = {}
     bad: list[BadFile] = []
@@ -71,7 +58,7 @@ def scan(data_root: Path, layout: StageLayout, tasks: Collection[str]) -> tuple[
                 path = f"{folder}/{name}"
                 task, version, odd = names.read(name) if reason is None else (None, 0, reason)
                 if odd is not None:
-                    bad.append(BadFile(layout.stage, path, odd))
+                    bad.append(BadFile(layout.stage, task or "", path, filed=task is not None, reason=odd))
                 if task is not None:
                     of_folder.setdefault(task, []).append(Found(version, path))
             for task, files in of_folder.items():
