@@ -7,6 +7,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
+from functools import cached_property
 from pathlib import Path
 
 from doc_io.draft import TIME
@@ -80,13 +81,13 @@ class Old:
         """Its files."""
         return [file for file in (self.raw, self.parsed, self.prompt) if file is not None]
 
-    @property
+    @cached_property
     def attempt(self) -> str:
         """Which files it is made of, names and contents; not the prompt, which may be found later."""
         parts = [(kind, file.path, file.sha256) for kind, file in (("raw", self.raw), ("parsed", self.parsed)) if file]
         return f"legacy-{hashlib.sha256(repr(parts).encode('utf-8', 'surrogatepass')).hexdigest()[:32]}"
 
-    @property
+    @cached_property
     def doc_id(self) -> str:
         """The same for the same files, whatever the run and however much is known of the task by then."""
         key = compute_logical_key_id(self.stage, {"source": self.task_id})
