@@ -165,18 +165,19 @@ def next_created_at(newest: str | None) -> str:
     Returns:
         ISO 8601, UTC, with microseconds: text that sorts by time.
     """
-    return later_created_at(datetime.now(timezone.utc).strftime(TIME), newest)
+    return later_created_at(time_text(datetime.now(timezone.utc)), newest)
 
 
 def later_created_at(time: str, newest: str | None) -> str:
     """A time, or one microsecond after the newest where that is not earlier; both in the form of ``created_at``."""
     if newest is None or newest < time:
         return time
-    return (datetime.strptime(newest, TIME).replace(tzinfo=timezone.utc) + timedelta(microseconds=1)).strftime(TIME)
+    return time_text(datetime.fromisoformat(newest.removesuffix("Z") + "+00:00") + timedelta(microseconds=1))
 
 
-TIME = "%Y-%m-%dT%H:%M:%S.%fZ"
-"""The form of ``created_at``, for `datetime.strftime`."""
+def time_text(time: datetime) -> str:
+    """A time in UTC in the form of ``created_at``."""
+    return time.replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
 
 
 def _names(document: Document, origin: Origin) -> Iterable[tuple[str, object]]:

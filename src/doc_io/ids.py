@@ -20,6 +20,7 @@ ID_LENGTH = 16
 """Characters of a logical key id and of a doc id: 82 bits, so that a billion documents meet with odds under 1 in 10^7."""
 
 _BASE36 = "0123456789abcdefghijklmnopqrstuvwxyz"
+_PAIRS = [low + high for high in _BASE36 for low in _BASE36]  # two digits at a time: an id is made twice a save
 _ID = re.compile(rf"[0-9a-z]{{{ID_LENGTH}}}")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _PLAIN = re.compile(r"[A-Za-z0-9_-](?:[A-Za-z0-9_.-]*[A-Za-z0-9_-])?")
@@ -138,7 +139,7 @@ def doc_dir(stage: str, logical_key_id: str, doc_id: str) -> str:
 
 
 def _digest(parts: Iterable[object]) -> str:
-    hasher = hashlib.sha256()
+    hashed = b""
     for part in parts:
         if not isinstance(part, str):
             raise InvalidDocumentError(
@@ -147,11 +148,10 @@ def _digest(parts: Iterable[object]) -> str:
                 todo="Give strings.",
             )
         data = part.encode("utf-8", "surrogatepass")
-        hasher.update(b"%d:" % len(data))
-        hasher.update(data)
-    number = int.from_bytes(hasher.digest(), "big") % 36**ID_LENGTH
-    characters = []
-    for _ in range(ID_LENGTH):
-        number, digit = divmod(number, 36)
-        characters.append(_BASE36[digit])
-    return "".join(characters)
+        hashed += b"%d:%b" % (len(data), data)
+    number = int.from_bytes(hashlib.sha256(hashed).digest(), "big") % 36**ID_LENGTH
+    pairs = []
+    for _ in range(ID_LENGTH // 2):
+        number, pair = divmod(number, 36**2)
+        pairs.append(_PAIRS[pair])
+    return "".join(pairs)

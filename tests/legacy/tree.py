@@ -169,8 +169,8 @@ def _tables(tree: Tree, chance: random.Random, tasks: dict[str, list[str]]) -> N
         ),
     }
     parents_of = {"draft": [], "essay": tasks["draft"], "evaluation": tasks["essay"]}
-    for stage, (name, *columns) in names.items():
-        columns = [column for column in columns if column]
+    for stage, (name, *of_stage) in names.items():
+        columns = [column for column in of_stage if column]
         if stage == "evaluation":
             columns.append("draft_task_id")
         with (tree.root / f"2_tasks/{name}.csv").open("w", encoding="utf-8", newline="") as file:

@@ -12,10 +12,11 @@ from contextlib import contextmanager, suppress
 from typing import Any, TypeVar
 
 from doc_io.document import DocumentRow, Parent, Status
-from doc_io.errors import IndexAccessError, IndexBusyError, IndexFormatError, IndexVersionError
+from doc_io.errors import IndexAccessError, IndexBusyError, IndexFormatError, IndexOnNetworkError, IndexVersionError
 from doc_io.folders import make_durable_folder, sync_folder
 from doc_io.index import queries
 from doc_io.index.base import Choice, DocumentIndexedError, Index, Place, PlaceTakenError
+from doc_io.index.network import unsafe_disk
 from doc_io.index.schema import SCHEMA_VERSION, create_statements
 
 BUSY_SECONDS = 30
@@ -47,10 +48,12 @@ class SqliteIndex(Index):
 
     Args:
         path: The database file.
+        on_network: Whether it may lie on a network disk, where only one process may use it. Default: it is refused.
     """
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
+    def __init__(self, path: str | os.PathLike[str], *, on_network: bool = False) -> None:
         self.name = os.path.abspath(os.fspath(path))
+        self._on_network = on_network
         self._held = threading.local()
         self._open: weakref.WeakSet[_Held] = weakref.WeakSet()
         self._lock = threading.Lock()
@@ -166,6 +169,9 @@ class SqliteIndex(Index):
         return held.connection
 
     def _connect(self) -> sqlite3.Connection:
+        disk = None if self._on_network else unsafe_disk(self.name)
+        if disk is not None:
+            raise IndexOnNetworkError(index=self.name, disk=disk)
         try:
             make_durable_folder(os.path.dirname(self.name))
         except OSError as error:
@@ -269,18 +275,18 @@ def _place(connection: sqlite3.Connection, stage: str, task_id: str, logical_key
 
 
 def _insert(
-    connection: sqlite3.Connection, row: Mapping[str, Any], parents: Iterable[Parent], values: Sequence[Any]
+    connection: sqlite3.Connection, row: Mapping[str, Any], parents: Sequence[Parent], values: Sequence[Any]
 ) -> int:
     """Insert a row where it comes right here, and is not there yet; its ``seq``."""
-    there = connection.execute(queries.GET, (row["doc_id"],)).fetchone()
-    if there is not None:
-        raise DocumentIndexedError(queries.row_from(there))
     now = _place(connection, row["stage"], row["task_id"], row["logical_key_id"])
-    if not now.is_held_by(row):
-        raise PlaceTakenError(now)
-    seq = connection.execute(queries.INSERT, values).lastrowid
-    _insert_parents(connection, row["doc_id"], parents)
-    return seq or 0
+    free = now.is_held_by(row)
+    inserted = connection.execute(f"{queries.INSERT} ON CONFLICT DO NOTHING", values) if free else None
+    if inserted is None or not inserted.rowcount:
+        there = connection.execute(queries.GET, (row["doc_id"],)).fetchone()
+        raise PlaceTakenError(now) if there is None else DocumentIndexedError(queries.row_from(there))
+    if parents:
+        _insert_parents(connection, row["doc_id"], parents)
+    return inserted.lastrowid or 0
 
 
 def _insert_parents(connection: sqlite3.Connection, doc_id: str, parents: Iterable[Parent]) -> None:

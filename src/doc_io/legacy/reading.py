@@ -10,7 +10,7 @@ from datetime import datetime, timedelta, timezone
 from functools import cached_property
 from pathlib import Path
 
-from doc_io.draft import TIME
+from doc_io.draft import time_text
 from doc_io.ids import compute_logical_key_id, new_doc_id
 from doc_io.legacy.report import BadFile
 from doc_io.legacy.scan import Found, TaskFiles
@@ -169,4 +169,4 @@ def _time(nanoseconds: int) -> str:
         moment = _EPOCH + timedelta(microseconds=max(nanoseconds, 0) // 1000)
     except OverflowError:
         moment = _LAST
-    return min(moment, _LAST).strftime(TIME)
+    return time_text(min(moment, _LAST))
