@@ -16,7 +16,7 @@ demo: $(VENV)/.installed  ## run the essay pipeline in a real Dagster instance a
 	$(BIN)/python -m examples.essay_pipeline.demo
 
 test: $(VENV)/.installed  ## the default test run
-	$(BIN)/python -m pytest -n 2 -q
+	$(BIN)/python -m pytest -n 2 --dist loadgroup -q
 
 check: $(VENV)/.installed  ## formatting, lint rules and types
 	$(BIN)/ruff format --check .

@@ -113,7 +113,7 @@ def tell_surprises(result: dg.ExecuteInProcessResult, store: DocumentStore) -> N
         if outcome(result, str(event.step_key), store) != Status.TRUNCATED:
             error = event.step_failure_data.error
             cause = error.cause or error if error else None
-            say(f"    {event.step_key}: {line_of(cause.message if cause else 'no reason given')}")
+            say(f"    {event.step_key}: {line_of(cause.message if cause else 'no reason given', 200)}")
 
 
 def show_counts(rows: Sequence[DocumentRow], seconds: float) -> None:
@@ -184,7 +184,7 @@ def show_commands(rows: Sequence[DocumentRow]) -> None:
     good = newest(row for row in rows if row.stage == "evaluation" and row.status == Status.OK)
     if good is not None:
         say(f"  http://localhost:3000/assets/evaluation?view=partitions&partition={good.task_id}")
-    failed = newest(row for row in rows if row.status == Status.TRUNCATED)
+    failed = newest(row for row in rows if row.status != Status.OK)
     if failed is not None:
         say(f"  http://localhost:3000/runs/{failed.run_id}?logs=type%3ASTEP_FAILURE")
 
@@ -199,9 +199,9 @@ def tokens(row: DocumentRow) -> str:
     return f"{row.usage_completion_tokens or 0:>6} tokens"
 
 
-def line_of(text: str) -> str:
+def line_of(text: str, limit: int = 100) -> str:
     """A text on one line that is safe to print, cut where it is long."""
-    return printable(" ".join(text.split()), limit=100)
+    return printable(" ".join(text.split()), limit=limit)
 
 
 def say(line: str = "") -> None:

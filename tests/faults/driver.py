@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import hashlib
+import importlib
 import json
 import os
 import sys
@@ -18,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from doc_io import DocIOError
-from tests.faults import mutants, writers
+from tests.faults import mutants
 
 if TYPE_CHECKING:
     from doc_io import DocumentRow
@@ -26,11 +27,12 @@ if TYPE_CHECKING:
 
 def main(writer_name: str, mutant_name: str) -> None:
     """Carry out each order (a line of JSON) in a fork, and answer with how that ended."""
-    writer = getattr(writers, writer_name)
+    module, _, name = writer_name.rpartition(".")
+    writer = getattr(importlib.import_module(f"tests.faults.{module}"), name)
     if mutant_name:
         getattr(mutants, mutant_name)()
     with tempfile.TemporaryDirectory() as folder:
-        writer(Path(folder), lambda row, raw: None)  # what is imported on first use is imported before the forks
+        writer(Path(folder), lambda *_: None)  # what is imported on first use is imported before the forks
     calls = ctypes.CDLL(None)
     calls.faults_calm.restype = ctypes.c_long
     for line in sys.stdin:

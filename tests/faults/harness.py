@@ -90,18 +90,20 @@ class Bench:
     Args:
         library: From `build_library`.
         folder: Scratch space of the test.
-        writer: A name in ``tests.faults.writers``.
+        writer: A module of ``tests.faults`` and a name in it, such as ``writers.save``.
         mutant: A name in ``tests.faults.mutants``. Default: the real thing.
         before: The tree that every run starts from, all of it durable. Default: nothing.
     """
 
     def __init__(self, library: Path, folder: Path, writer: str, mutant: str = "", before: Path | None = None) -> None:
         self._folder, self._before = folder, before
+        self._errors = folder / "driver.txt"  # a step that fails prints a traceback, and hundreds will fail
         # sys.executable: a shim would be preloaded too.
         self._driver = subprocess.Popen(
             [sys.executable, "-m", "tests.faults.driver", writer, mutant],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
+            stderr=self._errors.open("wb"),
             text=True,
             cwd=REPOSITORY,
             env={
@@ -140,12 +142,13 @@ class Bench:
         assert self._driver.stdout
         self._driver.stdin.write(json.dumps(order) + "\n")
         self._driver.stdin.flush()
-        self._driver.stdout.readline()  # it is done
+        assert self._driver.stdout.readline(), self._errors.read_text()
         return Outcome(root, log)
 
     def count(self) -> int:
         """How many calls a run makes in which nothing is broken."""
         outcome = self.run()
+        assert outcome.acknowledged, outcome.notes
         (calls,) = (note["calls"] for note in outcome.notes if "calls" in note)
         self.forget(outcome)
         assert isinstance(calls, int)

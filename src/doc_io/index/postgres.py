@@ -15,7 +15,7 @@ from doc_io.errors import CommitUnknownError, IndexAccessError, IndexFormatError
 from doc_io.index import queries
 from doc_io.index.base import Choice, DocumentIndexedError, Index, Place, PlaceTakenError
 from doc_io.index.pool import Pool
-from doc_io.index.schema import SCHEMA_VERSION, create_statements
+from doc_io.index.schema import INSERTED, INTEGERS, SCHEMA_VERSION, create_statements
 
 if TYPE_CHECKING:
     import psycopg
@@ -25,9 +25,15 @@ _T = TypeVar("_T")
 _WANTED = "unnest(?::text[]) WITH ORDINALITY AS wanted(task, position)"
 _MARK = "doc_io index, schema "
 _MARKED = re.compile(rf"{re.escape(_MARK)}(\d+)")
-_FIND = "SELECT to_regclass('documents'), obj_description(to_regclass('documents'), 'pg_class')"
+# Asked of the catalog itself: to_regclass may still say no after another writer made the table.
+_FIND = (
+    "SELECT obj_description(found.oid, 'pg_class') FROM pg_class AS found"
+    " JOIN pg_namespace AS schema ON schema.oid = found.relnamespace"
+    " WHERE found.relname = 'documents' AND schema.nspname = ANY (current_schemas(false))"
+    " ORDER BY array_position(current_schemas(false), schema.nspname) LIMIT 1"
+)
 _SCHEMA_LOCK = "doc_io schema"
-_BATCH = 500  # rows
+_BATCH = 1000  # rows
 
 
 def _sql(statement: str) -> str:
@@ -36,8 +42,12 @@ def _sql(statement: str) -> str:
 
 
 _PLACE, _GET = _sql(queries.PLACE), _sql(queries.GET)
-_INSERT = f"{_sql(queries.INSERT)} RETURNING seq"
-_INSERT_MISSING = f"{_sql(queries.INSERT)} ON CONFLICT (doc_id) DO NOTHING RETURNING doc_id"
+_INSERT = f"{_sql(queries.INSERT)} ON CONFLICT (doc_id) DO NOTHING RETURNING seq"
+_INSERT_MISSING = (  # a list for each column: one statement for many rows
+    f"INSERT INTO documents ({', '.join(INSERTED)}) SELECT * FROM unnest("
+    + ", ".join("%s::bigint[]" if column in INTEGERS else "%s::text[]" for column in INSERTED)
+    + ") ON CONFLICT (doc_id) DO NOTHING RETURNING doc_id"
+)
 _INSERT_PARENT = _sql(queries.INSERT_PARENT)
 # Until the end of the transaction, in a fixed order, so that no two writers wait for each other.
 _LOCK = "SELECT pg_advisory_xact_lock(key) FROM (SELECT unnest(%s::bigint[]) AS key ORDER BY 1) AS keys"
@@ -61,17 +71,23 @@ class PostgresIndex(Index):
 
     def place(self, stage: str, task_id: str, logical_key_id: str) -> Place:
         found = self._ask(lambda connection: connection.execute(_PLACE, (stage, task_id, logical_key_id)).fetchone())
-        return Place(*found)
+        return Place(*(found or ()))
 
     def insert(self, row: Mapping[str, Any], parents: Iterable[Parent]) -> DocumentRow:
-        attempt = _Insert(row, list(parents))
+        return self.insert_all([(row, tuple(parents))])[0]
+
+    def insert_all(self, rows: Sequence[tuple[Mapping[str, Any], Sequence[Parent]]]) -> list[DocumentRow]:
+        attempt = _Insert(rows)
         try:
-            seq = self._ask(attempt)
+            seqs = self._ask(attempt)
         except IndexAccessError:
             if attempt.outcome_unknown:
-                raise CommitUnknownError(index=self.name, doc_id=row["doc_id"]) from None
+                raise CommitUnknownError(index=self.name, doc_id=rows[0][0]["doc_id"]) from None
             raise
-        return DocumentRow(seq=seq, **{**row, "status": Status(row["status"])})
+        return [
+            DocumentRow(seq=seq, **{**row, "status": Status(row["status"])})
+            for seq, (row, _) in zip(seqs, rows, strict=True)
+        ]
 
     def insert_many(self, rows: Iterable[tuple[Mapping[str, Any], Sequence[Parent]]]) -> int:
         inserted = 0
@@ -198,10 +214,10 @@ class PostgresIndex(Index):
 
     def _is_index(self, connection: psycopg.Connection[Any]) -> bool:
         """Whether our table is there; False where none of its name is."""
-        table, comment = connection.execute(_FIND).fetchone() or (None, None)
-        if table is None:
+        found = connection.execute(_FIND).fetchone()
+        if found is None:
             return False
-        mark = _MARKED.fullmatch(comment or "")
+        mark = _MARKED.fullmatch(found[0] or "")
         if mark is None:
             raise IndexFormatError(index=self.name, reason="its table documents is of something else")
         if int(mark[1]) > SCHEMA_VERSION:
@@ -210,60 +226,75 @@ class PostgresIndex(Index):
 
 
 class _Insert:
-    """One row on its way in; asked twice it is still one row, as its doc_id is unique.
+    """Rows on their way in; asked twice they are still there once, as a doc_id is unique.
 
     Attributes:
         outcome_unknown: Whether a COMMIT may have reached the server without an answer.
     """
 
-    def __init__(self, row: Mapping[str, Any], parents: list[Parent]) -> None:
+    def __init__(self, rows: Sequence[tuple[Mapping[str, Any], Sequence[Parent]]]) -> None:
         self.outcome_unknown = False
-        self._row = row
-        self._values = queries.values_of(row)
-        self._parents = parents
-        self._locks = [_key("task", row["stage"], row["task_id"]), _key("key", row["logical_key_id"])]
+        self._rows = [(row, queries.values_of(row)) for row, _ in rows]
+        self._parents = [(row["doc_id"], parents) for row, parents in rows]
+        locks = {_key("task", row["stage"], row["task_id"]) for row, _ in rows}
+        self._locks = [*locks, *{_key("key", row["logical_key_id"]) for row, _ in rows}]
 
-    def __call__(self, connection: psycopg.Connection[Any]) -> int:
+    def __call__(self, connection: psycopg.Connection[Any]) -> list[int]:
         import psycopg  # noqa: PLC0415 - only those who use PostgreSQL wait for its driver
 
         before = self.outcome_unknown
         try:
-            seq = self._insert(connection)
+            seqs = self._insert(connection)
         except psycopg.Error as error:
             if not _is_lost(error):  # the server said no
                 self.outcome_unknown = before
             raise
         self.outcome_unknown = False
-        return seq
+        return seqs
 
-    def _insert(self, connection: psycopg.Connection[Any]) -> int:
-        """Two journeys to the server: what is there now; then the row and COMMIT."""
-        row = self._row
-        with connection.pipeline():
-            with connection.transaction():
-                connection.execute(_LOCK, (self._locks,))
-                place = connection.execute(_PLACE, (row["stage"], row["task_id"], row["logical_key_id"]))
-                there = connection.execute(_GET, (row["doc_id"],)).fetchone()
-                if there is not None:
-                    raise DocumentIndexedError(queries.row_from(there))
-                now = Place(*(place.fetchone() or ()))
-                if not now.is_held_by(row):
-                    raise PlaceTakenError(now)
-                self.outcome_unknown = True
-                inserted = connection.execute(_INSERT, self._values)
-                _insert_parents(connection, [(row["doc_id"], self._parents)])
-            seq: int = (inserted.fetchone() or (0,))[0]
-        return seq
+    def _insert(self, connection: psycopg.Connection[Any]) -> list[int]:
+        """Two journeys to the server, however many rows: look and insert; then COMMIT, where all was as the rows say."""
+        with connection.pipeline(), connection.transaction():
+            connection.execute(_LOCK, (self._locks,))
+            asked = [
+                (
+                    row,
+                    connection.execute(_PLACE, (row["stage"], row["task_id"], row["logical_key_id"])),
+                    connection.execute(_GET, (row["doc_id"],)),
+                    connection.execute(_INSERT, values),
+                )
+                for row, values in self._rows
+            ]
+            seqs = [_seq(connection, *answers) for answers in asked]
+            self.outcome_unknown = True
+            _insert_parents(connection, self._parents)
+        return seqs
+
+
+def _seq(
+    connection: psycopg.Connection[Any],
+    row: Mapping[str, Any],
+    place: psycopg.Cursor[Any],
+    there: psycopg.Cursor[Any],
+    inserted: psycopg.Cursor[Any],
+) -> int:
+    """The number of a new row, where it was new and in its place."""
+    found = there.fetchone()
+    new = inserted.fetchone()
+    if found is None and new is None:  # a rebuild or a copy brought it in between
+        found = connection.execute(_GET, (row["doc_id"],)).fetchone()
+    if found is not None:
+        raise DocumentIndexedError(queries.row_from(found))
+    now = Place(*(place.fetchone() or ()))
+    if new is None or not now.is_held_by(row):
+        raise PlaceTakenError(now)
+    seq: int = new[0]
+    return seq
 
 
 def _insert_batch(connection: psycopg.Connection[Any], batch: list[tuple[Mapping[str, Any], Sequence[Parent]]]) -> int:
-    cursor = connection.cursor()
-    cursor.executemany(_INSERT_MISSING, [queries.values_of(row) for row, _ in batch], returning=True)
-    new = set()
-    while True:
-        new.update(doc_id for (doc_id,) in cursor.fetchall())
-        if not cursor.nextset():
-            break
+    columns = [list(column) for column in zip(*(queries.values_of(row) for row, _ in batch), strict=True)]
+    new = {doc_id for (doc_id,) in connection.execute(_INSERT_MISSING, columns)}
     # A doc_id that comes twice in a batch is one document.
     parents = {row["doc_id"]: parents for row, parents in reversed(batch) if row["doc_id"] in new}
     _insert_parents(connection, parents.items())

@@ -21,7 +21,9 @@ SCHEMA_VERSION = 1
 INSERTED: tuple[str, ...] = tuple(column for column in COLUMNS if column != "seq")
 """The columns a writer gives."""
 
-_INTEGERS = ("usage_prompt_tokens", "usage_completion_tokens", "usage_max_tokens", "raw_chars", "parsed_chars")
+INTEGERS = ("usage_prompt_tokens", "usage_completion_tokens", "usage_max_tokens", "raw_chars", "parsed_chars")
+"""Those of them that hold counts; the others hold text."""
+
 _REQUIRED = ("doc_id", "logical_key_id", "stage", "task_id", "attempt", "status", "created_at", "doc_dir", "meta_small")
 
 
@@ -35,7 +37,7 @@ def create_statements(seq: str, integer: str, text: str = "TEXT") -> list[str]:
     """
     columns = [f"seq {seq}"]
     for column in INSERTED:
-        kind = integer if column in _INTEGERS else text
+        kind = integer if column in INTEGERS else text
         required = " NOT NULL" if column in _REQUIRED else ""
         unique = " UNIQUE" if column == "doc_id" else ""
         columns.append(f"{column} {kind}{required}{unique}")

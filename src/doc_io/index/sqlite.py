@@ -13,10 +13,11 @@ from contextlib import contextmanager, suppress
 from typing import Any, TypeVar
 
 from doc_io.document import DocumentRow, Parent, Status
-from doc_io.errors import IndexAccessError, IndexBusyError, IndexFormatError, IndexVersionError
+from doc_io.errors import IndexAccessError, IndexBusyError, IndexFormatError, IndexOnNetworkError, IndexVersionError
 from doc_io.folders import make_durable_folder, sync_folder
 from doc_io.index import queries
 from doc_io.index.base import Choice, DocumentIndexedError, Index, Place, PlaceTakenError
+from doc_io.index.network import unsafe_disk
 from doc_io.index.schema import SCHEMA_VERSION, create_statements
 from doc_io.index.turns import turn
 
@@ -49,10 +50,12 @@ class SqliteIndex(Index):
 
     Args:
         path: The database file.
+        on_network: Whether it may lie on a network disk, where only one process may use it. Default: it is refused.
     """
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
+    def __init__(self, path: str | os.PathLike[str], *, on_network: bool = False) -> None:
         self.name = os.path.abspath(os.fspath(path))
+        self._on_network = on_network
         self._held = threading.local()
         self._open: weakref.WeakSet[_Held] = weakref.WeakSet()
         self._lock = threading.Lock()
@@ -106,6 +109,13 @@ class SqliteIndex(Index):
     def parents(self, doc_id: str) -> list[Parent]:
         found = self._ask(lambda connection: connection.execute(queries.PARENTS, (doc_id,)).fetchall())
         return [Parent(*values) for values in found]
+
+    def parents_of(self, doc_ids: Sequence[str]) -> dict[str, list[Parent]]:
+        statement, values = queries.parents_of(_WANTED), (json.dumps(list(doc_ids)),)
+        found: dict[str, list[Parent]] = {}
+        for doc_id, *parent in self._ask(lambda connection: connection.execute(statement, values).fetchall()):
+            found.setdefault(doc_id, []).append(Parent(*parent))
+        return found
 
     def children(self, doc_id: str) -> list[DocumentRow]:
         return self._all(queries.CHILDREN, (doc_id, doc_id))
@@ -172,6 +182,9 @@ class SqliteIndex(Index):
         return held.connection
 
     def _connect(self) -> sqlite3.Connection:
+        disk = None if self._on_network else unsafe_disk(self.name)
+        if disk is not None:
+            raise IndexOnNetworkError(index=self.name, disk=disk)
         try:
             make_durable_folder(os.path.dirname(self.name))
         except OSError as error:

@@ -60,19 +60,26 @@ class RemoteStorage(Storage):
         return f"RemoteStorage({self.root!r})"
 
     def create(self, doc_dir: str, files: Mapping[str, bytes]) -> None:
-        if not self.capabilities.atomic_create:
-            *_, record = files
-            self._refuse_to_overwrite(f"{doc_dir}/{record}")
-        with self._told("write", doc_dir):
-            outcomes = self._each(
-                [(self._put, f"{doc_dir}/{name}", data, self._protocol.create) for name, data in files.items()]
-            )
-            errors = [outcome for outcome in outcomes if isinstance(outcome, BaseException)]
-            for error in errors:  # a failure says more than that something was there
-                if not _says_that_it_is_there(error):
-                    raise error
-            if errors:
-                raise DocumentThereError(errno.EEXIST, "a document lies there already", doc_dir)
+        if self.create_many({doc_dir: files}):
+            raise DocumentThereError(errno.EEXIST, "a document lies there already", doc_dir)
+
+    def create_many(self, documents: Mapping[str, Mapping[str, bytes]]) -> set[str]:
+        there = set() if self.capabilities.atomic_create else self._with_a_record(documents)
+        new = {doc_dir: files for doc_dir, files in documents.items() if doc_dir not in there}
+        calls = [
+            (self._put, f"{doc_dir}/{name}", data, self._protocol.create)
+            for doc_dir, files in new.items()
+            for name, data in files.items()
+        ]
+        owners = [doc_dir for doc_dir, files in new.items() for _ in files]
+        most = max([_AT_ONCE, *(len(files) for files in new.values())])  # a document is as slow as its slowest file
+        for doc_dir, outcome in zip(owners, self._each(calls, most), strict=True):
+            with self._told("write", doc_dir):
+                if isinstance(outcome, BaseException):
+                    if not _says_that_it_is_there(outcome):
+                        raise outcome
+                    there.add(doc_dir)
+        return there
 
     def replace(self, path: str, data: bytes) -> None:
         with self._told("replace", path):
@@ -120,7 +127,8 @@ class RemoteStorage(Storage):
     def upath(self, path: str) -> UPath:
         from upath import UPath  # noqa: PLC0415 - as slow to import as the file system itself
 
-        return UPath(f"{self.root}/{path}", **self._options)
+        opened: UPath = UPath(f"{self.root}/{path}", **self._options)
+        return opened
 
     def shown(self, path: str) -> str:
         return self.url(path)
@@ -144,12 +152,17 @@ class RemoteStorage(Storage):
                     self._made = made
         return made[1], made[2]
 
-    def _refuse_to_overwrite(self, record: str) -> None:
-        try:
-            self.read(record)
-        except FileNotFoundError:
-            return
-        raise DocumentThereError(errno.EEXIST, "a document lies there already", record)
+    def _with_a_record(self, documents: Mapping[str, Mapping[str, bytes]]) -> set[str]:
+        """The folders where a document lies: what a store that overwrites must be asked before each write."""
+        records = [f"{doc_dir}/{[*files][-1]}" for doc_dir, files in documents.items()]
+        found = zip(documents, self.read_many(records), strict=True)
+        there = set()
+        for doc_dir, data in found:
+            if isinstance(data, bytes):
+                there.add(doc_dir)
+            elif not isinstance(data, FileNotFoundError):
+                raise data
+        return there
 
     def _put(self, filesystem: Any, path: str, data: bytes, how: Mapping[str, Any]) -> Any:
         return _method(filesystem, "pipe_file")(path, data, **how)
@@ -157,10 +170,10 @@ class RemoteStorage(Storage):
     def _get(self, filesystem: Any, path: str) -> Any:
         return _method(filesystem, "cat_file")(path, **self._protocol.read)
 
-    def _each(self, calls: list[tuple[Any, ...]]) -> list[object]:
-        """Make all calls at once, where the file system can, and wait for every one."""
+    def _each(self, calls: list[tuple[Any, ...]], at_once: int = _AT_ONCE) -> list[object]:
+        """Make all calls, many at once where the file system can, and wait for every one."""
         outcomes: list[object] = []
-        for _, outcome in self._in_order(calls, at_once=len(calls)):
+        for _, outcome in self._in_order(calls, at_once):
             try:
                 outcomes.append(outcome())
             except Exception as error:  # noqa: BLE001 - the caller judges them all together
@@ -205,7 +218,7 @@ class RemoteStorage(Storage):
             yield
         except (DocumentThereError, StorageError):
             raise
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - each client has errors of its own, and all of them may hold secrets
             if action == "read" and isinstance(error, FileNotFoundError) and not _says_that_the_bucket_is_not(error):
                 raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), self.url(path)) from None
             # ``from None``: the client's own message and its frames may hold the options, and Dagster shows causes.

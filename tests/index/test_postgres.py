@@ -1,0 +1,305 @@
+"""What only a database on another machine can do to an index: break, restart, refuse, and be shared."""
+
+from __future__ import annotations
+
+import logging
+import pickle
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import psycopg
+import pytest
+
+from doc_io.document import OK
+from doc_io.errors import (
+    CommitUnknownError,
+    ConfigurationError,
+    IndexAccessError,
+    IndexBusyError,
+    IndexFormatError,
+    IndexVersionError,
+)
+from doc_io.index import pool, queries
+from doc_io.index.base import Choice, DocumentIndexedError, Index
+from doc_io.index.open import open_index
+from doc_io.index.postgres import PostgresIndex
+from tests.index.contract import add, make_row
+from tests.servers.cutting import Cutter, cutting
+from tests.servers.postgres import PASSWORD, Postgres, postgres
+
+
+@pytest.fixture
+def url(postgres_server: Postgres) -> str:
+    """An empty database."""
+    return postgres_server.new_database()
+
+
+@pytest.fixture
+def index(url: str) -> Iterator[Index]:
+    """An index in it."""
+    index = open_index("", url)
+    yield index
+    index.close()
+
+
+@pytest.fixture
+def cutter(postgres_server: Postgres) -> Iterator[Cutter]:
+    """A way to the server that can be cut."""
+    with cutting(postgres_server.port) as cutter:
+        yield cutter
+
+
+def by_way_of(cutter: Cutter, url: str, postgres_server: Postgres) -> Index:
+    """The index, reached through the cutter."""
+    return open_index("", url.replace(f":{postgres_server.port}/", f":{cutter.port}/"))
+
+
+def test_the_url_may_be_written_as_sqlalchemy_does(url: str) -> None:
+    """With its driver's name; the short scheme, too."""
+    for scheme in ("postgresql+psycopg", "postgres", "postgresql+psycopg2"):
+        index = open_index("", url.replace("postgresql", scheme, 1))
+        assert index.get("0" * 16) is None
+        index.close()
+
+
+def test_eight_first_users_make_the_table_once(url: str) -> None:
+    """None of them fails, and all write to the same one."""
+    indexes = [open_index("", url) for _ in range(8)]
+    start = threading.Barrier(8)
+
+    def write(n: int) -> None:
+        start.wait()
+        add(indexes[n], f"t{n}")
+
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(write, range(8)))
+
+    assert len(list(indexes[0].scan())) == 8
+    for index in indexes:
+        index.close()
+
+
+def test_every_look_up_is_answered_from_an_index(index: Index, url: str) -> None:
+    """The plans at 5,000 rows hold no scan of a table and no sort of more than was found."""
+    index.insert_many((make_row(f"t{n % 250}", attempt=str(n), run_id=f"r{n % 50}"), ()) for n in range(5_000))
+    wanted = "unnest(?::text[]) WITH ORDINALITY AS wanted(task, position)"
+    many, values = queries.latest_by_tasks(wanted, "draft", Choice(OK))
+    of_runs, values_of_runs = queries.latest_by_tasks(wanted, "draft", Choice(OK, runs=["r1"]))
+    tasks = [f"t{n}" for n in range(100)]
+    questions = [
+        queries.latest_by_task("draft", "t1", Choice(OK)),
+        queries.latest_by_logical("0" * 16, OK),
+        (many, [tasks, *values]),
+        (of_runs, [tasks, *values_of_runs]),
+        (queries.get_many(wanted), [tasks]),
+        (queries.GET, ["0" * 16]),
+        (queries.HISTORY, ["draft", "t1"]),
+        (queries.PLACE, ["draft", "t1", "0" * 16]),
+        (queries.PARENTS, ["0" * 16]),
+        (queries.SCAN, [0]),
+    ]
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("ANALYZE documents")
+        for statement, given in questions:
+            plan = connection.execute("EXPLAIN " + statement.replace("?", "%s"), given).fetchall()
+            assert "Seq Scan on documents" not in str(plan), f"{statement}\n{plan}"
+
+
+def test_a_lost_connection_is_replaced(index: Index, url: str) -> None:
+    """Reading and writing go on after the server ended every connection."""
+    first = add(index, "a")
+    _end_all_connections(url)
+
+    assert index.get(first.doc_id) == first
+    _end_all_connections(url)
+    second = add(index, "b")
+
+    assert list(index.scan()) == [first, second]
+
+
+def test_a_server_that_is_gone_is_one_error_after_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It waits for a server that only restarts, and then says why it could not."""
+    monkeypatch.setattr(pool, "_CONNECT_SECONDS", 2)
+    with postgres() as server:
+        index = open_index("", server.url)
+        row = add(index, "a")
+
+    start = time.monotonic()
+    with pytest.raises(IndexAccessError, match=r"127.0.0.1.*refused"):
+        index.get(row.doc_id)
+    assert 1 < time.monotonic() - start < 10
+    index.close()
+
+
+@pytest.mark.parametrize("server_gets_it", [True, False], ids=["after the server got it", "before"])
+def test_a_commit_cut_off_once_is_found_out(
+    cutter: Cutter, url: str, postgres_server: Postgres, *, server_gets_it: bool
+) -> None:
+    """Sent again it is one row, whether the first COMMIT arrived or not."""
+    index = by_way_of(cutter, url, postgres_server)
+    add(index, "before")
+    cutter.word, cutter.cuts, cutter.server_gets_it = b"COMMIT", 1, server_gets_it
+    row = make_row("a")
+
+    try:
+        inserted = index.insert(row, [])
+    except DocumentIndexedError as indexed:  # the first one had arrived; the store takes it for its own
+        assert server_gets_it
+        inserted = indexed.row
+
+    assert inserted.doc_id == row["doc_id"]
+    assert [each.task_id for each in index.scan()] == ["before", "a"]
+    index.close()
+
+
+@pytest.mark.parametrize("server_gets_it", [True, False], ids=["after the server got it", "before"])
+def test_a_commit_whose_outcome_stays_unknown_says_so_and_a_retry_converges(
+    cutter: Cutter, url: str, postgres_server: Postgres, *, server_gets_it: bool
+) -> None:
+    """The error names the document and no secret; saving again gives one row."""
+    index = by_way_of(cutter, url, postgres_server)
+    add(index, "before")
+    cutter.word, cutter.cuts, cutter.server_gets_it = b"COMMIT", 10**6, server_gets_it
+    row = make_row("a")
+    while True:  # the second try within a call may learn that the first had arrived
+        try:
+            index.insert(row, [])
+        except CommitUnknownError as unknown:
+            error: Exception = unknown
+        except DocumentIndexedError as indexed:
+            error = indexed
+        break
+    cutter.cuts = 0
+
+    if server_gets_it:
+        assert isinstance(error, DocumentIndexedError)
+    else:
+        assert isinstance(error, CommitUnknownError)
+        assert row["doc_id"] in str(error)
+        assert PASSWORD not in f"{error!s} {error!r} {error.__cause__!r}"
+        index.insert(row, [])
+    assert [each.task_id for each in index.scan()] == ["before", "a"]
+    index.close()
+
+
+def test_a_statement_that_takes_too_long_is_ended(index: Index, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A table that somebody has locked is a busy index, after a time with a limit."""
+    monkeypatch.setattr(pool, "_SETTINGS", "SELECT set_config('statement_timeout', '1s', false)")
+    add(index, "a")
+    with psycopg.connect(url) as other:
+        other.execute("LOCK TABLE documents IN ACCESS EXCLUSIVE MODE")
+        start = time.monotonic()
+        with pytest.raises(IndexBusyError):
+            index.get("0" * 16)
+        assert time.monotonic() - start < 10
+        other.rollback()
+
+    assert [row.task_id for row in index.scan()] == ["a"]
+
+
+def test_a_server_that_would_lose_commits_is_told_not_to(index: Index, url: str) -> None:
+    """``synchronous_commit = off`` of a database does not hold for our connections."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(f"ALTER DATABASE {connection.info.dbname} SET synchronous_commit = off")
+    add(index, "a")
+
+    assert isinstance(index, PostgresIndex)
+    with index._pool.connection() as connection:  # noqa: SLF001 - only there it can be seen
+        assert connection.execute("SHOW synchronous_commit").fetchone() == ("on",)
+        assert connection.execute("SHOW statement_timeout").fetchone() == ("30s",)
+
+
+def test_a_table_of_something_else_is_refused_and_left_alone(index: Index, url: str) -> None:
+    """Somebody may have a table ``documents`` of his own."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("CREATE TABLE documents (title text)")
+
+    with pytest.raises(IndexFormatError):
+        add(index)
+
+
+def test_an_index_of_a_newer_version_is_refused_and_left_alone(index: Index, url: str) -> None:
+    """It may hold what this version does not know."""
+    add(index)
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("COMMENT ON TABLE documents IS 'doc_io index, schema 999'")
+    newer = open_index("", url)
+
+    with pytest.raises(IndexVersionError, match="999"):
+        newer.get("0" * 16)
+    newer.close()
+
+
+def test_closing_leaves_no_connection(index: Index, url: str) -> None:
+    """After eight threads used it."""
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(lambda n: add(index, f"t{n}"), range(16)))
+
+    index.close()
+
+    with psycopg.connect(url) as connection:
+        count = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        left = None
+        for _ in range(100):
+            (left,) = connection.execute(count).fetchone() or (None,)
+            if not left:
+                break
+            time.sleep(0.02)
+    assert left == 0
+
+
+def test_a_wrong_password_a_wrong_database_and_no_server_are_one_error_each(
+    postgres_server: Postgres, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Within seconds, naming the host and what is wrong, and no password."""
+    caplog.set_level(logging.DEBUG)
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        wrong = {
+            postgres_server.url_of("postgres", "hid%3Aden"): "password authentication failed",
+            postgres_server.url_of("nonesuch", PASSWORD): 'database "nonesuch" does not exist',
+            f"postgresql://writer:{PASSWORD}@127.0.0.1:{nobody.getsockname()[1]}/postgres": "refused",
+            f"postgresql://writer@127.0.0.1:{postgres_server.port}/postgres?password=hid%3Aden&nonesuch=1": "nonesuch",
+        }
+        for url, reason in wrong.items():
+            index = open_index("", url)
+            start = time.monotonic()
+            with pytest.raises(IndexAccessError, match=reason) as refused:
+                add(index)
+            assert time.monotonic() - start < 20
+            error = refused.value
+            said = f"{error!s} {error!r} {vars(error)!r} {error.__cause__!r} {index!r} {vars(index)!r} {index.name}"
+            assert "127.0.0.1" in str(error)
+            index.close()
+            for secret in (PASSWORD, "hid%3Aden", "hid:den"):
+                assert secret not in said
+                assert secret not in caplog.text
+
+
+@pytest.mark.parametrize("url", ["mysql://user:hidden@host/db", "hidden", "postgresql://user:hidden@host:port/db"])
+def test_a_url_that_no_engine_speaks_is_refused_without_being_shown(url: str) -> None:
+    """It may hold a password."""
+    with pytest.raises(ConfigurationError) as refused:
+        open_index("", url)
+
+    assert "hidden" not in f"{refused.value!s} {vars(refused.value)!r}"
+    assert refused.value.__cause__ is None
+
+
+def test_an_index_with_a_password_cannot_be_pickled(index: Index) -> None:
+    """A pickle would hold it; a process makes an index of its own."""
+    add(index)
+
+    with pytest.raises(TypeError, match="pickle"):
+        pickle.dumps(index)
+
+
+def _end_all_connections(url: str) -> None:
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )

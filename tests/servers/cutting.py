@@ -1,0 +1,68 @@
+"""A TCP proxy that cuts the connection at a chosen word, before or after the server gets it."""
+
+from __future__ import annotations
+
+import select
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+
+
+@dataclass
+class Cutter:
+    """How it behaves; may be changed while it runs.
+
+    Attributes:
+        port: Where it listens.
+        word: What the client says when the cut comes. Empty: no cut.
+        server_gets_it: Whether the server still gets the word and acts on it.
+        cuts: How many more cuts there will be.
+    """
+
+    port: int
+    word: bytes = b""
+    server_gets_it: bool = True
+    cuts: int = 0
+
+
+@contextmanager
+def cutting(port: int) -> Iterator[Cutter]:
+    """Forward connections to a port of 127.0.0.1, until the word falls."""
+    with socket.create_server(("127.0.0.1", 0), backlog=64) as listener:
+        cutter = Cutter(listener.getsockname()[1])
+        threading.Thread(target=_accept, args=(listener, port, cutter), daemon=True).start()
+        yield cutter
+
+
+def _accept(listener: socket.socket, port: int, cutter: Cutter) -> None:
+    with suppress(OSError):  # the listener was closed
+        while True:
+            client, _ = listener.accept()
+            server = socket.create_connection(("127.0.0.1", port))
+            threading.Thread(target=_forward, args=(client, server, cutter), daemon=True).start()
+
+
+def _forward(client: socket.socket, server: socket.socket, cutter: Cutter) -> None:
+    with client, server, suppress(OSError):
+        while True:
+            readable: list[socket.socket]
+            readable, _, _ = select.select([client, server], [], [])
+            for side in readable:
+                data = side.recv(65536)
+                if not data:
+                    return
+                if side is client and cutter.cuts and cutter.word and cutter.word in data:
+                    cutter.cuts -= 1
+                    _cut(server, data, server_gets_it=cutter.server_gets_it)
+                    return
+                (server if side is client else client).sendall(data)
+
+
+def _cut(server: socket.socket, data: bytes, *, server_gets_it: bool) -> None:
+    if server_gets_it:
+        server.sendall(data)
+        server.settimeout(10)
+        with suppress(OSError):
+            server.recv(65536)  # its answer: it has acted
