@@ -18,7 +18,7 @@ LAYERS: list[set[str]] = [
     {"texts"},
     {"draft"},
     {"storage", "index"},
-    {"saving"},
+    {"saving", "tasks"},
     {"reports"},
     {"upkeep"},
     {"stored"},

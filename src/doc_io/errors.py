@@ -59,6 +59,12 @@ class DocumentNotFoundError(DocIOError, FileNotFoundError):
     exit_code = 4
 
 
+class UnknownTaskError(DocIOError, LookupError):
+    """Task {task} is not in the task table {table} (column {column}, {lines} tasks). Add a line for it, or correct the partition key."""
+
+    exit_code = 4
+
+
 class UnknownDocumentError(DocIOError, FileNotFoundError):
     """There is no document {doc_id} in the index of {docs_root}. Look for it with `doc-io ls`, or rebuild the index with `doc-io reindex`."""
 
@@ -121,6 +127,10 @@ class QueryError(DocIOError, ValueError):
     """The index could not answer this: {reason}. Nothing was changed; `doc-io sql` only reads, one statement at a time."""
 
     exit_code = 2
+
+
+class IndexOnNetworkError(IndexAccessError):
+    """The index {index} lies on {disk}, where SQLite may lose or damage it. It was not touched. Put `db_path` on a local disk or give a `db_url`; set `db_on_network` if only one process uses it."""
 
 
 class CommitUnknownError(IndexAccessError):

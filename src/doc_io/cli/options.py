@@ -21,7 +21,7 @@ _AGE = re.compile(r"(\d+)([smhdw])")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 
-class Age(click.ParamType):  # type: ignore[type-arg,unused-ignore] - generic from click 8.3 on
+class Age(click.ParamType):  # type: ignore[type-arg, unused-ignore]  # generic from click 8.3 on
     """A duration: a number and s, m, h, d or w."""
 
     name = "age"
@@ -36,7 +36,7 @@ class Age(click.ParamType):  # type: ignore[type-arg,unused-ignore] - generic fr
         return timedelta(**{_UNITS[found[2]]: int(found[1])})
 
 
-class Since(click.ParamType):  # type: ignore[type-arg,unused-ignore] - as above
+class Since(click.ParamType):  # type: ignore[type-arg, unused-ignore]  # as above
     """A point in time: a date or time in ISO 8601 (UTC where it does not say), or an age such as 2h."""
 
     name = "time"

@@ -105,7 +105,7 @@ class PostgresIndex(Asking):
 
     def place(self, stage: str, task_id: str, logical_key_id: str) -> Place:
         found = self._ask(lambda connection: connection.execute(_PLACE, (stage, task_id, logical_key_id)).fetchone())
-        return Place(*found)
+        return Place(*(found or ()))
 
     def insert(self, row: Mapping[str, Any], parents: Iterable[Parent]) -> DocumentRow:
         return self.insert_all([(row, tuple(parents))])[0]

@@ -7,6 +7,7 @@ import json
 import os
 import sqlite3
 import threading
+import time
 import weakref
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
@@ -18,6 +19,7 @@ from doc_io.errors import (
     IndexAccessError,
     IndexBusyError,
     IndexFormatError,
+    IndexOnNetworkError,
     IndexVersionError,
     QueryError,
     UpkeepBusyError,
@@ -36,8 +38,10 @@ from doc_io.index.base import (
     Spent,
     Tally,
 )
+from doc_io.index.network import unsafe_disk
 from doc_io.index.schema import SCHEMA_VERSION, create_indexes, create_tables
 from doc_io.index.sqlite_search import SqliteTexts
+from doc_io.index.turns import turn
 
 BUSY_SECONDS = 30
 """How long a writer waits for others (sqlite.org/pragma.html#pragma_busy_timeout)."""
@@ -68,12 +72,14 @@ class SqliteIndex(Asking):
 
     Args:
         path: The database file.
+        on_network: Whether it may lie on a network disk, where only one process may use it. Default: it is refused.
     """
 
     wanted = _WANTED
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
+    def __init__(self, path: str | os.PathLike[str], *, on_network: bool = False) -> None:
         self.name = os.path.abspath(os.fspath(path))
+        self._on_network = on_network
         self._held = threading.local()
         self._open: weakref.WeakSet[_Held] = weakref.WeakSet()
         self._lock = threading.Lock()
@@ -247,14 +253,18 @@ class SqliteIndex(Asking):
             connection = self._connection()
             # IMMEDIATE: a transaction that begins by reading cannot become a writer after another one wrote; it would
             # fail with SQLITE_BUSY at once (sqlite.org/lang_transaction.html).
-            connection.execute("BEGIN IMMEDIATE")
-            try:
-                yield connection
-                connection.execute("COMMIT")
-            except BaseException:
-                with suppress(sqlite3.Error):  # SQLite may have rolled back by itself, on a full disk for one
-                    connection.execute("ROLLBACK")
-                raise
+            asked = time.monotonic()
+            with turn(f"{self.name}-turns"):
+                if time.monotonic() - asked > BUSY_SECONDS:  # those before it waited in vain; it would too
+                    raise IndexBusyError(index=self.name, seconds=BUSY_SECONDS)
+                connection.execute("BEGIN IMMEDIATE")
+                try:
+                    yield connection
+                    connection.execute("COMMIT")
+                except BaseException:
+                    with suppress(sqlite3.Error):  # SQLite may have rolled back by itself, on a full disk for one
+                        connection.execute("ROLLBACK")
+                    raise
         except (sqlite3.Error, UnicodeDecodeError) as error:
             raise self._error(error) from error
 
@@ -273,6 +283,9 @@ class SqliteIndex(Asking):
         return held.connection
 
     def _connect(self) -> sqlite3.Connection:
+        disk = None if self._on_network else unsafe_disk(self.name)
+        if disk is not None:
+            raise IndexOnNetworkError(index=self.name, disk=disk)
         self._make_folder()
         # Another thread only ever closes a connection (`close`), hence no check of the thread.
         connection = sqlite3.connect(self.name, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)

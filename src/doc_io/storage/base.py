@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -46,6 +47,25 @@ class Folder:
     path: str
     files: Mapping[str, int]
     modified: float
+
+
+class LocalBytes(bytes):
+    """The content of a file of this machine that a local storage may hard-link instead of writing it once more.
+
+    Attributes:
+        path: The file.
+        stat: What it was when it was read; another file, or one that was written since, is not linked.
+    """
+
+    path: str
+    stat: os.stat_result
+
+    @classmethod
+    def of(cls, data: bytes, path: str, stat: os.stat_result) -> LocalBytes:
+        """These bytes, read from that file."""
+        linked = cls(data)
+        linked.path, linked.stat = path, stat
+        return linked
 
 
 class DocumentThereError(FileExistsError):
@@ -133,10 +153,6 @@ class Storage(ABC):
         """What lies in one folder; without files where there is no such folder."""
 
     @abstractmethod
-    def names(self, folder: str) -> list[str]:
-        """The names of the files that lie right in a folder, sorted; none where there is no such folder."""
-
-    @abstractmethod
     def put(self, path: str, data: bytes) -> None:
         """Write a file, its folder with it where that is missing; at one instant and durable, over what was there."""
 
@@ -150,6 +166,20 @@ class Storage(ABC):
 
         The commit record goes first, or everything at one instant: what is left of an interrupted removal is no document.
         """
+
+    @abstractmethod
+    def names(self, folder: str) -> list[str]:
+        """The names of the files that lie right in a folder, sorted; none where there is no such folder."""
+
+    def add(self, path: str, data: bytes) -> None:
+        """Write a new file that is no part of a document, at one instant and durable; its folder too where it is missing.
+
+        Raises:
+            DocumentThereError: There is one already; it was not changed.
+            StorageError: It could not be written.
+        """
+        folder, _, name = path.rpartition("/")
+        self.create(folder, {name: data})  # of objects, a folder is no more than the start of their names
 
     @abstractmethod
     def upath(self, path: str) -> UPath:

@@ -133,10 +133,6 @@ class RemoteStorage(Storage):
         with self._told("list", path):
             return remote_walk.folder(*self._filesystem(), path)
 
-    def names(self, folder: str) -> list[str]:
-        with self._told("list", folder):
-            return remote_walk.names(*self._filesystem(), folder)
-
     def put(self, path: str, data: bytes) -> None:
         with self._told("write", path):
             self._raised(self._each([(self._put, path, data, {})]))
@@ -150,10 +146,28 @@ class RemoteStorage(Storage):
         with self._told("remove", folder):
             remote_walk.remove(*self._filesystem(), folder)
 
+    def names(self, folder: str) -> list[str]:
+        with self._told("list", folder):
+            filesystem, base = self._filesystem()
+            try:
+                entries = filesystem.ls(f"{base}/{folder}", detail=True)
+            except FileNotFoundError:
+                return []
+        names = (entry["name"].rpartition("/")[2] for entry in entries if entry["type"] == "file")
+        return sorted(name for name in names if name and not name.startswith(TEMPORARY_PREFIX))
+
+    def add(self, path: str, data: bytes) -> None:
+        folder, _, name = path.rpartition("/")
+        # Asked first: a store that ignores If-None-Match says nothing of what it overwrites.
+        if self._with_a_record({folder: {name: data}}):
+            raise DocumentThereError(errno.EEXIST, "a file lies there already", path)
+        super().add(path, data)
+
     def upath(self, path: str) -> UPath:
         from upath import UPath  # noqa: PLC0415 - as slow to import as the file system itself
 
-        return UPath(f"{self.root}/{path}", **self._options)
+        opened: UPath = UPath(f"{self.root}/{path}", **self._options)
+        return opened
 
     def shown(self, path: str) -> str:
         return self.url(path)
@@ -243,7 +257,7 @@ class RemoteStorage(Storage):
             yield
         except (DocumentThereError, StorageError):
             raise
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - each client has errors of its own, and all of them may hold secrets
             if action == "read" and isinstance(error, FileNotFoundError) and not _says_that_the_bucket_is_not(error):
                 raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), self.url(path)) from None
             # ``from None``: the client's own message and its frames may hold the options, and Dagster shows causes.
