@@ -9,7 +9,10 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from doc_io.dagster.checks import build_document_checks
+    from doc_io.dagster.component import DocumentStoreComponent
     from doc_io.dagster.io_manager import DocDirIOManager
+    from doc_io.dagster.reports import documents_latest_report
     from doc_io.dagster.resource import DocumentsIndex
     from doc_io.document import Document, DocumentRow, DocumentsByPartition, Parent, Status, Usage
     from doc_io.draft import Origin
@@ -30,14 +33,19 @@ if TYPE_CHECKING:
         UnknownDocumentError,
         UnknownStageError,
         UnknownStatusError,
+        UnknownTaskError,
     )
     from doc_io.ids import compute_logical_key_id, new_doc_id
     from doc_io.parsers import register_parser
     from doc_io.store import DocumentStore
     from doc_io.stored import StoredDocument
+    from doc_io.tasks import Task, TaskTable
 
 _HOMES = {
+    "doc_io.dagster.checks": ("build_document_checks",),
+    "doc_io.dagster.component": ("DocumentStoreComponent",),
     "doc_io.dagster.io_manager": ("DocDirIOManager",),
+    "doc_io.dagster.reports": ("documents_latest_report",),
     "doc_io.dagster.resource": ("DocumentsIndex",),
     "doc_io.document": ("Document", "DocumentRow", "DocumentsByPartition", "Parent", "Status", "Usage"),
     "doc_io.draft": ("Origin",),
@@ -58,11 +66,13 @@ _HOMES = {
         "UnknownDocumentError",
         "UnknownStageError",
         "UnknownStatusError",
+        "UnknownTaskError",
     ),
     "doc_io.ids": ("compute_logical_key_id", "new_doc_id"),
     "doc_io.parsers": ("register_parser",),
     "doc_io.store": ("DocumentStore",),
     "doc_io.stored": ("StoredDocument",),
+    "doc_io.tasks": ("Task", "TaskTable"),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 
@@ -78,6 +88,7 @@ __all__ = [
     "DocumentNotFoundError",
     "DocumentRow",
     "DocumentStore",
+    "DocumentStoreComponent",
     "DocumentsByPartition",
     "DocumentsIndex",
     "IndexAccessError",
@@ -91,11 +102,16 @@ __all__ = [
     "Status",
     "StorageError",
     "StoredDocument",
+    "Task",
+    "TaskTable",
     "UnknownDocumentError",
     "UnknownStageError",
     "UnknownStatusError",
+    "UnknownTaskError",
     "Usage",
+    "build_document_checks",
     "compute_logical_key_id",
+    "documents_latest_report",
     "new_doc_id",
     "register_parser",
 ]

@@ -53,7 +53,9 @@ def _run(
     tags: Mapping[str, str],
 ) -> None:
     manager = DocDirIOManager(docs_root=str(docs(root)), db_path=str(database(root)))
-    result = dg.materialize([asset], resources={"io_manager": manager}, raise_on_error=False, tags=tags, instance=INSTANCE)
+    result = dg.materialize(
+        [asset], resources={"io_manager": manager}, raise_on_error=False, tags=tags, instance=INSTANCE
+    )
     (failure,) = (event.step_failure_data for event in result.all_events if event.is_step_failure)
     said = failure.user_failure_data.description if failure.user_failure_data else None
     if "kept" not in (said or ""):

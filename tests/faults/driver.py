@@ -32,7 +32,7 @@ def main(writer_name: str, mutant_name: str) -> None:
     if mutant_name:
         getattr(mutants, mutant_name)()
     with tempfile.TemporaryDirectory() as folder:
-        writer(Path(folder), lambda row, raw: None)  # what is imported on first use is imported before the forks
+        writer(Path(folder), lambda *_: None)  # what is imported on first use is imported before the forks
     calls = ctypes.CDLL(None)
     calls.faults_calm.restype = ctypes.c_long
     for line in sys.stdin:

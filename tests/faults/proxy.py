@@ -18,9 +18,21 @@ class CutError(Exception):
     """A fault wants this connection to end now, by a reset."""
 
 
+class AnswerError(Exception):
+    """A fault wants the client to get these bytes, and then this connection to end.
+
+    Args:
+        answer: What the client gets.
+    """
+
+    def __init__(self, answer: bytes) -> None:
+        super().__init__(answer)
+        self.answer = answer
+
+
 @dataclass
 class Fault:
-    """What to do with the bytes of one connection; each may change, delay or answer them, or raise `CutError`.
+    """What to do with the bytes of one connection; each may change, delay or answer them, or raise `CutError` or `AnswerError`.
 
     Attributes:
         up: Bytes from the client on their way to the server.
@@ -75,6 +87,12 @@ class _Passing(socketserver.BaseRequestHandler):
         try:
             while data := source.recv(CHUNK):
                 target.sendall(change(data))
+        except AnswerError as error:
+            with suppress(OSError):
+                self.request.sendall(error.answer)
+            for end in (source, target):
+                with suppress(OSError):
+                    end.shutdown(socket.SHUT_RDWR)
         except (CutError, OSError):
             for end in (source, target):
                 with suppress(OSError):

@@ -79,7 +79,9 @@ def open_and_close(root: Path, diary: Diary, chance: random.Random, unfinished: 
     while True:
         name = f"{chance.randrange(TASKS)}/{secrets.token_hex(6)}"
         with open_store(root) as store:
-            store.save(document_of(name), stage="essay", task_id=name.split("/", maxsplit=1)[0], run_id="soak", attempt=name)
+            store.save(
+                document_of(name), stage="essay", task_id=name.split("/", maxsplit=1)[0], run_id="soak", attempt=name
+            )
 
 
 ROLES: tuple[Callable[[Path, Diary, random.Random, str | None], None], ...] = (

@@ -44,5 +44,5 @@ def test_a_hundred_power_cuts_lose_nothing(scratch: Path) -> None:
 
 @pytest.mark.parametrize("mutant", ["no_file_fsync", "synchronous_normal"])
 def test_a_power_cut_turns_a_store_without_syncs_red(scratch: Path, mutant: str) -> None:
-    """The control. (Names need no sync of their own on ext4, whose journal is in order; the log of calls shows that one.)"""
+    """The control. Names need no sync of their own on ext4, whose journal is in order; the log of calls shows that one."""
     assert cuts(scratch, 6, mutant)[1] != []
