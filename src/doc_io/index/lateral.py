@@ -41,8 +41,5 @@ def latest_by_tasks(stage: str, choice: Choice) -> tuple[str, list[Any]]:
     candidates.append(f"(SELECT {_COLUMNS}, {len(choice.runs)} AS preference {of_task} {NEWEST_FIRST} LIMIT 1)")
     values += [stage, *chosen]
     wanted = " UNION ALL ".join(candidates)
-    return (
-        f"SELECT {_FOUND} FROM {_WANTED} CROSS JOIN LATERAL"
-        f" (SELECT {_COLUMNS} FROM ({wanted}) AS candidates ORDER BY preference LIMIT 1) AS found ORDER BY wanted.position",
-        values,
-    )
+    newest = f"SELECT {_COLUMNS} FROM ({wanted}) AS candidates ORDER BY preference LIMIT 1"
+    return f"SELECT {_FOUND} FROM {_WANTED} CROSS JOIN LATERAL ({newest}) AS found ORDER BY wanted.position", values

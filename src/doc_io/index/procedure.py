@@ -31,9 +31,9 @@ BEGIN
         END IF;
     END IF;
 END $$
-"""  # noqa: S608 - names of columns, no values
+"""
 """Makes the function. ``inserted`` is the new seq; where it is NULL the place or the doc_id was another's, and ``newest``
 and ``prev`` say what the place is now."""
 
-CALL = f"SELECT * FROM doc_io_insert(ROW(0, {', '.join(['%s'] * len(INSERTED))})::documents, %s, %s, %s::text[], %s::text[])"  # noqa: S608 - as above
+CALL = f"SELECT * FROM doc_io_insert(ROW(0, {', '.join(['%s'] * len(INSERTED))})::documents, %s, %s, %s::text[], %s::text[])"
 """Calls it: the values of `queries.values_of`, the two locks, the parents and the names of the inputs."""
