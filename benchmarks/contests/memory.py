@@ -7,9 +7,9 @@ import tracemalloc
 from collections import deque
 from collections.abc import Iterator
 
-from benchmarks.floors import seed
 from benchmarks.ground import Setting
 from benchmarks.measure import Contest, Lane, Timed
+from benchmarks.seeded import seeded_store
 from doc_io import DocumentStore
 
 
@@ -22,10 +22,7 @@ def contests(setting: Setting) -> Iterator[Contest]:
     peaks: dict[str, float] = {}
     lanes: list[Lane] = []
     for size in (small, large):
-        database = folder / f"docs-{size}.sqlite"
-        store = DocumentStore(folder / f"docs-{size}", database)
-        store.history("essay", "none")  # makes the schema
-        seed(database, size)
+        store, _ = seeded_store(folder, size)
         stores.append(store)
         lanes.append(Lane(f"scan of {size:,} rows, each", _scan(store, size, peaks), lanes[0].name if lanes else None))
     yield Contest("memory of a scan", lanes, 1 if setting.short else 3, lambda: peaks)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator
 
-from benchmarks.floors import COLUMNS, seed
+from benchmarks.floors import COLUMNS
 from benchmarks.ground import Setting
 from benchmarks.measure import Contest, Lane, Timed, timed
+from benchmarks.seeded import seeded_store
 from doc_io import DocumentStore
 
 _ALL = ", ".join(["seq", *COLUMNS])
@@ -27,10 +28,7 @@ def contests(setting: Setting) -> Iterator[Contest]:
     totals: list[Lane] = []
     open_: list[DocumentStore | sqlite3.Connection] = []
     for size in (one for one in setting.sizes if one):
-        database = folder / f"docs-{size}.sqlite"
-        store = DocumentStore(folder / f"docs-{size}", database)
-        store.history("essay", "none")  # makes the schema
-        seed(database, size)
+        store, database = seeded_store(folder, size)
         connection = sqlite3.connect(database)
         open_ += [store, connection]
         bare = f"bare query at {size:,} rows"
