@@ -107,6 +107,10 @@ class IndexVersionError(IndexAccessError):
     """The index {index} has schema {found}, and this doc_io knows up to {known}. It was not touched. Upgrade doc_io."""
 
 
+class IndexOnNetworkError(IndexAccessError):
+    """The index {index} lies on {disk}, where SQLite may lose or damage it. It was not touched. Put `db_path` on a local disk or give a `db_url`; set `db_on_network` if only one process uses it."""
+
+
 class CommitUnknownError(IndexAccessError):
     """The connection to the index {index} ended while document {doc_id} was being committed, so it may be there or not. Nothing was deleted. Save the same attempt again: it becomes one document either way."""
 

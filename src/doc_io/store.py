@@ -5,8 +5,10 @@ Order of a write: the files, durable; then the row, committed. A row never point
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +32,8 @@ if TYPE_CHECKING:
     from typing_extensions import Self
     from upath import UPath
 
+_log = logging.getLogger("doc_io")
+
 
 class DocumentStore:
     """Documents under one docs root, indexed in one database; a context manager.
@@ -42,6 +46,8 @@ class DocumentStore:
             root, ``data/db/documents.sqlite`` for a remote one.
         db_url: A database URL instead; wins over ``db_path``. Default: none.
         storage_options: Handed to fsspec. Default: none.
+        db_on_network: Whether the SQLite file may lie on NFS, SMB or FUSE, used by one process alone. Default: it is
+            refused.
 
     Raises:
         ConfigurationError: The root or the URL cannot be used.
@@ -54,9 +60,12 @@ class DocumentStore:
         *,
         db_url: str | None = None,
         storage_options: Mapping[str, Any] | None = None,
+        db_on_network: bool = False,
     ) -> None:
         self.storage: Storage = open_storage(docs_root, storage_options)
-        self.index: Index = open_index(db_path or _beside(self.storage), db_url)
+        self.index: Index = open_index(db_path or _beside(self.storage), db_url, on_network=db_on_network)
+        if db_url is None and "://" in self.docs_root:
+            _say_that_the_index_is_local(self.docs_root, self.index.name)
 
     @property
     def docs_root(self) -> str:
@@ -317,6 +326,17 @@ class DocumentStore:
 
     def __repr__(self) -> str:
         return f"DocumentStore({self.docs_root!r}, index={self.index.name!r})"
+
+
+@cache
+def _say_that_the_index_is_local(docs_root: str, index: str) -> None:
+    """Once in a process: documents that other machines can read have an index that they cannot."""
+    _log.warning(
+        "The documents are in %s, but their index %s is on this machine only. Where several machines write, give db_url"
+        " a PostgreSQL database.",
+        docs_root,
+        index,
+    )
 
 
 def _beside(storage: Storage) -> Path:

@@ -141,7 +141,7 @@ class IndexContract:
 
     def test_of_the_same_time_the_later_insert_is_the_latest(self, index: Index) -> None:
         """``seq`` breaks the tie, as of two keys of one task that a rebuild inserts."""
-        same = {"created_at": "2026-01-01T00:00:00.000000Z"}
+        same: dict[str, Any] = {"created_at": "2026-01-01T00:00:00.000000Z"}
         rows = [make_row(attempt=str(n), logical_key_id=f"{n}" * 16, **same) for n in range(3)]
         index.insert_many((row, ()) for row in rows)
 

@@ -128,7 +128,7 @@ def test_a_server_that_is_gone_is_one_error_after_a_while(monkeypatch: pytest.Mo
         row = add(index, "a")
 
     start = time.monotonic()
-    with pytest.raises(IndexAccessError, match="127.0.0.1.*refused"):
+    with pytest.raises(IndexAccessError, match=r"127.0.0.1.*refused"):
         index.get(row.doc_id)
     assert 1 < time.monotonic() - start < 10
     index.close()
@@ -136,7 +136,7 @@ def test_a_server_that_is_gone_is_one_error_after_a_while(monkeypatch: pytest.Mo
 
 @pytest.mark.parametrize("server_gets_it", [True, False], ids=["after the server got it", "before"])
 def test_a_commit_cut_off_once_is_found_out(
-    cutter: Cutter, url: str, postgres_server: Postgres, server_gets_it: bool
+    cutter: Cutter, url: str, postgres_server: Postgres, *, server_gets_it: bool
 ) -> None:
     """Sent again it is one row, whether the first COMMIT arrived or not."""
     index = by_way_of(cutter, url, postgres_server)
@@ -157,7 +157,7 @@ def test_a_commit_cut_off_once_is_found_out(
 
 @pytest.mark.parametrize("server_gets_it", [True, False], ids=["after the server got it", "before"])
 def test_a_commit_whose_outcome_stays_unknown_says_so_and_a_retry_converges(
-    cutter: Cutter, url: str, postgres_server: Postgres, server_gets_it: bool
+    cutter: Cutter, url: str, postgres_server: Postgres, *, server_gets_it: bool
 ) -> None:
     """The error names the document and no secret; saving again gives one row."""
     index = by_way_of(cutter, url, postgres_server)
@@ -242,6 +242,7 @@ def test_closing_leaves_no_connection(index: Index, url: str) -> None:
 
     with psycopg.connect(url) as connection:
         count = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        left = None
         for _ in range(100):
             (left,) = connection.execute(count).fetchone() or (None,)
             if not left:

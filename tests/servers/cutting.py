@@ -66,4 +66,3 @@ def _cut(server: socket.socket, data: bytes, *, server_gets_it: bool) -> None:
         server.settimeout(10)
         with suppress(OSError):
             server.recv(65536)  # its answer: it has acted
-

@@ -78,7 +78,7 @@ def postgres(settings: dict[str, str] | None = None) -> Iterator[Postgres]:
         port = free_port()
         chosen = {"listen_addresses": "127.0.0.1", "unix_socket_directories": "", "fsync": "off", **(settings or {})}
         options = [part for name, value in chosen.items() for part in ("-c", f"{name}={value}")]
-        command = (_program("postgres"), "-D", data, "-p", str(port), *options)
+        command: tuple[str | Path, ...] = (_program("postgres"), "-D", data, "-p", str(port), *options)
         # SIGINT is its fast shutdown: open connections are ended, nothing has to be recovered (postgresql.org, "Shutting
         # Down the Server").
         with running(command, port=port, log=folder / "log", env=env, user=user, stop_with=signal.SIGINT) as pid:

@@ -30,7 +30,7 @@ class SFTP:
 
 
 class _Server(asyncssh.SSHServer):
-    def begin_auth(self, username: str) -> bool:
+    def begin_auth(self, username: str) -> bool:  # noqa: ARG002 - as asyncssh calls it
         return True
 
     def password_auth_supported(self) -> bool:

@@ -104,11 +104,16 @@ def test_what_a_dead_writer_left_is_finished_by_the_same_attempt(
 
 
 @pytest.mark.parametrize("kind", ["s3", "careless s3", "gcs", "sftp"])
-def test_a_committed_document_never_changes(
+def test_a_committed_document_never_changes(  # noqa: PLR0917 - each of the servers
     kind: str, s3_server: S3, careless_s3_server: S3, gcs_server: GCS, sftp_server: SFTP, tmp_path: Any
 ) -> None:
     """Other content under the same attempt is refused, also where the store would take it."""
-    servers = {"s3": s3_server, "careless s3": careless_s3_server, "gcs": gcs_server, "sftp": sftp_server}
+    servers: dict[str, S3 | GCS | SFTP] = {
+        "s3": s3_server,
+        "careless s3": careless_s3_server,
+        "gcs": gcs_server,
+        "sftp": sftp_server,
+    }
     server = servers[kind]
     root = f"{server.root}/{secrets.token_hex(4)}"
     with DocumentStore(root, tmp_path / "db.sqlite", storage_options=server.storage_options) as store:
@@ -123,7 +128,7 @@ def test_a_committed_document_never_changes(
 
 def test_wrong_credentials_are_one_error_without_them(s3_server: S3) -> None:
     """It names the root and what the server said, at once."""
-    secret = "a-wrong-secret-key"
+    secret = "a-wrong-secret-key"  # noqa: S105 - a wrong one
     storage = open_storage(s3_server.root, s3_server.storage_options | {"secret": secret})
 
     with pytest.raises(StorageError, match="s3://documents could not write a/b/c: PermissionError") as refused:
@@ -137,10 +142,10 @@ def test_a_missing_bucket_is_one_error(s3_server: S3) -> None:
     storage = open_storage("s3://no-such-bucket/docs", s3_server.storage_options)
 
     with pytest.raises(
-        StorageError, match="s3://no-such-bucket/docs could not write.*bucket does not exist"
+        StorageError, match=r"s3://no-such-bucket/docs could not write.*bucket does not exist"
     ) as refused:
         storage.create("a/b/c", {"metadata.json": b"{}"})
-    with pytest.raises(StorageError, match="could not read a/b/c/raw.txt.*bucket does not exist"):
+    with pytest.raises(StorageError, match=r"could not read a/b/c/raw.txt.*bucket does not exist"):
         storage.read("a/b/c/raw.txt")
 
     _holds_nothing_of(refused.value, s3_server.secret)
@@ -161,7 +166,7 @@ def test_no_route_to_the_server_is_one_error_soon(s3_server: S3) -> None:
 
 def test_a_wrong_password_of_sftp_is_one_error_without_it(sftp_server: SFTP) -> None:
     """The client's own error holds all options; ours none."""
-    secret = "a-wrong-password"
+    secret = "a-wrong-password"  # noqa: S105 - a wrong one
     storage = open_storage(sftp_server.root, sftp_server.storage_options | {"password": secret})
 
     with pytest.raises(StorageError, match="could not open") as refused:
@@ -213,3 +218,15 @@ def _holds_nothing_of(error: BaseException, *secret_texts: str) -> None:
     assert error.__suppress_context__
     for secret in secret_texts:
         assert secret not in f"{error!s} {error!r} {vars(error)!r}"
+
+
+def test_an_index_of_one_machine_is_told_once(s3_server: S3, tmp_path: Any, caplog: pytest.LogCaptureFixture) -> None:
+    """A remote root with a SQLite file works, and says that others cannot see that file."""
+    root = f"{s3_server.root}/{secrets.token_hex(4)}"
+    for _ in range(3):
+        with DocumentStore(root, tmp_path / "db.sqlite", storage_options=s3_server.storage_options):
+            pass
+
+    (told,) = (record.getMessage() for record in caplog.records if root in record.getMessage())
+    assert "on this machine only" in told
+    assert s3_server.secret not in told

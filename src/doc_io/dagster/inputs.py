@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from dagster._core.execution.plan.inputs import FromMultipleSources
 from upath import UPath
 
 from doc_io.dagster.identity import own_task_of, stage_of
@@ -185,6 +186,8 @@ def _shape(context: InputContext, *, several: bool) -> tuple[str, Any]:
     arguments = typing.get_args(annotation)
     if origin in (dict, collections.abc.Mapping):
         return "dict", arguments[1] if arguments else Any
+    if origin in (list, collections.abc.Sequence) and _is_fanned_in(context):
+        return "one", arguments[0] if arguments else Any
     if origin in (list, collections.abc.Sequence):
         return "list", arguments[0] if arguments else Any
     if origin in (collections.abc.Iterator, collections.abc.Iterable):
@@ -196,6 +199,14 @@ def _shape(context: InputContext, *, several: bool) -> tuple[str, Any]:
             todo="Annotate it as a dict, a list or an Iterator.",
         )
     return "dict" if several else "one", annotation
+
+
+def _is_fanned_in(context: InputContext) -> bool:
+    """Whether Dagster asks for one of several outputs, and makes the annotated list of them itself."""
+    step = context._step_context
+    if step is None or not context.has_asset_key:
+        return not context.has_asset_key
+    return isinstance(step.step.step_input_named(context.name).source, FromMultipleSources)
 
 
 def _without_none(annotation: Any) -> Any:

@@ -25,6 +25,11 @@ class StoreSettings(ConfigurableResource[Any]):
         default=None,
         description="A PostgreSQL URL for the index instead of SQLite: postgresql://user@host/db. Give the password by"
         " EnvVar or by libpq's own means.",
+        repr=False,
+    )
+    db_on_network: bool = Field(
+        default=False,
+        description="Allow db_path on NFS, SMB or FUSE, where SQLite is safe for one process at most.",
     )
     storage_options: dict[str, Any] = Field(
         default={},
@@ -47,7 +52,11 @@ class StoreSettings(ConfigurableResource[Any]):
         """
         if self._store is None:
             self._store = DocumentStore(
-                self.docs_root, self.db_path, db_url=self.db_url, storage_options=self.storage_options
+                self.docs_root,
+                self.db_path,
+                db_url=self.db_url,
+                storage_options=self.storage_options,
+                db_on_network=self.db_on_network,
             )
         return self._store
 

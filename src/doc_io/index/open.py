@@ -15,12 +15,13 @@ if TYPE_CHECKING:
 _POSTGRES = re.compile(r"postgres(ql)?(\+\w+)?://")  # with the driver's name as SQLAlchemy writes it
 
 
-def open_index(db_path: str | os.PathLike[str], db_url: str | None = None) -> Index:
+def open_index(db_path: str | os.PathLike[str], db_url: str | None = None, *, on_network: bool = False) -> Index:
     """The index of a store; nothing is read or made before it is used.
 
     Args:
         db_path: A SQLite file.
         db_url: A database URL; wins over ``db_path``. Default: none.
+        on_network: Whether a SQLite file may lie on a network disk. Default: it may not.
 
     Raises:
         ConfigurationError: No engine speaks that URL; or its driver is not installed. The message names its scheme, never the URL.
@@ -29,7 +30,7 @@ def open_index(db_path: str | os.PathLike[str], db_url: str | None = None) -> In
         return _by_url(db_url)
     from doc_io.index.sqlite import SqliteIndex  # noqa: PLC0415 - sqlite3 takes 38 ms to import
 
-    return SqliteIndex(os.path.expanduser(os.fspath(db_path)))
+    return SqliteIndex(os.path.expanduser(os.fspath(db_path)), on_network=on_network)
 
 
 def _by_url(db_url: str) -> Index:

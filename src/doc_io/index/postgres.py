@@ -44,7 +44,7 @@ def _sql(statement: str) -> str:
 _PLACE, _GET = _sql(queries.PLACE), _sql(queries.GET)
 _INSERT = f"{_sql(queries.INSERT)} ON CONFLICT (doc_id) DO NOTHING RETURNING seq"
 _INSERT_MISSING = (  # a list for each column: one statement for many rows
-    f"INSERT INTO documents ({', '.join(INSERTED)}) SELECT * FROM unnest("  # noqa: S608 - names of columns, no values
+    f"INSERT INTO documents ({', '.join(INSERTED)}) SELECT * FROM unnest("
     + ", ".join("%s::bigint[]" if column in INTEGERS else "%s::text[]" for column in INSERTED)
     + ") ON CONFLICT (doc_id) DO NOTHING RETURNING doc_id"
 )
@@ -71,7 +71,7 @@ class PostgresIndex(Index):
 
     def place(self, stage: str, task_id: str, logical_key_id: str) -> Place:
         found = self._ask(lambda connection: connection.execute(_PLACE, (stage, task_id, logical_key_id)).fetchone())
-        return Place(*found)
+        return Place(*(found or ()))
 
     def insert(self, row: Mapping[str, Any], parents: Iterable[Parent]) -> DocumentRow:
         return self.insert_all([(row, tuple(parents))])[0]

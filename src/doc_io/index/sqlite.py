@@ -12,10 +12,11 @@ from contextlib import contextmanager, suppress
 from typing import Any, TypeVar
 
 from doc_io.document import DocumentRow, Parent, Status
-from doc_io.errors import IndexAccessError, IndexBusyError, IndexFormatError, IndexVersionError
+from doc_io.errors import IndexAccessError, IndexBusyError, IndexFormatError, IndexOnNetworkError, IndexVersionError
 from doc_io.folders import make_durable_folder, sync_folder
 from doc_io.index import queries
 from doc_io.index.base import Choice, DocumentIndexedError, Index, Place, PlaceTakenError
+from doc_io.index.network import unsafe_disk
 from doc_io.index.schema import SCHEMA_VERSION, create_statements
 
 BUSY_SECONDS = 30
@@ -47,10 +48,12 @@ class SqliteIndex(Index):
 
     Args:
         path: The database file.
+        on_network: Whether it may lie on a network disk, where only one process may use it. Default: it is refused.
     """
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
+    def __init__(self, path: str | os.PathLike[str], *, on_network: bool = False) -> None:
         self.name = os.path.abspath(os.fspath(path))
+        self._on_network = on_network
         self._held = threading.local()
         self._open: weakref.WeakSet[_Held] = weakref.WeakSet()
         self._lock = threading.Lock()
@@ -166,6 +169,9 @@ class SqliteIndex(Index):
         return held.connection
 
     def _connect(self) -> sqlite3.Connection:
+        disk = None if self._on_network else unsafe_disk(self.name)
+        if disk is not None:
+            raise IndexOnNetworkError(index=self.name, disk=disk)
         try:
             make_durable_folder(os.path.dirname(self.name))
         except OSError as error:

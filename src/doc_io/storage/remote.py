@@ -127,7 +127,8 @@ class RemoteStorage(Storage):
     def upath(self, path: str) -> UPath:
         from upath import UPath  # noqa: PLC0415 - as slow to import as the file system itself
 
-        return UPath(f"{self.root}/{path}", **self._options)
+        opened: UPath = UPath(f"{self.root}/{path}", **self._options)
+        return opened
 
     def shown(self, path: str) -> str:
         return self.url(path)
@@ -217,7 +218,7 @@ class RemoteStorage(Storage):
             yield
         except (DocumentThereError, StorageError):
             raise
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - each client has errors of its own, and all of them may hold secrets
             if action == "read" and isinstance(error, FileNotFoundError) and not _says_that_the_bucket_is_not(error):
                 raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), self.url(path)) from None
             # ``from None``: the client's own message and its frames may hold the options, and Dagster shows causes.
