@@ -9,7 +9,10 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from doc_io.dagster.checks import build_document_checks
+    from doc_io.dagster.component import DocumentStoreComponent
     from doc_io.dagster.io_manager import DocDirIOManager
+    from doc_io.dagster.reports import documents_latest_report
     from doc_io.dagster.resource import DocumentsIndex
     from doc_io.document import Document, DocumentRow, DocumentsByPartition, Parent, Status, Usage
     from doc_io.draft import Origin
@@ -37,7 +40,10 @@ if TYPE_CHECKING:
     from doc_io.stored import StoredDocument
 
 _HOMES = {
+    "doc_io.dagster.checks": ("build_document_checks",),
+    "doc_io.dagster.component": ("DocumentStoreComponent",),
     "doc_io.dagster.io_manager": ("DocDirIOManager",),
+    "doc_io.dagster.reports": ("documents_latest_report",),
     "doc_io.dagster.resource": ("DocumentsIndex",),
     "doc_io.document": ("Document", "DocumentRow", "DocumentsByPartition", "Parent", "Status", "Usage"),
     "doc_io.draft": ("Origin",),
@@ -78,6 +84,7 @@ __all__ = [
     "DocumentNotFoundError",
     "DocumentRow",
     "DocumentStore",
+    "DocumentStoreComponent",
     "DocumentsByPartition",
     "DocumentsIndex",
     "IndexAccessError",
@@ -95,7 +102,9 @@ __all__ = [
     "UnknownStageError",
     "UnknownStatusError",
     "Usage",
+    "build_document_checks",
     "compute_logical_key_id",
+    "documents_latest_report",
     "new_doc_id",
     "register_parser",
 ]

@@ -108,6 +108,13 @@ class SqliteIndex(Index):
         found = self._ask(lambda connection: connection.execute(queries.PARENTS, (doc_id,)).fetchall())
         return [Parent(*values) for values in found]
 
+    def parents_of(self, doc_ids: Sequence[str]) -> dict[str, list[Parent]]:
+        statement, values = queries.parents_of(_WANTED), (json.dumps(list(doc_ids)),)
+        found: dict[str, list[Parent]] = {}
+        for doc_id, *parent in self._ask(lambda connection: connection.execute(statement, values).fetchall()):
+            found.setdefault(doc_id, []).append(Parent(*parent))
+        return found
+
     def children(self, doc_id: str) -> list[DocumentRow]:
         return self._all(queries.CHILDREN, (doc_id, doc_id))
 
