@@ -11,7 +11,14 @@ import pytest
 from tests.faults import replay
 from tests.faults.harness import Bench, bench
 
-WRITERS = ["save"]
+SLOW = [pytest.mark.slow, pytest.mark.timeout(1800)]
+
+WRITERS = [
+    "writers.save",
+    # A step costs a hundred times the write in it, and the calls below the root are the same ones.
+    pytest.param("dagster_writers.failed_generation", marks=SLOW),
+    pytest.param("dagster_writers.single_run", marks=SLOW),
+]
 
 
 def faults_of(judged: Iterable[tuple[str, list[str]]]) -> list[str]:
@@ -44,6 +51,7 @@ def test_a_disk_that_is_full_from_any_call_on_loses_nothing(writing: Bench) -> N
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 @pytest.mark.parametrize("lasting", [False, True], ids=["once", "from then on"])
 @pytest.mark.parametrize("error", [errno.EIO, errno.ENOSPC, errno.EDQUOT], ids=["EIO", "ENOSPC", "EDQUOT"])
 def test_any_error_of_any_call_loses_nothing(writing: Bench, error: int, lasting: bool) -> None:  # noqa: FBT001 - a parameter
