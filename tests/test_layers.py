@@ -18,7 +18,7 @@ LAYERS: list[set[str]] = [
     {"texts"},
     {"draft"},
     {"storage", "index"},
-    {"saving", "stored"},
+    {"saving", "stored", "tasks"},
     {"store"},
     {"upkeep", "legacy", "reports"},
     {"cli", "dagster"},
