@@ -18,10 +18,11 @@ LAYERS: list[set[str]] = [
     {"texts"},
     {"draft"},
     {"storage", "index"},
-    {"saving", "stored"},
+    {"read_through", "saving", "stored"},
     {"store"},
     {"upkeep", "legacy", "reports"},
     {"cli", "dagster"},
+    {"testing"},
 ]
 ONLY_IN = {
     "dagster": {"dagster"},
