@@ -18,7 +18,7 @@ LAYERS: list[set[str]] = [
     {"texts"},
     {"draft"},
     {"storage", "index"},
-    {"read_through", "saving", "stored"},
+    {"read_through", "saving", "stored", "tasks"},
     {"store"},
     {"upkeep", "legacy", "reports"},
     {"cli", "dagster"},

@@ -34,11 +34,13 @@ if TYPE_CHECKING:
         UnknownDocumentError,
         UnknownStageError,
         UnknownStatusError,
+        UnknownTaskError,
     )
     from doc_io.ids import compute_logical_key_id, new_doc_id
     from doc_io.parsers import register_parser
     from doc_io.store import DocumentStore
     from doc_io.stored import StoredDocument
+    from doc_io.tasks import Task, TaskTable
 
 _HOMES = {
     "doc_io.dagster.checks": ("build_document_checks",),
@@ -66,11 +68,13 @@ _HOMES = {
         "UnknownDocumentError",
         "UnknownStageError",
         "UnknownStatusError",
+        "UnknownTaskError",
     ),
     "doc_io.ids": ("compute_logical_key_id", "new_doc_id"),
     "doc_io.parsers": ("register_parser",),
     "doc_io.store": ("DocumentStore",),
     "doc_io.stored": ("StoredDocument",),
+    "doc_io.tasks": ("Task", "TaskTable"),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 
@@ -101,9 +105,12 @@ __all__ = [
     "Status",
     "StorageError",
     "StoredDocument",
+    "Task",
+    "TaskTable",
     "UnknownDocumentError",
     "UnknownStageError",
     "UnknownStatusError",
+    "UnknownTaskError",
     "Usage",
     "build_document_checks",
     "compute_logical_key_id",

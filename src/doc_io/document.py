@@ -82,7 +82,8 @@ class Document:
     """One text to store, and what is known of how it was made. An asset may return it instead of a plain ``str``.
 
     Args:
-        raw: The model's whole answer. ``None`` only where there is none: ``gen_error`` and ``skipped``.
+        raw: The model's whole answer. ``None`` only where there is none: ``gen_error`` and ``skipped``, or where nothing
+            but the ``parsed`` text was kept, as in files from before doc_io.
         parsed: The parsed or normalised text. Default: none, or what ``parser`` makes of ``raw``.
         prompt: The prompt that made it. Default: not known.
         status: How it ended, a `Status` or its name. Default: ``truncated`` where ``finish_reason`` says that the token
@@ -121,8 +122,10 @@ class Document:
     def __post_init__(self) -> None:
         status = self._checked_status()
         object.__setattr__(self, "status", status)  # from here on always a Status
-        if self.raw is None and status not in (Status.GEN_ERROR, Status.SKIPPED):
-            raise InvalidDocumentError(what="A document without text", reason="raw is None", todo=_NO_TEXT)
+        if self.raw is None and self.parsed is None and status not in (Status.GEN_ERROR, Status.SKIPPED):
+            raise InvalidDocumentError(
+                what="A document without text", reason="raw is None and so is parsed", todo=_NO_TEXT
+            )
         if status is Status.SKIPPED and (self.raw is not None or self.parsed is not None):
             raise InvalidDocumentError(
                 what="A skipped document with text", reason="skipped means that nothing was made", todo=_NO_TEXT

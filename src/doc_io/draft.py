@@ -41,6 +41,7 @@ class Origin:
         prompt_path: The file of another document that was its prompt. Default: its own prompt.txt, where it has one.
         parents: Every document it was made from; one alone is the primary one. Default: only
             ``Document.parent_doc_id``.
+        doc_id: Its id, where it follows from something else than key, run and attempt. Default: it does not.
     """
 
     stage: str
@@ -51,6 +52,7 @@ class Origin:
     experiment_id: str | None = None
     prompt_path: str | None = None
     parents: tuple[Parent, ...] = ()
+    doc_id: str | None = None
 
 
 @dataclass(frozen=True)
@@ -122,7 +124,7 @@ def make_draft(document: Document, origin: Origin) -> Draft:
                 what=f"A document with {name} {value!r}", reason=reason, todo="Give another name."
             )
     key = logical_key_id(document, origin.stage, origin.task_id)
-    doc_id = new_doc_id(key, origin.run_id or "", origin.attempt)
+    doc_id = origin.doc_id or new_doc_id(key, origin.run_id or "", origin.attempt)
     folder = doc_dir(origin.stage, key, doc_id)
     contents, extras = _contents(document)
     files = {path: file_entry(data) for path, data in contents.items()}
@@ -163,13 +165,18 @@ def next_created_at(newest: str | None) -> str:
     Returns:
         ISO 8601, UTC, with microseconds: text that sorts by time.
     """
-    now = _text(datetime.now(timezone.utc))
-    if newest is None or newest < now:
-        return now
-    return _text(datetime.fromisoformat(newest.removesuffix("Z") + "+00:00") + timedelta(microseconds=1))
+    return later_created_at(time_text(datetime.now(timezone.utc)), newest)
 
 
-def _text(time: datetime) -> str:
+def later_created_at(time: str, newest: str | None) -> str:
+    """A time, or one microsecond after the newest where that is not earlier; both in the form of ``created_at``."""
+    if newest is None or newest < time:
+        return time
+    return time_text(datetime.fromisoformat(newest.removesuffix("Z") + "+00:00") + timedelta(microseconds=1))
+
+
+def time_text(time: datetime) -> str:
+    """A time in UTC in the form of ``created_at``."""
     return time.replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
 
 

@@ -59,6 +59,12 @@ class DocumentNotFoundError(DocIOError, FileNotFoundError):
     exit_code = 4
 
 
+class UnknownTaskError(DocIOError, LookupError):
+    """Task {task} is not in the task table {table} (column {column}, {lines} tasks). Add a line for it, or correct the partition key."""
+
+    exit_code = 4
+
+
 class UnknownDocumentError(DocIOError, FileNotFoundError):
     """There is no document {doc_id} in the index of {docs_root}. Look for it with `doc-io ls`, or rebuild the index with `doc-io reindex`."""
 

@@ -25,6 +25,7 @@ _ID = re.compile(rf"[0-9a-z]{{{ID_LENGTH}}}")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _PLAIN = re.compile(r"[A-Za-z0-9_-](?:[A-Za-z0-9_.-]*[A-Za-z0-9_-])?")
 _UNSAFE = re.compile(rb"[^A-Za-z0-9_.-]")
+_UNSAFE_STEM = re.compile(r'[/\\%~:*?"<>|#]')
 _LONGEST_SEGMENT = 200  # bytes; a local name holds 255, and room is left for what a storage adds to a temporary name
 _KEPT_OF_LONG = 160
 
@@ -113,6 +114,23 @@ def path_segment(name: str) -> str:
     if len(encoded) <= _LONGEST_SEGMENT:
         return encoded
     return f"{encoded[:_KEPT_OF_LONG]}~{hashlib.sha256(data).hexdigest()[:39]}"
+
+
+def file_stem(name: str) -> str:
+    """The start of a file name in the legacy layout: the name itself where every storage can hold it.
+
+    People find their files by it, so spaces and letters of any script stay. What could leave the folder, hide, act on
+    a terminal, or be taken for an encoded name becomes a `path_segment`; those hold a ``%`` or ``~``, these never.
+
+    Args:
+        name: Any string.
+
+    Returns:
+        1 to 200 bytes of UTF-8 without a separator; two strings never share one.
+    """
+    # A lone surrogate is not printable, so what is can be encoded.
+    readable = name.isprintable() and name[:1] not in ("", ".") and not _UNSAFE_STEM.search(name)
+    return name if readable and len(name.encode()) <= _LONGEST_SEGMENT else path_segment(name)
 
 
 def doc_dir(stage: str, logical_key_id: str, doc_id: str) -> str:

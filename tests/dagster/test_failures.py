@@ -104,7 +104,11 @@ def test_a_retry_policy_may_try_again_and_every_attempt_is_kept(house: House) ->
 
     assert house.run([draft]).success
     history = house.store.history("draft", "draft")
-    assert [(row.status, house.store.read(row)) for row in history] == [("ok", "3"), ("truncated", "2"), ("truncated", "1")]
+    assert [(row.status, house.store.read(row)) for row in history] == [
+        ("ok", "3"),
+        ("truncated", "2"),
+        ("truncated", "1"),
+    ]
     assert len({row.doc_id for row in history}) == 3
 
 

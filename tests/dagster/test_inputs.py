@@ -48,7 +48,9 @@ def test_a_str_gets_the_text(house: House, annotation: Any) -> None:
     assert read_by(house, annotation) == "parsed"
 
 
-@pytest.mark.parametrize(("which", "text"), [("raw", "raw"), ("parsed", "parsed"), ("prompt", "prompt"), ("text", "parsed")])
+@pytest.mark.parametrize(
+    ("which", "text"), [("raw", "raw"), ("parsed", "parsed"), ("prompt", "prompt"), ("text", "parsed")]
+)
 def test_the_inputs_metadata_chooses_the_text(house: House, which: str, text: str) -> None:
     """doc_io/read."""
     one(house)

@@ -52,11 +52,15 @@ def test_a_preview_is_capped_and_can_be_turned_off(house: House) -> None:
     def draft() -> str:
         return "x" * 10_000
 
-    assert materializations(house.run([draft], manager={"preview_chars": 5}))["draft"]["preview"] == "```text\nxxxxx…\n```"
+    assert (
+        materializations(house.run([draft], manager={"preview_chars": 5}))["draft"]["preview"] == "```text\nxxxxx…\n```"
+    )
     assert "preview" not in materializations(house.run([draft], manager={"preview_chars": 0}))["draft"]
 
 
-@pytest.mark.parametrize("text", ["```\n<script>alert(1)</script>\n![x](http://x)", "````\n# no heading", "\x1b[2J\u202e"])
+@pytest.mark.parametrize(
+    "text", ["```\n<script>alert(1)</script>\n![x](http://x)", "````\n# no heading", "\x1b[2J\u202e"]
+)
 def test_a_preview_shows_hostile_text_and_lets_none_of_it_act(house: House, text: str) -> None:
     """A page renders it as Markdown."""
 
@@ -115,11 +119,15 @@ def test_a_run_over_many_partitions_writes_them_all(house: House) -> None:
     def draft(context: dg.AssetExecutionContext) -> DocumentsByPartition:
         return DocumentsByPartition({key: f"of {key}" for key in reversed(context.partition_keys)})
 
-    result = house.run([draft], tags={"dagster/asset_partition_range_start": "a", "dagster/asset_partition_range_end": "c"})
+    result = house.run(
+        [draft], tags={"dagster/asset_partition_range_start": "a", "dagster/asset_partition_range_end": "c"}
+    )
     made = materializations(result)
 
     assert result.success
-    assert {name: house.store.read(row) for name in "abc" if (row := house.store.get(made[f"draft|{name}"]["doc_id"]))} == {
+    assert {
+        name: house.store.read(row) for name in "abc" if (row := house.store.get(made[f"draft|{name}"]["doc_id"]))
+    } == {
         "a": "of a",
         "b": "of b",
         "c": "of c",
@@ -133,7 +141,9 @@ def test_the_bad_ones_of_many_partitions_are_all_written_and_then_the_step_fails
     def draft() -> dict[str, Any]:
         return {"a": "good", "b": Document("half", finish_reason="length"), "c": Document("bad", status="parse_error")}
 
-    result = house.run([draft], tags={"dagster/asset_partition_range_start": "a", "dagster/asset_partition_range_end": "c"})
+    result = house.run(
+        [draft], tags={"dagster/asset_partition_range_start": "a", "dagster/asset_partition_range_end": "c"}
+    )
     listed = failure(result, "draft").user_failure_data
 
     assert [house.store.history("draft", key)[0].status for key in "abc"] == ["ok", "truncated", "parse_error"]
@@ -142,7 +152,11 @@ def test_the_bad_ones_of_many_partitions_are_all_written_and_then_the_step_fails
 
 @pytest.mark.parametrize(
     ("value", "says"),
-    [({"a": "x", "b": "y"}, "missing partitions: 'c'"), ({"a": "", "b": "", "c": "", "d": ""}, "not of this run: 'd'"), ("x", "it is str")],
+    [
+        ({"a": "x", "b": "y"}, "missing partitions: 'c'"),
+        ({"a": "", "b": "", "c": "", "d": ""}, "not of this run: 'd'"),
+        ("x", "it is str"),
+    ],
 )
 def test_wrong_partitions_are_named_and_nothing_is_written(house: House, value: Any, says: str) -> None:
     """Keys are compared before any text is written."""
@@ -151,7 +165,9 @@ def test_wrong_partitions_are_named_and_nothing_is_written(house: House, value: 
     def draft() -> Any:
         return value
 
-    result = house.run([draft], tags={"dagster/asset_partition_range_start": "a", "dagster/asset_partition_range_end": "c"})
+    result = house.run(
+        [draft], tags={"dagster/asset_partition_range_start": "a", "dagster/asset_partition_range_end": "c"}
+    )
 
     assert says in reason(result, "draft")
     assert not (house.root / "docs").exists()
@@ -301,7 +317,9 @@ def test_run_and_experiment_are_kept(house: House) -> None:
 
 
 @pytest.mark.parametrize("value", [None, b"bytes", {"a": "b"}, 7, ["x"]])
-def test_a_value_that_is_no_text_is_an_error_that_says_what_to_do_and_nothing_is_written(house: House, value: Any) -> None:
+def test_a_value_that_is_no_text_is_an_error_that_says_what_to_do_and_nothing_is_written(
+    house: House, value: Any
+) -> None:
     """It names the asset, and no retry pays for the same mistake again."""
 
     @dg.asset(retry_policy=dg.RetryPolicy(max_retries=2))

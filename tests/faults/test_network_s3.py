@@ -72,7 +72,9 @@ def save_in_bad_weather(folder: Path, server: S3, *, faults: int, one_in: int, s
                 text = f"text {number}\n" * (number % 300 + 1)
                 for _ in range(20):
                     try:
-                        row = store.save(Document(text, prompt="p"), stage="essay", task_id=str(number % 5), attempt=str(number))
+                        row = store.save(
+                            Document(text, prompt="p"), stage="essay", task_id=str(number % 5), attempt=str(number)
+                        )
                         assert store.read(row) == text
                     except DocIOError:
                         continue

@@ -220,6 +220,17 @@ class StorageContract:
         for name in ("secret", "password", "connection_string"):
             assert str(options.get(name, "absent")) not in shown
 
+    def test_a_file_of_its_own_is_added_once_and_listed(self, storage: Storage) -> None:
+        """A name that is taken keeps what it holds; a folder that is not there has no names."""
+        storage.add("a folder/b.txt", b"b")
+        storage.add("a folder/a.txt", b"a")
+        with pytest.raises(DocumentThereError):
+            storage.add("a folder/a.txt", b"other")
+
+        assert storage.names("a folder") == ["a.txt", "b.txt"]
+        assert storage.read("a folder/a.txt") == b"a"
+        assert storage.names("nothing") == []
+
 
 def _use_in_child(storage: Storage, answers: Any) -> None:
     answers.put(storage.read("draft/key/doc/raw.txt"))

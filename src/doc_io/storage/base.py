@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -24,6 +25,25 @@ class Capabilities:
     atomic_create: bool
     atomic_document: bool
     durable: bool
+
+
+class LocalBytes(bytes):
+    """The content of a file of this machine that a local storage may hard-link instead of writing it once more.
+
+    Attributes:
+        path: The file.
+        stat: What it was when it was read; another file, or one that was written since, is not linked.
+    """
+
+    path: str
+    stat: os.stat_result
+
+    @classmethod
+    def of(cls, data: bytes, path: str, stat: os.stat_result) -> LocalBytes:
+        """These bytes, read from that file."""
+        linked = cls(data)
+        linked.path, linked.stat = path, stat
+        return linked
 
 
 class DocumentThereError(FileExistsError):
@@ -97,6 +117,20 @@ class Storage(ABC):
     @abstractmethod
     def read_many(self, paths: Iterable[str]) -> Iterator[bytes | OSError]:
         """The contents of many files in the order asked for; the error in the place of one that cannot be read."""
+
+    @abstractmethod
+    def names(self, folder: str) -> list[str]:
+        """The names of the files that lie right in a folder, sorted; none where there is no such folder."""
+
+    def add(self, path: str, data: bytes) -> None:
+        """Write a new file that is no part of a document, at one instant and durable; its folder too where it is missing.
+
+        Raises:
+            DocumentThereError: There is one already; it was not changed.
+            StorageError: It could not be written.
+        """
+        folder, _, name = path.rpartition("/")
+        self.create(folder, {name: data})  # of objects, a folder is no more than the start of their names
 
     @abstractmethod
     def upath(self, path: str) -> UPath:

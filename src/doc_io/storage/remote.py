@@ -124,6 +124,23 @@ class RemoteStorage(Storage):
             else:
                 yield data
 
+    def names(self, folder: str) -> list[str]:
+        with self._told("list", folder):
+            filesystem, base = self._filesystem()
+            try:
+                entries = filesystem.ls(f"{base}/{folder}", detail=True)
+            except FileNotFoundError:
+                return []
+        names = (entry["name"].rpartition("/")[2] for entry in entries if entry["type"] == "file")
+        return sorted(name for name in names if name and not name.startswith(TEMPORARY_PREFIX))
+
+    def add(self, path: str, data: bytes) -> None:
+        folder, _, name = path.rpartition("/")
+        # Asked first: a store that ignores If-None-Match says nothing of what it overwrites.
+        if self._with_a_record({folder: {name: data}}):
+            raise DocumentThereError(errno.EEXIST, "a file lies there already", path)
+        super().add(path, data)
+
     def upath(self, path: str) -> UPath:
         from upath import UPath  # noqa: PLC0415 - as slow to import as the file system itself
 

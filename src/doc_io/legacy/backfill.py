@@ -1,0 +1,125 @@
+"""Old files in: one document for each version, filed once however often it is run, and no file of the legacy tree changed.
+
+A document's id follows from the files it was made of. So a run that was interrupted, or is run again another day, meets
+its own documents and goes on after them.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Collection, Iterator, Mapping
+from datetime import datetime, timezone
+from pathlib import Path
+
+from doc_io.errors import ConfigurationError
+from doc_io.legacy.filing import Filing
+from doc_io.legacy.layout import Layout, StageLayout, read_layout
+from doc_io.legacy.reading import Old, read_task
+from doc_io.legacy.report import BackfillReport, BadFile, StageReport, write_bad_files
+from doc_io.legacy.scan import TaskFiles, scan
+from doc_io.store import DocumentStore
+from doc_io.tasks import Task
+
+Progress = Callable[[int, int], None]
+"""Told after each step: files done, files in all."""
+
+_AT_ONCE = 64
+"""Documents that are made durable side by side and committed together."""
+
+
+def backfill(
+    store: DocumentStore,
+    data_root: str | os.PathLike[str] = "data",
+    *,
+    layout: Layout | None = None,
+    stages: Collection[str] = (),
+    run_id: str | None = None,
+    link: bool = False,
+    dry_run: bool = False,
+    bad_files: str | os.PathLike[str] | None = None,
+    progress: Progress | None = None,
+) -> BackfillReport:
+    """File every versioned text file under a data root as a document.
+
+    Args:
+        store: Where to.
+        data_root: The folder that holds the legacy tree; a local one.
+        layout: Where its files lie. Default: as in ``generation.toml``.
+        stages: Only these stages. Default: all of the layout.
+        run_id: The run that the documents belong to. Default: ``backfill-YYYYMMDD``.
+        link: Whether texts may be hard links to the legacy files, where the docs root is on the same file system. Then
+            nothing may write into these files any more.
+        dry_run: Whether to look and count only.
+        bad_files: Where the CSV of what was not taken in goes. Default: ``bad_files.csv`` in the data root.
+        progress: Told how far it is. Default: nobody is.
+
+    Returns:
+        The counts, and what was not taken in.
+
+    Raises:
+        ConfigurationError: There is no such data root or stage, or a table of tasks cannot be used; nothing was written.
+        StorageError: The docs root failed. What was filed stays; run it again.
+        IndexAccessError: The index failed. Likewise.
+    """
+    root = Path(data_root)
+    layout = layout or read_layout()
+    report = BackfillReport(run_id or f"backfill-{datetime.now(timezone.utc):%Y%m%d}", dry_run)
+    scans = []
+    for stage in _wanted(root, layout, stages):
+        tasks = layout.tasks(stage, root)
+        found, odd = scan(root, stage, tasks or ())
+        counts = StageReport(stage.stage, table=tasks is not None, bad=sum(not each.filed for each in odd))
+        counts.files = counts.bad + sum(len(each.raw) + len(each.parsed) + len(each.prompts) for each in found.values())
+        report.bad_files += odd
+        report.stages.append(counts)
+        scans.append((tasks, found))
+    total = sum(counts.files for counts in report.stages)
+    filing = Filing(store, report, link=link)
+    for (tasks, found), counts in zip(scans, report.stages, strict=True):
+        for olds in _batches(root, found, report, counts):
+            filing.file(olds, tasks, counts)
+            if progress is not None:
+                progress(sum(each.done for each in report.stages), total)
+        report.bad_files += _without_files(counts.stage, tasks or {}, found)
+    if not dry_run:
+        report.bad_files_path = Path(bad_files or root / "bad_files.csv")
+        write_bad_files(report.bad_files_path, report.bad_files)
+    return report
+
+
+def _wanted(root: Path, layout: Layout, stages: Collection[str]) -> list[StageLayout]:
+    if not root.is_dir():
+        raise ConfigurationError(
+            setting=f"The data root {root}", reason="there is no such folder", todo="Name the folder of the old files."
+        )
+    known = [stage.stage for stage in layout.stages]
+    for stage in stages:
+        if stage not in known:
+            raise ConfigurationError(
+                setting=f"Stage {stage}",
+                reason="the layout does not name it",
+                todo=f"Its stages are {', '.join(known)}.",
+            )
+    return [stage for stage in layout.stages if not stages or stage.stage in stages]
+
+
+def _batches(
+    root: Path, found: Mapping[str, TaskFiles], report: BackfillReport, counts: StageReport
+) -> Iterator[list[Old]]:
+    """The documents of a stage, some at a time, no task in two batches."""
+    batch: list[Old] = []
+    for task_id, files in found.items():
+        olds, bad = read_task(root, counts.stage, task_id, files)
+        report.bad_files += bad
+        counts.bad += len(bad)
+        batch += olds
+        if len(batch) >= _AT_ONCE:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
+
+
+def _without_files(stage: str, tasks: Mapping[str, Task], found: Mapping[str, TaskFiles]) -> Iterator[BadFile]:
+    for task_id in sorted(set(tasks) - set(found)):
+        yield BadFile(stage, task_id, "", filed=False, reason="the table has a line for it, and there is no file")
