@@ -80,7 +80,7 @@ def _wanted(context: InputContext) -> Wanted:
     metadata = context.definition_metadata or {}
     label = _label(context)
     tasks = _tasks(context, label)
-    shape, element = _shape(context, several=len(tasks) != 1)
+    shape, element = _shape(context, several=len(tasks) > 1)
     which = str(metadata.get("doc_io/read", "text"))
     if which not in _WHICH:
         raise ConfigurationError(
@@ -108,7 +108,7 @@ def _wanted(context: InputContext) -> Wanted:
 def _tasks(context: InputContext, label: str) -> dict[str | None, str]:
     if context.has_asset_key and context.has_asset_partitions:
         # Dagster gives MultiPartitionKeys, which are strings; the value of one is its text.
-        return {key: str(key) for key in context.asset_partition_keys}
+        return {key: str(key) for key in _in_order(context, context.asset_partition_keys)}
     if context.has_asset_key and context._asset_partitions_def is not None:
         raise ConfigurationError(
             setting=f"Loading {label}",
@@ -120,6 +120,15 @@ def _tasks(context: InputContext, label: str) -> dict[str | None, str]:
             context if context.has_asset_key or context.upstream_output is None else context.upstream_output
         )
     }
+
+
+def _in_order(context: InputContext, keys: Sequence[str]) -> Sequence[str]:
+    """Partition keys in the order of their definition: a mapping gives them as a set."""
+    if len(keys) < 2:  # noqa: PLR2004 - one is in order
+        return keys
+    defined = context.asset_partitions_def.get_partition_keys(dynamic_partitions_store=context._instance)
+    place = {str(key): number for number, key in enumerate(defined)}
+    return sorted(keys, key=lambda key: place.get(str(key), len(place)))
 
 
 def _resolve(store: DocumentStore, context: InputContext, wanted: Wanted) -> dict[str | None, DocumentRow]:

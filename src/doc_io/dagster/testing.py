@@ -136,7 +136,7 @@ def output_context(
         name="result",
         asset_key=spec.key,
         definition_metadata=dict(spec.metadata),
-        instance=instance,
+        **_given(instance=instance),
         **_partitions(spec, partitions),
     )
 
@@ -181,6 +181,11 @@ def _partitions(spec: AssetSpec, partitions: str | tuple[str, str] | None) -> di
         "asset_partition_key_range": PartitionKeyRange(first, last),
         **({"partition_key": first} if first == last else {}),
     }
+
+
+def _given(**arguments: Any) -> dict[str, Any]:
+    """Only what was given: an older Dagster does not know every argument."""
+    return {name: value for name, value in arguments.items() if value is not None}
 
 
 def _spec(asset: AssetsDefinition) -> AssetSpec:
