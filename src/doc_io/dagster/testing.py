@@ -123,14 +123,14 @@ def output_context(
         instance: Holds the keys of dynamic partitions. Default: an empty one.
 
     Raises:
-        ConfigurationError: Partitions were given, and Dagster is older than 1.13, which cannot build such a context.
+        ConfigurationError: Partitions were given, and Dagster is older than 1.12, which cannot build such a context.
     """
     spec = _spec(asset)
     if partitions is not None and not PARTITIONED_OUTPUT_CONTEXTS:
         raise ConfigurationError(
             setting="output_context with partitions",
             reason="this Dagster cannot build the context of a partitioned output",
-            todo="Use dagster.materialize, or Dagster 1.13.",
+            todo="Use dagster.materialize, or Dagster 1.12.",
         )
     return build_output_context(
         name="result",

@@ -21,7 +21,7 @@ PARTITIONED_CHECKS = _takes(AssetCheckSpec.__new__, "partitions_def")
 """Whether a check may have an evaluation for each partition (1.12)."""
 
 PARTITIONED_OUTPUT_CONTEXTS = _takes(build_output_context, "asset_partitions_def")
-"""Whether the context of a partitioned output can be built outside of a run (1.13)."""
+"""Whether the context of a partitioned output can be built outside of a run (1.12)."""
 
 
 def asset_key_of_output(step: StepExecutionContext, output_name: str) -> AssetKey | None:
@@ -54,3 +54,13 @@ def keys_in_range(
 
     with partition_loading_context(dynamic_partitions_store=instance):
         return partitions_def.get_partition_keys_in_range(keys)
+
+
+def all_keys(partitions_def: PartitionsDefinition[Any], instance: DagsterInstance) -> Sequence[str]:
+    """Every partition in the order of its definition, dynamic ones included.
+
+    Args:
+        partitions_def: Of the asset.
+        instance: Holds the keys of dynamic partitions.
+    """
+    return partitions_def.get_partition_keys(dynamic_partitions_store=instance)
