@@ -14,7 +14,7 @@ SECRET = "a-secret-of-the-settings"  # noqa: S105 - of nothing
 
 
 @pytest.mark.parametrize("kind", [DocDirIOManager, DocumentsIndex])
-def test_secrets_are_in_no_repr(kind: type[DocDirIOManager] | type[DocumentsIndex]) -> None:
+def test_secrets_are_in_no_repr(kind: type[DocDirIOManager | DocumentsIndex]) -> None:
     """Neither options nor the database's URL are shown."""
     made = kind(
         docs_root="s3://bucket/docs",
