@@ -123,6 +123,12 @@ class PostgresIndex(Index):
     def children(self, doc_id: str) -> list[DocumentRow]:
         return self._all(queries.CHILDREN, (doc_id, doc_id))
 
+    def last_of_run(self, run_id: str) -> DocumentRow | None:
+        return self._one(queries.LAST_OF_RUN, (run_id,))
+
+    def read_by_run(self, run_id: str) -> list[DocumentRow]:
+        return self._all(queries.READ_BY_RUN, (run_id,))
+
     def scan(self) -> Iterator[DocumentRow]:
         last = 0
         while page := self._all(queries.SCAN, (last,)):
