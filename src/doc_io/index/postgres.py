@@ -289,10 +289,9 @@ def _locks(row: Mapping[str, Any]) -> tuple[int, int]:
 
 def _seq(connection: psycopg.Connection[Any], row: Mapping[str, Any], answer: psycopg.Cursor[Any]) -> int:
     """The number of a new row, where it was new and in its place."""
-    seq: int | None
     seq, newest, prev = answer.fetchone() or (None, None, None)
     if seq is not None:
-        return seq
+        return int(seq)
     there = connection.execute(_GET, (row["doc_id"],)).fetchone()
     if there is not None:
         raise DocumentIndexedError(queries.row_from(there))
