@@ -9,6 +9,7 @@ from __future__ import annotations
 import fcntl
 import os
 import random
+import shutil
 import struct
 import subprocess
 import sys
@@ -111,4 +112,6 @@ def cut_while_writing(disk: Disk, chance: random.Random, mutant: str = "") -> tu
     disk.mount()
     # A line that was cut short by the kill was not said.
     said = dict(line.decode().split() for line in lines if line.endswith(b"\n") and line != b"begins\n")
-    return len(said), broken_promises(root, said)
+    broken = broken_promises(root, said)
+    shutil.rmtree(root)
+    return len(said), broken

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from doc_io.errors import StorageError
 from doc_io.folders import make_durable_folder, sync_folder
-from doc_io.storage.base import Capabilities, DocumentThereError, LocalBytes, Storage
+from doc_io.storage.base import Capabilities, DocumentThereError, LocalBytes, Storage, contained
 
 if TYPE_CHECKING:
     from upath import UPath
@@ -204,9 +204,7 @@ class LocalStorage(Storage):
         return Path(self._path(path)).as_uri()
 
     def _path(self, path: str) -> str:
-        if "/../" in f"/{path}/":  # only a forged row or record can say so
-            raise StorageError(docs_root=self.root, action="use", path=path, reason="the path leaves the docs root")
-        return f"{self.root}/{path}"
+        return contained(self.root, path)
 
     def _make_temporary(self, temporary: str, key_folder: str) -> dict[str, None]:
         """Make it and whatever is missing above it; the folders whose own names are still to be settled."""
