@@ -13,15 +13,18 @@ PACKAGE = Path(__file__).parent.parent / "src" / "doc_io"
 LAYERS: list[set[str]] = [
     {"printable"},
     {"errors"},
+    {"responses"},
     {"ids", "document", "folders"},
     {"metadata", "parsers"},
     {"texts"},
     {"draft"},
     {"storage", "index"},
     {"saving", "stored", "tasks"},
+    {"spool"},
     {"store"},
     {"upkeep", "legacy", "reports"},
     {"cli", "dagster"},
+    {"testing"},
 ]
 ONLY_IN = {
     "dagster": {"dagster"},

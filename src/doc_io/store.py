@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +21,7 @@ from doc_io.index.open import open_index
 from doc_io.metadata import RECORD_NAME, Record, RecordError, decode
 from doc_io.parsers import parse
 from doc_io.saving import Writer, whole_record
+from doc_io.spool import Recovered, recover, spool
 from doc_io.storage.base import Storage
 from doc_io.storage.open import open_storage
 from doc_io.stored import StoredDocument
@@ -140,6 +141,31 @@ class DocumentStore:
         """
         drafts = [make_draft(parse(as_document(document)), origin) for document, origin in documents]
         return Writer(self.storage, self.index).save(drafts)
+
+    def spool(self, documents: Iterable[tuple[Document | str, Origin]], folder: str | os.PathLike[str]) -> None:
+        """Keep documents on this machine while the store is away; `recover` files them.
+
+        Args:
+            documents: As for `save_many`.
+            folder: The spool, a local folder.
+
+        Raises:
+            StorageError: This disk cannot hold them either.
+        """
+        spool(folder, [make_draft(parse(as_document(document)), origin) for document, origin in documents])
+
+    def recover(self, folder: str | os.PathLike[str]) -> Iterator[Recovered]:
+        """File the documents of a spool under their identity, each once; they leave the spool as they are acknowledged.
+
+        A recovered document is the newest of its task, whatever was made since it was spooled.
+
+        Args:
+            folder: The spool.
+
+        Yields:
+            What became of each, as it happens; one that cannot be filed stays, and does not stop the rest.
+        """
+        return recover(self.storage, self.index, folder)
 
     def insert(self, row: Mapping[str, Any]) -> DocumentRow:
         """Put a document whose files are there already into the index, with its row as its own record says it.

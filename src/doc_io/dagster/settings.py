@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
-from dagster import ConfigurableResource
+from dagster import ConfigurableResource, EnvVar
 from pydantic import Field, PrivateAttr
 
+from doc_io.errors import ConfigurationError
 from doc_io.store import DocumentStore
+
+_UNSHOWN = frozenset({"db_url", "storage_options"})
 
 
 class StoreSettings(ConfigurableResource[Any]):
@@ -52,10 +56,10 @@ class StoreSettings(ConfigurableResource[Any]):
         """
         if self._store is None:
             self._store = DocumentStore(
-                self.docs_root,
-                self.db_path,
-                db_url=self.db_url,
-                storage_options=self.storage_options,
+                _from_environment(self.docs_root),
+                _from_environment(self.db_path),
+                db_url=_from_environment(self.db_url),
+                storage_options=_from_environment(self.storage_options),
                 db_on_network=self.db_on_network,
             )
         return self._store
@@ -64,3 +68,25 @@ class StoreSettings(ConfigurableResource[Any]):
         """Let go of the connections when the run, or the step's process, ends."""
         if self._store is not None:
             self._store.close()
+
+    def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
+        # Of a field that a subclass's base also has, pydantic forgets that it is not to be shown.
+        return [(name, value) for name, value in super().__repr_args__() if name not in _UNSHOWN]
+
+
+def _from_environment(value: Any) -> Any:
+    """The value with every ``EnvVar`` in it looked up: Dagster looks up fields, and not what stands inside a mapping."""
+    if isinstance(value, dict):
+        if value.keys() == {"env"}:  # what Dagster makes of an EnvVar inside a mapping
+            return _from_environment(EnvVar(value["env"]))
+        return {name: _from_environment(each) for name, each in value.items()}
+    if isinstance(value, list):
+        return [_from_environment(each) for each in value]
+    if isinstance(value, EnvVar):
+        found = value.get_value()
+        if found is None:
+            raise ConfigurationError(
+                setting=f"The environment variable {value.env_var_name}", reason="it is not set", todo="Set it."
+            )
+        return found
+    return value

@@ -37,3 +37,13 @@ def keys_in_range(
 
     with partition_loading_context(dynamic_partitions_store=instance):
         return partitions_def.get_partition_keys_in_range(keys)
+
+
+def all_keys(partitions_def: PartitionsDefinition[Any], instance: DagsterInstance) -> Sequence[str]:
+    """Every partition in the order of its definition, dynamic ones included.
+
+    Args:
+        partitions_def: Of the asset.
+        instance: Holds the keys of dynamic partitions.
+    """
+    return partitions_def.get_partition_keys(dynamic_partitions_store=instance)

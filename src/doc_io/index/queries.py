@@ -14,7 +14,7 @@ from doc_io.index.base import Choice
 from doc_io.index.schema import INSERTED
 
 _COLUMNS = ", ".join(COLUMNS)
-_NEWEST_FIRST = "ORDER BY created_at DESC, seq DESC"
+NEWEST_FIRST = "ORDER BY created_at DESC, seq DESC"
 _STATUS = COLUMNS.index("status")
 _META_SMALL = COLUMNS.index("meta_small")
 _STATUSES = {status.value: status for status in Status}
@@ -23,17 +23,22 @@ _new_row = object.__new__
 _decode_json = json.JSONDecoder().raw_decode
 
 GET = f"SELECT {_COLUMNS} FROM documents WHERE doc_id = ?"
-HISTORY = f"SELECT {_COLUMNS} FROM documents WHERE stage = ? AND task_id = ? {_NEWEST_FIRST}"
+HISTORY = f"SELECT {_COLUMNS} FROM documents WHERE stage = ? AND task_id = ? {NEWEST_FIRST}"
 SCAN = f"SELECT {_COLUMNS} FROM documents WHERE seq > ? ORDER BY seq LIMIT 1000"
 PARENTS = "SELECT parent_doc_id, input_name FROM document_parents WHERE doc_id = ? ORDER BY position"
+LAST_OF_RUN = f"SELECT {_COLUMNS} FROM documents WHERE run_id = ? {_NEWEST_FIRST} LIMIT 1"
+READ_BY_RUN = (
+    f"SELECT {_COLUMNS} FROM documents WHERE doc_id IN (SELECT parent_doc_id FROM document_parents WHERE doc_id IN ("
+    "SELECT doc_id FROM documents WHERE run_id = ?))"
+)
 CHILDREN = (
     f"SELECT {_COLUMNS} FROM documents WHERE doc_id IN ("
     "SELECT doc_id FROM documents WHERE parent_doc_id = ?"
-    f" UNION SELECT doc_id FROM document_parents WHERE parent_doc_id = ?) {_NEWEST_FIRST}"
+    f" UNION SELECT doc_id FROM document_parents WHERE parent_doc_id = ?) {NEWEST_FIRST}"
 )
 PLACE = (
-    f"SELECT (SELECT created_at FROM documents WHERE stage = ? AND task_id = ? {_NEWEST_FIRST} LIMIT 1),"
-    f" (SELECT doc_id FROM documents WHERE logical_key_id = ? {_NEWEST_FIRST} LIMIT 1)"
+    f"SELECT (SELECT created_at FROM documents WHERE stage = ? AND task_id = ? {NEWEST_FIRST} LIMIT 1),"
+    f" (SELECT doc_id FROM documents WHERE logical_key_id = ? {NEWEST_FIRST} LIMIT 1)"
 )
 INSERT = f"INSERT INTO documents ({', '.join(INSERTED)}) VALUES ({', '.join('?' * len(INSERTED))})"
 INSERT_PARENT = "INSERT INTO document_parents (doc_id, position, parent_doc_id, input_name) VALUES (?, ?, ?, ?)"
@@ -41,9 +46,9 @@ INSERT_PARENT = "INSERT INTO document_parents (doc_id, position, parent_doc_id, 
 
 def latest_by_task(stage: str, task_id: str, choice: Choice) -> tuple[str, list[Any]]:
     """The statement and its values for one task, where no run is preferred."""
-    where, values = _chosen(choice)
+    where, values = chosen_by(choice)
     return (
-        f"SELECT {_COLUMNS} FROM documents WHERE stage = ? AND task_id = ? AND {where} {_NEWEST_FIRST} LIMIT 1",
+        f"SELECT {_COLUMNS} FROM documents WHERE stage = ? AND task_id = ? AND {where} {NEWEST_FIRST} LIMIT 1",
         [stage, task_id, *values],
     )
 
@@ -58,13 +63,13 @@ def latest_by_tasks(wanted: str, stage: str, choice: Choice) -> tuple[str, list[
         stage: Kind of document.
         choice: Which of each task's documents.
     """
-    where, chosen = _chosen(choice)
+    where, chosen = chosen_by(choice)
     of_task = f"SELECT seq FROM documents WHERE stage = ? AND task_id = wanted.task AND {where}"
-    preferred = [f"({of_task} AND run_id = ? {_NEWEST_FIRST} LIMIT 1)" for _ in choice.runs]
+    preferred = [f"({of_task} AND run_id = ? {NEWEST_FIRST} LIMIT 1)" for _ in choice.runs]
     values: list[Any] = []
     for run in choice.runs:
         values += [stage, *chosen, run]
-    any_run = f"({of_task} {_NEWEST_FIRST} LIMIT 1)"
+    any_run = f"({of_task} {NEWEST_FIRST} LIMIT 1)"
     values += [stage, *chosen]
     seq = f"COALESCE({', '.join([*preferred, any_run])})" if preferred else any_run
     columns = ", ".join(f"found.{column}" for column in COLUMNS)
@@ -76,9 +81,9 @@ def latest_by_tasks(wanted: str, stage: str, choice: Choice) -> tuple[str, list[
 
 def latest_by_logical(logical_key_id: str, status: Sequence[Status] | frozenset[Status]) -> tuple[str, list[Any]]:
     """The statement and its values for a logical key."""
-    where, values = _chosen(Choice(status=status))
+    where, values = chosen_by(Choice(status=status))
     return (
-        f"SELECT {_COLUMNS} FROM documents WHERE logical_key_id = ? AND {where} {_NEWEST_FIRST} LIMIT 1",
+        f"SELECT {_COLUMNS} FROM documents WHERE logical_key_id = ? AND {where} {NEWEST_FIRST} LIMIT 1",
         [logical_key_id, *values],
     )
 
@@ -120,7 +125,8 @@ def values_of(row: Mapping[str, Any]) -> list[Any]:
     return values
 
 
-def _chosen(choice: Choice) -> tuple[str, list[Any]]:
+def chosen_by(choice: Choice) -> tuple[str, list[Any]]:
+    """The condition of a choice, without its runs, and its values."""
     values: list[Any] = []
     if frozenset(choice.status) == OK:
         where = "status = 'ok'"  # spelled out, so that the partial index serves

@@ -120,6 +120,12 @@ class SqliteIndex(Index):
     def children(self, doc_id: str) -> list[DocumentRow]:
         return self._all(queries.CHILDREN, (doc_id, doc_id))
 
+    def last_of_run(self, run_id: str) -> DocumentRow | None:
+        return self._one(queries.LAST_OF_RUN, (run_id,))
+
+    def read_by_run(self, run_id: str) -> list[DocumentRow]:
+        return self._all(queries.READ_BY_RUN, (run_id,))
+
     def scan(self) -> Iterator[DocumentRow]:
         # A page at a time: one long read would keep SQLite from emptying its write-ahead log.
         last = 0
