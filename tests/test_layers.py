@@ -13,18 +13,21 @@ PACKAGE = Path(__file__).parent.parent / "src" / "doc_io"
 LAYERS: list[set[str]] = [
     {"printable"},
     {"errors"},
+    {"responses"},
     {"ids", "document", "folders"},
     {"metadata", "parsers"},
     {"texts"},
     {"draft"},
     {"storage", "index"},
-    {"saving", "tasks"},
+    {"saving", "tasks", "read_through"},
     {"reports"},
     {"upkeep"},
     {"stored"},
+    {"spool"},
     {"store"},
     {"legacy"},
     {"cli", "dagster"},
+    {"testing"},
 ]
 ONLY_IN = {
     "dagster": {"dagster"},
