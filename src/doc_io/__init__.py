@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from doc_io.dagster.io_manager import DocDirIOManager
     from doc_io.dagster.resource import DocumentsIndex
+    from doc_io.dagster.versioned import VersionedTextIOManager
     from doc_io.document import Document, DocumentRow, DocumentsByPartition, Parent, Status, Usage
     from doc_io.draft import Origin
     from doc_io.errors import (
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "doc_io.dagster.io_manager": ("DocDirIOManager",),
     "doc_io.dagster.resource": ("DocumentsIndex",),
+    "doc_io.dagster.versioned": ("VersionedTextIOManager",),
     "doc_io.document": ("Document", "DocumentRow", "DocumentsByPartition", "Parent", "Status", "Usage"),
     "doc_io.draft": ("Origin",),
     "doc_io.errors": (
@@ -102,6 +104,7 @@ __all__ = [
     "UnknownStatusError",
     "UnknownTaskError",
     "Usage",
+    "VersionedTextIOManager",
     "compute_logical_key_id",
     "new_doc_id",
     "register_parser",

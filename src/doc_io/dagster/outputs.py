@@ -13,7 +13,7 @@ from doc_io.errors import InvalidDocumentError, UnknownStageError
 from doc_io.printable import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Callable, Collection
 
     from dagster import OutputContext
 
@@ -32,12 +32,15 @@ class Filing:
         stages: The stages that may be written; ``None`` for any.
         experiment: The experiment, where the run's tags name none.
         defaults: Template, model and parser where nothing else names them.
+        beside: Writes a document, its stage and its task somewhere else first, and gives the document that says so.
+            Default: nowhere.
     """
 
     prompt_copy: bool
     stages: Collection[str] | None
     experiment: str | None
     defaults: Mapping[str, Any]
+    beside: Callable[[Document, str, str], Document] | None = None
 
     def save(self, store: DocumentStore, maker: Maker, documents: Documents) -> list[DocumentRow]:
         """File the documents of a step under their identities, all at once.
@@ -54,9 +57,12 @@ class Filing:
     ) -> tuple[Document, Origin]:
         document = completed(document, maker, partition, self.defaults)
         prompt, prompt_path = _prompt(store, maker, partition, document)
+        task_id = maker.own_task if partition is None else str(partition)
+        if self.beside is not None:
+            document = self.beside(document, maker.stage, task_id)
         origin = Origin(
             stage=maker.stage,
-            task_id=maker.own_task if partition is None else str(partition),
+            task_id=task_id,
             run_id=maker.run_id,
             attempt=maker.attempt_of(partition),
             asset_key=maker.asset,
