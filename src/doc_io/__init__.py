@@ -9,7 +9,10 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from doc_io.dagster.checks import build_document_checks
+    from doc_io.dagster.component import DocumentStoreComponent
     from doc_io.dagster.io_manager import DocDirIOManager
+    from doc_io.dagster.reports import documents_latest_report
     from doc_io.dagster.resource import DocumentsIndex
     from doc_io.dagster.versioned import VersionedTextIOManager
     from doc_io.document import Document, DocumentRow, DocumentsByPartition, Parent, Status, Usage
@@ -40,7 +43,10 @@ if TYPE_CHECKING:
     from doc_io.tasks import Task, TaskTable
 
 _HOMES = {
+    "doc_io.dagster.checks": ("build_document_checks",),
+    "doc_io.dagster.component": ("DocumentStoreComponent",),
     "doc_io.dagster.io_manager": ("DocDirIOManager",),
+    "doc_io.dagster.reports": ("documents_latest_report",),
     "doc_io.dagster.resource": ("DocumentsIndex",),
     "doc_io.dagster.versioned": ("VersionedTextIOManager",),
     "doc_io.document": ("Document", "DocumentRow", "DocumentsByPartition", "Parent", "Status", "Usage"),
@@ -84,6 +90,7 @@ __all__ = [
     "DocumentNotFoundError",
     "DocumentRow",
     "DocumentStore",
+    "DocumentStoreComponent",
     "DocumentsByPartition",
     "DocumentsIndex",
     "IndexAccessError",
@@ -105,7 +112,9 @@ __all__ = [
     "UnknownTaskError",
     "Usage",
     "VersionedTextIOManager",
+    "build_document_checks",
     "compute_logical_key_id",
+    "documents_latest_report",
     "new_doc_id",
     "register_parser",
 ]

@@ -138,6 +138,11 @@ def stage_of(context: InputContext | OutputContext) -> str:
     return _stage(context.definition_metadata or {}, context.asset_key if context.has_asset_key else None, op)
 
 
+def stage_of_asset(asset_key: AssetKey, definition: Mapping[str, Any]) -> str:
+    """The stage of an asset, from its key and its definition's metadata."""
+    return _stage(definition, asset_key, "")
+
+
 def own_task_of(context: InputContext | OutputContext) -> str:
     """The task of what has no partitions: the asset's name, or run, step and output of an op."""
     if context.has_asset_key:

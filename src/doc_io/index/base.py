@@ -144,6 +144,10 @@ class Index(ABC):
     def parents(self, doc_id: str) -> list[Parent]:
         """What a document was made from, in the order it was read."""
 
+    def parents_of(self, doc_ids: Sequence[str]) -> dict[str, list[Parent]]:
+        """What each of many documents was made from; one that has no parents is left out. An engine makes it one query."""
+        return {doc_id: parents for doc_id in doc_ids if (parents := self.parents(doc_id))}
+
     @abstractmethod
     def children(self, doc_id: str) -> list[DocumentRow]:
         """What was made from a document, newest first."""

@@ -91,6 +91,14 @@ def get_many(wanted: str) -> str:
     )
 
 
+def parents_of(wanted: str) -> str:
+    """The statement for the parents of many documents, given as a table expression ``wanted(task, position)``."""
+    return (
+        f"SELECT parents.doc_id, parents.parent_doc_id, parents.input_name FROM {wanted}"
+        " JOIN document_parents AS parents ON parents.doc_id = wanted.task ORDER BY wanted.position, parents.position"
+    )
+
+
 def row_from(values: Sequence[Any]) -> DocumentRow:
     """The row that a query gave."""
     # Its slots are filled without __init__, which looks up object.__setattr__ for each of them (a frozen dataclass has

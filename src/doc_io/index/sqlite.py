@@ -6,6 +6,7 @@ import json
 import os
 import sqlite3
 import threading
+import time
 import weakref
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -18,6 +19,7 @@ from doc_io.index import queries
 from doc_io.index.base import Choice, DocumentIndexedError, Index, Place, PlaceTakenError
 from doc_io.index.network import unsafe_disk
 from doc_io.index.schema import SCHEMA_VERSION, create_statements
+from doc_io.index.turns import turn
 
 BUSY_SECONDS = 30
 """How long a writer waits for others (sqlite.org/pragma.html#pragma_busy_timeout)."""
@@ -108,6 +110,13 @@ class SqliteIndex(Index):
         found = self._ask(lambda connection: connection.execute(queries.PARENTS, (doc_id,)).fetchall())
         return [Parent(*values) for values in found]
 
+    def parents_of(self, doc_ids: Sequence[str]) -> dict[str, list[Parent]]:
+        statement, values = queries.parents_of(_WANTED), (json.dumps(list(doc_ids)),)
+        found: dict[str, list[Parent]] = {}
+        for doc_id, *parent in self._ask(lambda connection: connection.execute(statement, values).fetchall()):
+            found.setdefault(doc_id, []).append(Parent(*parent))
+        return found
+
     def children(self, doc_id: str) -> list[DocumentRow]:
         return self._all(queries.CHILDREN, (doc_id, doc_id))
 
@@ -143,14 +152,18 @@ class SqliteIndex(Index):
             connection = self._connection()
             # IMMEDIATE: a transaction that begins by reading cannot become a writer after another one wrote; it would
             # fail with SQLITE_BUSY at once (sqlite.org/lang_transaction.html).
-            connection.execute("BEGIN IMMEDIATE")
-            try:
-                yield connection
-                connection.execute("COMMIT")
-            except BaseException:
-                with suppress(sqlite3.Error):  # SQLite may have rolled back by itself, on a full disk for one
-                    connection.execute("ROLLBACK")
-                raise
+            asked = time.monotonic()
+            with turn(f"{self.name}-turns"):
+                if time.monotonic() - asked > BUSY_SECONDS:  # those before it waited in vain; it would too
+                    raise IndexBusyError(index=self.name, seconds=BUSY_SECONDS)
+                connection.execute("BEGIN IMMEDIATE")
+                try:
+                    yield connection
+                    connection.execute("COMMIT")
+                except BaseException:
+                    with suppress(sqlite3.Error):  # SQLite may have rolled back by itself, on a full disk for one
+                        connection.execute("ROLLBACK")
+                    raise
         except (sqlite3.Error, UnicodeDecodeError) as error:
             raise self._error(error) from error
 

@@ -1,0 +1,80 @@
+"""`DocumentStoreComponent`: the IO manager, the resource and the checks of a project, from YAML."""
+
+from typing import Annotated, Any
+
+from dagster import Component, ComponentLoadContext, Definitions, EnvVar, Model, Resolvable, Resolver
+from pydantic import Field
+
+from doc_io.dagster.checks import build_document_checks
+from doc_io.dagster.io_manager import DocDirIOManager
+from doc_io.dagster.reports import documents_latest_report
+from doc_io.dagster.resource import DocumentsIndex
+
+
+def described(description: str) -> Resolver:
+    """A field as it is, with the sentence that ``dg`` and an editor show for it."""
+    resolver: Resolver = Resolver.default(description=description)
+    return resolver
+
+
+class FromEnvironment(Model, Resolvable):
+    """A value that is looked up when a run needs it, and that the UI shows by its name only."""
+
+    env: Annotated[str, described("The name of the environment variable.")]
+
+
+class DocumentStoreComponent(Component, Resolvable, Model):
+    """A document store for a project: ``type: doc_io.DocumentStoreComponent`` in a ``defs.yaml``.
+
+    Defines the resources ``io_manager`` (`DocDirIOManager`) and ``documents`` (`DocumentsIndex`), the checks of the
+    assets listed, and if asked for the reports.
+    """
+
+    docs_root: Annotated[
+        str | FromEnvironment,
+        described("Where the documents are: a path, or any URL that fsspec can write to; or {env: NAME}."),
+    ] = "data/docs"
+    db_path: Annotated[
+        str | FromEnvironment, described("The SQLite file of the index, made on first use; or {env: NAME}.")
+    ] = "data/db/documents.sqlite"
+    db_url: Annotated[
+        str | FromEnvironment | None,
+        described("A PostgreSQL URL for the index instead of SQLite; as {env: NAME} it stays out of the UI."),
+    ] = None
+    storage_options: Annotated[dict[str, Any], described("Handed to fsspec.")] = Field(default={}, repr=False)
+    io_manager: Annotated[
+        dict[str, Any], described("Further fields of DocDirIOManager, such as preview_chars or model_id.")
+    ] = Field(default={})
+    checks: Annotated[
+        list[str], described("Keys of assets, as in a/b, whose documents get the six checks of build_document_checks.")
+    ] = Field(default=[])
+    blocking: Annotated[
+        bool, described("Whether an error of a check keeps the assets downstream of it from being made.")
+    ] = False
+    reports: Annotated[bool, described("Whether to add the report assets.")] = False
+
+    def build_defs(self, context: ComponentLoadContext) -> Definitions:  # noqa: ARG002 - the name is Dagster's
+        """What Dagster loads."""
+        place: dict[str, Any] = {
+            "docs_root": _value(self.docs_root),
+            "db_path": _value(self.db_path),
+            "db_url": _value(self.db_url),
+            "storage_options": self.storage_options,
+        }
+        return Definitions(
+            assets=[documents_latest_report] if self.reports else [],
+            asset_checks=build_document_checks(assets=self.checks_by_key, blocking=self.blocking),
+            resources={
+                "io_manager": DocDirIOManager(**place, **self.io_manager),
+                "documents": DocumentsIndex(**place),
+            },
+        )
+
+    @property
+    def checks_by_key(self) -> list[list[str]]:
+        """The keys of `checks`, in their parts."""
+        return [key.split("/") for key in self.checks]
+
+
+def _value(given: str | FromEnvironment | None) -> Any:
+    return EnvVar(given.env) if isinstance(given, FromEnvironment) else given

@@ -1,0 +1,39 @@
+"""Where the supported versions of Dagster differ; everywhere else the code is the same for all of them."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Sequence
+from typing import Any
+
+from dagster import AssetCheckSpec, DagsterInstance, PartitionKeyRange, PartitionsDefinition, build_output_context
+
+
+def _takes(function: Any, parameter: str) -> bool:
+    return parameter in inspect.signature(function).parameters
+
+
+PARTITIONED_CHECKS = _takes(AssetCheckSpec.__new__, "partitions_def")
+"""Whether a check may have an evaluation for each partition (1.12)."""
+
+PARTITIONED_OUTPUT_CONTEXTS = _takes(build_output_context, "asset_partitions_def")
+"""Whether the context of a partitioned output can be built outside of a run (1.13)."""
+
+
+def keys_in_range(
+    partitions_def: PartitionsDefinition[Any], keys: PartitionKeyRange, instance: DagsterInstance
+) -> Sequence[str]:
+    """The partitions of a range, dynamic ones included.
+
+    Args:
+        partitions_def: Of the asset.
+        keys: First and last.
+        instance: Holds the keys of dynamic partitions.
+    """
+    if _takes(partitions_def.get_partition_keys_in_range, "dynamic_partitions_store"):  # until 1.11.4
+        return partitions_def.get_partition_keys_in_range(keys, dynamic_partitions_store=instance)  # type: ignore[call-arg]
+    # Public from 1.12 on, at this place before that.
+    from dagster._core.definitions.partitions.context import partition_loading_context  # noqa: PLC0415
+
+    with partition_loading_context(dynamic_partitions_store=instance):
+        return partitions_def.get_partition_keys_in_range(keys)

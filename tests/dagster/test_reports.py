@@ -1,0 +1,83 @@
+"""The report assets: what they say of a store, and how they are kept."""
+
+import csv
+import io
+from collections.abc import Iterator
+
+import dagster as dg
+import pytest
+
+from doc_io import Document, Usage, documents_latest_report
+from doc_io.testing import TemporaryDocuments, temporary_documents
+
+
+@pytest.fixture
+def documents() -> Iterator[TemporaryDocuments]:
+    with temporary_documents() as made:
+        yield made
+
+
+def latest(documents: TemporaryDocuments) -> tuple[list[dict[str, str]], dg.AssetMaterialization]:
+    """The report's CSV, and what it said to Dagster."""
+    result = dg.materialize([documents_latest_report], resources=documents.resources)
+    text = documents.read(documents_latest_report)
+    assert text is not None
+    [materialization] = result.asset_materializations_for_node("documents_latest_report")
+    return list(csv.DictReader(io.StringIO(text))), materialization
+
+
+def test_the_latest_report_has_a_line_for_every_task(documents: TemporaryDocuments) -> None:
+    first = documents.store.save(Document("a", usage=Usage(10, 20)), stage="draft", task_id="cats")
+    documents.store.save(Document("b", finish_reason="length"), stage="draft", task_id="cats")
+    documents.store.save(Document("c", finish_reason="length"), stage="draft", task_id="dogs")
+
+    lines, _ = latest(documents)
+
+    found = [(each["task_id"], each["doc_id"], each["attempts"], each["newest_status"]) for each in lines]
+    assert found == [("cats", first.doc_id, "2", "truncated"), ("dogs", "", "1", "truncated")]
+
+
+def test_its_numbers_are_metadata_that_the_ui_plots(documents: TemporaryDocuments) -> None:
+    documents.store.save(Document("a", usage=Usage(10, 20)), stage="draft", task_id="cats")
+    documents.store.save(Document("b", usage=Usage(1, 2)), stage="draft", task_id="dogs")
+    documents.store.save(Document("c", finish_reason="length"), stage="draft", task_id="owls")
+
+    _, materialization = latest(documents)
+
+    names = ("tasks", "tasks_without_ok", "prompt_tokens", "completion_tokens")
+    assert [materialization.metadata[name].value for name in names] == [3, 1, 11, 22]
+
+
+def test_its_table_is_in_the_metadata(documents: TemporaryDocuments) -> None:
+    documents.store.save("a", stage="draft", task_id="cats")
+
+    table = latest(documents)[1].metadata["latest"]
+
+    assert isinstance(table, dg.TableMetadataValue)
+    assert [record.data["task_id"] for record in table.records] == ["cats"]
+
+
+def test_a_report_leaves_itself_out(documents: TemporaryDocuments) -> None:
+    documents.store.save("a", stage="draft", task_id="cats")
+    latest(documents)
+
+    assert [line["stage"] for line in latest(documents)[0]] == ["draft"]
+
+
+def test_a_report_of_an_empty_store_has_no_lines(documents: TemporaryDocuments) -> None:
+    assert latest(documents)[0] == []
+
+
+def test_a_text_that_a_spreadsheet_would_run_is_made_harmless(documents: TemporaryDocuments) -> None:
+    documents.store.save("a", stage="draft", task_id='=HYPERLINK("http://127.0.0.1")')
+
+    assert latest(documents)[0][0]["task_id"] == '\'=HYPERLINK("http://127.0.0.1")'
+
+
+def test_a_hostile_name_is_escaped_in_the_table(documents: TemporaryDocuments) -> None:
+    documents.store.save("a", stage="draft", task_id="\x1b[31mred")
+
+    table = latest(documents)[1].metadata["latest"]
+
+    assert isinstance(table, dg.TableMetadataValue)
+    assert table.records[0].data["task_id"] == r"\x1b[31mred"
