@@ -19,8 +19,9 @@ LAYERS: list[set[str]] = [
     {"draft"},
     {"storage", "index"},
     {"saving", "stored", "tasks"},
+    {"legacy"},
     {"store"},
-    {"upkeep", "legacy", "reports"},
+    {"upkeep", "reports"},
     {"cli", "dagster"},
 ]
 ONLY_IN = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from doc_io.document import Document, DocumentRow
 from doc_io.draft import Draft, Origin, later_created_at, make_draft
@@ -15,8 +15,10 @@ from doc_io.legacy.report import BackfillReport, BadFile, StageReport
 from doc_io.legacy.versioned import UNVERSIONED
 from doc_io.metadata import PARSED_NAME, PROMPT_NAME, RAW_NAME, RECORD_NAME, Record, encode
 from doc_io.saving import whole_record
-from doc_io.store import DocumentStore
 from doc_io.tasks import Task
+
+if TYPE_CHECKING:
+    from doc_io.store import DocumentStore
 
 Key = tuple[str, str]
 """A stage and a task."""
