@@ -18,11 +18,12 @@ LAYERS: list[set[str]] = [
     {"texts"},
     {"draft"},
     {"storage", "index"},
-    {"saving", "stored", "tasks"},
-    {"legacy"},
+    {"saving", "tasks"},
+    {"reports"},
+    {"upkeep", "legacy"},
+    {"stored"},
     {"store"},
-    {"upkeep", "reports"},
-    {"cli", "dagster"},
+    {"cli", "dagster", "testing"},
 ]
 ONLY_IN = {
     "dagster": {"dagster"},
