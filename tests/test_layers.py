@@ -23,7 +23,8 @@ LAYERS: list[set[str]] = [
     {"upkeep", "legacy"},
     {"stored"},
     {"store"},
-    {"cli", "dagster", "testing"},
+    {"cli", "dagster"},
+    {"testing"},
 ]
 ONLY_IN = {
     "dagster": {"dagster"},
