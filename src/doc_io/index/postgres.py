@@ -48,6 +48,9 @@ _INSERT_MISSING = (  # a list for each column: one statement for many rows
     + ") ON CONFLICT (doc_id) DO NOTHING RETURNING doc_id"
 )
 _INSERT_PARENT = _sql(queries.INSERT_PARENT)
+_PARENTS_OF = (
+    "SELECT doc_id, parent_doc_id, input_name FROM document_parents WHERE doc_id = ANY (%s) ORDER BY doc_id, position"
+)
 # Until the end of the transaction, in a fixed order, so that no two writers wait for each other.
 _LOCK = "SELECT pg_advisory_xact_lock(key) FROM (SELECT unnest(%s::bigint[]) AS key ORDER BY 1) AS keys"
 
@@ -119,6 +122,14 @@ class PostgresIndex(Index):
         statement = _sql(queries.PARENTS)
         found = self._ask(lambda connection: connection.execute(statement, (doc_id,)).fetchall())
         return [Parent(*values) for values in found]
+
+    def parents_of(self, doc_ids: Sequence[str]) -> dict[str, list[Parent]]:
+        found: dict[str, list[Parent]] = {}
+        for doc_id, *parent in self._ask(
+            lambda connection: connection.execute(_PARENTS_OF, (list(doc_ids),)).fetchall()
+        ):
+            found.setdefault(doc_id, []).append(Parent(*parent))
+        return found
 
     def children(self, doc_id: str) -> list[DocumentRow]:
         return self._all(queries.CHILDREN, (doc_id, doc_id))
