@@ -48,9 +48,6 @@ _INSERT_MISSING = (  # a list for each column: one statement for many rows
     + ") ON CONFLICT (doc_id) DO NOTHING RETURNING doc_id"
 )
 _INSERT_PARENT = _sql(queries.INSERT_PARENT)
-_PARENTS_OF = (
-    "SELECT doc_id, parent_doc_id, input_name FROM document_parents WHERE doc_id = ANY (%s) ORDER BY doc_id, position"
-)
 # Until the end of the transaction, in a fixed order, so that no two writers wait for each other.
 _LOCK = "SELECT pg_advisory_xact_lock(key) FROM (SELECT unnest(%s::bigint[]) AS key ORDER BY 1) AS keys"
 
@@ -124,10 +121,9 @@ class PostgresIndex(Index):
         return [Parent(*values) for values in found]
 
     def parents_of(self, doc_ids: Sequence[str]) -> dict[str, list[Parent]]:
+        statement = _sql(queries.parents_of(lateral.WANTED))
         found: dict[str, list[Parent]] = {}
-        for doc_id, *parent in self._ask(
-            lambda connection: connection.execute(_PARENTS_OF, (list(doc_ids),)).fetchall()
-        ):
+        for doc_id, *parent in self._ask(lambda connection: connection.execute(statement, (list(doc_ids),)).fetchall()):
             found.setdefault(doc_id, []).append(Parent(*parent))
         return found
 

@@ -141,7 +141,12 @@ class SqliteIndex(Index):
             each.close()
 
     def _one(self, statement: str, values: Sequence[Any]) -> DocumentRow | None:
-        return next(iter(self._all(statement, values)), None)
+        # As `_ask`, spelled out: this is the one question that is asked for each document that is read.
+        try:
+            found = self._connection().execute(statement, values).fetchone()
+            return None if found is None else queries.row_from(found)
+        except _DAMAGE as error:
+            raise self._error(error) from error
 
     def _all(self, statement: str, values: Sequence[Any]) -> list[DocumentRow]:
         return self._ask(lambda connection: list(map(queries.row_from, connection.execute(statement, values))))
