@@ -27,6 +27,7 @@ from doc_io.storage.base import Storage
 from doc_io.storage.open import open_storage
 from doc_io.stored import StoredDocument
 from doc_io.texts import Which, gone, path_of, text_of
+from doc_io.upkeep.verbs import Upkeep
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger("doc_io")
 
 
-class DocumentStore:
+class DocumentStore(Upkeep):
     """Documents under one docs root, indexed in one database; a context manager.
 
     It may be shared by threads and used after a fork; nothing is opened before it is needed.
