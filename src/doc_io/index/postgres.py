@@ -81,7 +81,6 @@ _EXCHANGE = (
     "SELECT setval(pg_get_serial_sequence('documents', 'seq'), (SELECT coalesce(max(seq), 0) + 1 FROM documents), false)",
 )
 # Until the end of the transaction, in a fixed order, so that no two writers wait for each other.
-_WANTED = "unnest(?::text[]) WITH ORDINALITY AS wanted(task, position)"
 _LOCK = "SELECT pg_advisory_xact_lock(key) FROM (SELECT unnest(%s::bigint[]) AS key ORDER BY 1) AS keys"
 
 
@@ -92,7 +91,7 @@ class PostgresIndex(Asking):
         url: The database; see `doc_io.index.pool.Pool`.
     """
 
-    wanted = _WANTED
+    wanted = lateral.WANTED
 
     def __init__(self, url: str) -> None:
         self._pool = Pool(url)
