@@ -91,7 +91,7 @@ class PostgresIndex(Asking):
         url: The database; see `doc_io.index.pool.Pool`.
     """
 
-    wanted = "unnest(?::text[]) WITH ORDINALITY AS wanted(task, position)"
+    wanted = lateral.WANTED
 
     def __init__(self, url: str) -> None:
         self._pool = Pool(url)

@@ -44,7 +44,7 @@ class LocalStorage(Storage):
         root: The docs root, made when the first document is written.
     """
 
-    capabilities = Capabilities(atomic_create=True, atomic_document=True, durable=True)
+    capabilities = Capabilities(atomic_create=True, atomic_document=True, durable=True, whole_files=False)
 
     def __init__(self, root: str | os.PathLike[str]) -> None:
         self.root = os.path.abspath(os.fspath(root))
