@@ -74,7 +74,7 @@ def index_first() -> None:
         return rows
 
     LocalStorage.create_many = create_later  # type: ignore[method-assign, assignment]
-    Writer._commit = commit_now  # type: ignore[method-assign] # noqa: SLF001 - as above
+    Writer._commit = commit_now  # type: ignore[method-assign, assignment] # noqa: SLF001 - as above
 
 
 def delete_first() -> None:
