@@ -21,6 +21,13 @@ GET_MANY = (
 )
 """The rows of many doc ids, which are its one value."""
 
+PARENTS_OF = (
+    f"SELECT wanted.name, parents.parent_doc_id, parents.input_name FROM {_WANTED} CROSS JOIN LATERAL"
+    " (SELECT parent_doc_id, input_name, position FROM document_parents WHERE doc_id = wanted.name ORDER BY position)"
+    " AS parents ORDER BY wanted.position, parents.position"
+)
+"""The parents of many doc ids, which are its one value."""
+
 
 def latest_by_tasks(stage: str, choice: Choice) -> tuple[str, list[Any]]:
     """The statement for many tasks, which are its first value, and its other values.

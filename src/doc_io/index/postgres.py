@@ -121,7 +121,7 @@ class PostgresIndex(Index):
         return [Parent(*values) for values in found]
 
     def parents_of(self, doc_ids: Sequence[str]) -> dict[str, list[Parent]]:
-        statement = _sql(queries.parents_of(_WANTED))
+        statement = _sql(lateral.PARENTS_OF)
         found: dict[str, list[Parent]] = {}
         for doc_id, *parent in self._ask(lambda connection: connection.execute(statement, (list(doc_ids),)).fetchall()):
             found.setdefault(doc_id, []).append(Parent(*parent))
