@@ -3,7 +3,7 @@ VENV ?= .venv
 PYTHON ?= python3
 BIN := $(VENV)/bin
 
-.PHONY: demo test check bench clean
+.PHONY: demo test slow soak check bench clean
 .DEFAULT_GOAL := test
 
 $(VENV)/.installed: pyproject.toml
@@ -17,6 +17,12 @@ demo: $(VENV)/.installed  ## run the essay pipeline in a real Dagster instance a
 
 test: $(VENV)/.installed  ## the default test run
 	$(BIN)/python -m pytest -n 2 --dist loadgroup -q
+
+slow: $(VENV)/.installed  ## the longer proofs: a hundred power cuts, a thousand faulty requests, every error of every call
+	$(BIN)/python -m pytest -n 2 --dist loadgroup -q -m slow
+
+soak: $(VENV)/.installed  ## 10,000 random kills; KILLS=100 SEED=7 for fewer, or the same again
+	PYTHONPATH=src:. $(BIN)/python -m tests.faults.soak --kills $(or $(KILLS),10000) $(if $(SEED),--seed $(SEED))
 
 check: $(VENV)/.installed  ## formatting, lint rules and types
 	$(BIN)/ruff format --check .

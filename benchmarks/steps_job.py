@@ -23,7 +23,7 @@ def nothing() -> JobDefinition:
     def three() -> None: ...
 
     job = define_asset_job("nothing")
-    return Definitions([one, two, three], jobs=[job]).get_job_def("nothing")
+    return Definitions([one, two, three], jobs=[job]).resolve_job_def("nothing")
 
 
 def files() -> JobDefinition:
@@ -53,4 +53,4 @@ def _texts(name: str, manager: object) -> JobDefinition:
         return before
 
     job = define_asset_job(name)
-    return Definitions([one, two, three], jobs=[job], resources={"io_manager": manager}).get_job_def(name)
+    return Definitions([one, two, three], jobs=[job], resources={"io_manager": manager}).resolve_job_def(name)

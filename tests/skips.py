@@ -6,17 +6,18 @@ import re
 
 NO_ROOT = "needs root: a power cut is played on a file system of its own, mounted from a loop device"
 NO_LOOP = "no loop device can be mounted here"
+NO_MOUNT = "no file system can be mounted here"
 NO_COMPILER = "needs cc: the library that breaks system calls is compiled when the tests run"
 NOT_LINUX = "needs Linux: LD_PRELOAD, /proc and renameat2"
-NOT_ROOT = "root may write anywhere, so a folder that refuses writing needs another user"
 
 ALLOWED: dict[str, str] = {
-    NO_ROOT: "Power cuts are also played from the log of calls, without root (test_power_cuts.py, test_crash_states.py).",
+    NO_ROOT: "Power cuts are also played from the log of calls, without root (test_every_call.py).",
     NO_LOOP: "Containers hide loop devices; the log of calls needs none.",
+    NO_MOUNT: "A full disk is also played call by call (test_every_call.py).",
     NO_COMPILER: "CI has one; a machine of a user need not.",
     NOT_LINUX: "The code under test runs elsewhere; its faults are injected on Linux only.",
     r"azurite is not installed \(npm install azurite\); DOC_IO_AZURITE may name it": "The other three stores run everywhere.",
-    NOT_ROOT: "CI runs as root and makes the folder read-only by a mount.",
+    "its bytes are in one process": "memory:// is per process by its nature, so nothing can come over a fork.",
 }
 """Reason, as pytest shows it, to why it is no hole. A reason may be a regular expression."""
 

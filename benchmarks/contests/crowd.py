@@ -35,7 +35,7 @@ def contests(setting: Setting) -> Iterator[Contest]:
     """Throughput against a loop by hand, the longest wait of any writer, and how many writes failed."""
     folder = setting.folder / "crowd"
     folder.mkdir()
-    processes, writes = (4, 5) if setting.short else (32, 50)
+    processes, writes = (4, 5) if setting.short else (32, 20)
     for place in ("hand", "docs"):
         (folder / place).mkdir()
     RawIndex(folder / "raw.sqlite").close()
@@ -55,7 +55,7 @@ def contests(setting: Setting) -> Iterator[Contest]:
         return run
 
     hand_errors: list[str] = []
-    rounds = 1 if setting.short else max(3, setting.rounds // 4)
+    rounds = 1 if setting.short else 3
     yield Contest(
         f"{processes} processes writing, per document",
         [

@@ -5,32 +5,48 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator
 
-from benchmarks.floors import COLUMNS, seed
+from benchmarks.floors import COLUMNS
 from benchmarks.ground import Setting
 from benchmarks.measure import Contest, Lane, Timed, timed
+from benchmarks.seeded import seeded_store
 from doc_io import DocumentStore
 
 _ALL = ", ".join(["seq", *COLUMNS])
 HISTORY = f"SELECT {_ALL} FROM documents WHERE stage = ? AND task_id = ? ORDER BY created_at DESC, seq DESC"  # noqa: S608 - constants
 
+TOTALS = (
+    "SELECT model_id, template_id, count(*), sum(usage_prompt_tokens), sum(usage_completion_tokens) "
+    "FROM documents {hint} GROUP BY model_id, template_id"
+)
+
 
 def contests(setting: Setting) -> Iterator[Contest]:
-    """History against the bare query, at each size but the empty one."""
+    """History against the bare query, and what the covering index saves, at each size but the empty one."""
     folder = setting.folder / "queries"
     folder.mkdir()
     lanes: list[Lane] = []
+    totals: list[Lane] = []
     open_: list[DocumentStore | sqlite3.Connection] = []
     for size in (one for one in setting.sizes if one):
-        database = folder / f"docs-{size}.sqlite"
-        store = DocumentStore(folder / f"docs-{size}", database)
-        store.history("essay", "none")  # makes the schema
-        seed(database, size)
+        store, database = seeded_store(folder, size)
         connection = sqlite3.connect(database)
         open_ += [store, connection]
         bare = f"bare query at {size:,} rows"
         lanes.append(Lane(bare, _bare(connection, HISTORY, ("essay", "seeded-0")), size=size))
         lanes.append(Lane(f"doc_io history at {size:,} rows", _history(store), bare, goal=2.0, size=size))
+        scan = f"totals without the index at {size:,} rows"
+        totals.append(Lane(scan, _bare(connection, TOTALS.format(hint="NOT INDEXED")), size=size))
+        totals.append(
+            Lane(
+                f"totals from the index at {size:,} rows",
+                _bare(connection, TOTALS.format(hint="")),
+                scan,
+                goal=0.3,
+                size=size,
+            )
+        )
     yield Contest("history of one key, 100 versions", lanes, setting.rounds)
+    yield Contest("token totals by model and template", totals, max(1, setting.rounds // 3))
     for one in open_:
         one.close()
 

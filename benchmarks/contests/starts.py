@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Iterator
+from importlib.util import find_spec
 
 from benchmarks.floors import TEXT
 from benchmarks.ground import Setting
@@ -21,22 +22,19 @@ def contests(setting: Setting) -> Iterator[Contest]:
     with DocumentStore(folder / "docs", folder / "docs.sqlite") as store:
         for number in range(20):
             store.save(Document(TEXT), stage="essay", task_id=f"task-{number}")
-    list_ = "import sys; from doc_io.cli.main import main; sys.exit(main(sys.argv[1:]))"
-    where = ["--docs-root", str(folder / "docs"), "--db-path", str(folder / "docs.sqlite")]
-    yield Contest(
-        "start of a process, over bare Python",
-        [
-            Lane("bare Python", _start(BARE)),
-            Lane("import sqlite3", _over_bare([sys.executable, "-c", "import sqlite3"])),
-            Lane("import doc_io", _over_bare([sys.executable, "-c", "import doc_io"]), goal_seconds=0.060),
-            Lane(
-                "from doc_io import DocumentStore",
-                _over_bare([sys.executable, "-c", "from doc_io import DocumentStore"]),
-            ),
-            Lane("doc-io ls", _over_bare([sys.executable, "-c", list_, "ls", *where]), goal_seconds=0.200),
-        ],
-        setting.rounds,
-    )
+    lanes = [
+        Lane("bare Python", _start(BARE)),
+        Lane("import sqlite3", _over_bare([sys.executable, "-c", "import sqlite3"])),
+        Lane("import doc_io", _over_bare([sys.executable, "-c", "import doc_io"]), goal_seconds=0.060),
+        Lane(
+            "from doc_io import DocumentStore", _over_bare([sys.executable, "-c", "from doc_io import DocumentStore"])
+        ),
+    ]
+    if find_spec("doc_io.cli"):
+        ls = "import sys; from doc_io.cli.main import main; sys.exit(main(sys.argv[1:]))"
+        where = ["--docs-root", str(folder / "docs"), "--db-path", str(folder / "docs.sqlite")]
+        lanes.append(Lane("doc-io ls", _over_bare([sys.executable, "-c", ls, "ls", *where]), goal_seconds=0.200))
+    yield Contest("start of a process, over bare Python", lanes, setting.rounds)
 
 
 def _start(command: list[str]) -> Timed:

@@ -31,6 +31,9 @@ from benchmarks.measure import Contest, Lane, Timed, timed
 from doc_io import DocDirIOManager
 
 STEPS = 8
+QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+"""What a terminal takes to show Dagster's lines is nobody's share."""
+
 FLOOR = "a step whose text stays in memory"
 
 
@@ -118,7 +121,7 @@ def contests(setting: Setting) -> Iterator[Contest]:
 def _whole(assets: list[AssetsDefinition], manager: IOManager, instance: DagsterInstance) -> Timed:
     def run() -> float:
         with timed(len(assets)) as watch:
-            materialize(assets, instance=instance, resources={"io_manager": manager})
+            materialize(assets, instance=instance, resources={"io_manager": manager}, run_config=QUIET)
         return watch.per_operation
 
     return run
@@ -129,7 +132,7 @@ def _share(assets: list[AssetsDefinition], manager: IOManager, instance: Dagster
 
     def run() -> float:
         watched.seconds = 0.0
-        materialize(assets, instance=instance, resources={"io_manager": watched})
+        materialize(assets, instance=instance, resources={"io_manager": watched}, run_config=QUIET)
         return watched.seconds / len(assets)
 
     return run
@@ -142,7 +145,7 @@ def _many_processes(name: str, folder: Path, instance: DagsterInstance) -> Timed
         os.environ[steps_job.FOLDER] = str(folder)
         with (
             timed(steps_job.STEPS) as watch,
-            execute_job(reconstructable(getattr(steps_job, name)), instance) as result,
+            execute_job(reconstructable(getattr(steps_job, name)), instance, run_config=QUIET) as result,
         ):
             if not result.success:
                 raise AssertionError(name)

@@ -7,9 +7,10 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
-from benchmarks.floors import FOUR_FILES, PROMPT, TEXT, TWO_FILES, RawIndex, fsync_folder, row, seed, textbook_write
+from benchmarks.floors import FOUR_FILES, PROMPT, TEXT, TWO_FILES, RawIndex, fsync_folder, row, textbook_write
 from benchmarks.ground import Setting
 from benchmarks.measure import Contest, Lane, Timed, timed
+from benchmarks.seeded import seeded_store
 from doc_io import Document, DocumentStore, Origin
 
 FLOOR = "by hand: 4 files, textbook"
@@ -56,12 +57,7 @@ def contests(setting: Setting) -> Iterator[Contest]:
 
 def _growth(setting: Setting, folder: Path, floor: Lane) -> Iterator[Contest]:
     """The same write with ever more rows in the index."""
-    stores = []
-    for size in setting.sizes:
-        store = DocumentStore(folder / f"docs-{size}", folder / f"docs-{size}.sqlite")
-        store.history("essay", "none")  # makes the schema
-        seed(folder / f"docs-{size}.sqlite", size)
-        stores.append((size, store))
+    stores = [(size, seeded_store(folder, size)[0]) for size in setting.sizes]
     lanes = [
         Lane(f"doc_io save at {size:,} rows", _save(store, setting.batch), FLOOR, goal=0.80, size=size)
         for size, store in stores

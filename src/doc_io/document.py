@@ -8,6 +8,7 @@ from enum import Enum
 from typing import Any, NamedTuple
 
 from doc_io.errors import InvalidDocumentError, UnknownStatusError
+from doc_io.responses import read_response
 
 _CUT_SHORT = frozenset({"length", "max_tokens", "max_output_tokens", "model_length", "MAX_TOKENS"})
 """Finish reasons that mean "stopped by the token limit": OpenAI and LiteLLM, Anthropic, OpenAI's Responses API, Mistral,
@@ -151,6 +152,27 @@ class Document:
             A document with status ``skipped``.
         """
         return cls(None, status=Status.SKIPPED, metadata={"skip_reason": reason})
+
+    @classmethod
+    def from_response(cls, response: object, **fields: Any) -> Document:
+        """The document that a model provider's response holds: text, model, token counts and why it stopped.
+
+        Args:
+            response: What ``openai`` (chat completions or responses), ``anthropic`` or LiteLLM returned, or the same
+                as a dict.
+            **fields: More of the document, for example ``prompt``; each wins over what the response says.
+
+        Raises:
+            InvalidDocumentError: It is no such response, or holds no text.
+        """
+        answer = read_response(response)
+        said = {
+            "model_id": answer.model_id,
+            "usage": Usage(answer.prompt_tokens, answer.completion_tokens),
+            "finish_reason": answer.finish_reason,
+            "metadata": {"response_id": answer.provider_id} if answer.provider_id else None,
+        }
+        return cls(answer.text, **{**said, **fields})
 
     @property
     def outcome(self) -> Status:

@@ -101,6 +101,12 @@ class StorageError(DocIOError, OSError):
     exit_code = 7
 
 
+class SpooledError(DocIOError):
+    """The store could not be reached, and {count} document(s) were kept on this machine, in {spool}. When it is back, file them with: {command}. The reason was: {reason}"""
+
+    exit_code = 7
+
+
 class IndexAccessError(DocIOError):
     """The index {index} could not be used: {reason}. Check the database, or rebuild it from the files with `doc-io reindex`."""
 

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from doc_io.document import OK, Document, DocumentRow, Parent, Status, as_document
 from doc_io.draft import Origin, make_draft
@@ -20,7 +20,9 @@ from doc_io.index.base import LATEST_OK, Choice, Index
 from doc_io.index.open import open_index
 from doc_io.metadata import RECORD_NAME, Record, RecordError, decode
 from doc_io.parsers import parse
+from doc_io.read_through import IndexOver, StorageOver
 from doc_io.saving import Writer, whole_record
+from doc_io.spool import Recovered, recover, spool
 from doc_io.storage.base import Storage
 from doc_io.storage.open import open_storage
 from doc_io.stored import StoredDocument
@@ -144,6 +146,31 @@ class DocumentStore(Upkeep):
         drafts = [make_draft(parse(as_document(document)), origin) for document, origin in documents]
         return Writer(self.storage, self.index).save(drafts)
 
+    def spool(self, documents: Iterable[tuple[Document | str, Origin]], folder: str | os.PathLike[str]) -> None:
+        """Keep documents on this machine while the store is away; `recover` files them.
+
+        Args:
+            documents: As for `save_many`.
+            folder: The spool, a local folder.
+
+        Raises:
+            StorageError: This disk cannot hold them either.
+        """
+        spool(folder, [make_draft(parse(as_document(document)), origin) for document, origin in documents])
+
+    def recover(self, folder: str | os.PathLike[str]) -> Iterator[Recovered]:
+        """File the documents of a spool under their identity, each once; they leave the spool as they are acknowledged.
+
+        A recovered document is the newest of its task, whatever was made since it was spooled.
+
+        Args:
+            folder: The spool.
+
+        Yields:
+            What became of each, as it happens; one that cannot be filed stays, and does not stop the rest.
+        """
+        return recover(self.storage, self.index, folder)
+
     def insert(self, row: Mapping[str, Any]) -> DocumentRow:
         """Put a document whose files are there already into the index, with its row as its own record says it.
 
@@ -178,7 +205,7 @@ class DocumentStore(Upkeep):
 
     def get(self, doc_id: str) -> DocumentRow | None:
         """The row of one version; ``None`` where the index has none."""
-        return self.index.get(doc_id)
+        return self.index.get(doc_id) if _may_be(doc_id) else None
 
     def get_latest_by_task(
         self,
@@ -204,7 +231,7 @@ class DocumentStore(Upkeep):
         Raises:
             IndexBusyError: The database stayed locked for longer than its time-out.
         """
-        if unstorable(task_id) is not None:  # no task can be called that
+        if not _may_be(stage, task_id):
             return None
         return self.index.latest_by_task(stage, task_id, _choice(status, runs, as_of))
 
@@ -230,7 +257,7 @@ class DocumentStore(Upkeep):
             Task to row; a task without such a document is left out.
         """
         choice = _choice(status, runs, as_of)
-        wanted = [task_id for task_id in dict.fromkeys(task_ids) if unstorable(task_id) is None]
+        wanted = [task_id for task_id in dict.fromkeys(task_ids) if _may_be(stage, task_id)]
         return self.index.latest_by_tasks(stage, wanted, choice) if wanted else {}
 
     def get_latest_by_logical(self, logical_key_id: str, status: Collection[Status | str] = OK) -> DocumentRow | None:
@@ -239,15 +266,15 @@ class DocumentStore(Upkeep):
 
     def history(self, stage: str, task_id: str) -> list[DocumentRow]:
         """Every version of a task, newest first, whatever its status."""
-        return self.index.history(stage, task_id)
+        return self.index.history(stage, task_id) if _may_be(stage, task_id) else []
 
     def parents(self, doc_id: str) -> list[Parent]:
         """What a document was made from: every parent, with the input it came in by."""
-        return self.index.parents(doc_id)
+        return self.index.parents(doc_id) if _may_be(doc_id) else []
 
     def children(self, doc_id: str) -> list[DocumentRow]:
         """What was made from a document, newest first."""
-        return self.index.children(doc_id)
+        return self.index.children(doc_id) if _may_be(doc_id) else []
 
     def read(self, row: DocumentRow, which: Which = "text") -> str:
         """A text of a document, exactly as it was saved.
@@ -362,6 +389,18 @@ class DocumentStore(Upkeep):
             progress=progress,
         )
 
+    def read_through(self, parent: DocumentStore) -> None:
+        """From now on read what this store has none of from another one, which is never written to.
+
+        For a branch of a pipeline: its own documents come first, task by task; whatever writes, walks or counts
+        documents (`verify`, `prune`, …) sees its own alone.
+
+        Args:
+            parent: The other store; it is closed with this one.
+        """
+        self.index = cast("Index", IndexOver(self.index, parent.index))
+        self.storage = cast("Storage", StorageOver(self.storage, parent.storage))
+
     def close(self) -> None:
         """Let go of files and connections. Using the store again opens them again."""
         self.index.close()
@@ -394,6 +433,11 @@ def _beside(storage: Storage) -> Path:
     if "://" in storage.root:
         return Path("data/db/documents.sqlite")
     return Path(storage.root).parent / "db" / "documents.sqlite"
+
+
+def _may_be(*names: str) -> bool:
+    """Whether anything can be called that; a database fails on a name that it cannot hold, where the answer is nothing."""
+    return all(unstorable(name) is None for name in names)
 
 
 def _choice(status: Collection[Status | str], runs: Sequence[str], as_of: str | None) -> Choice:

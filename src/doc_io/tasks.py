@@ -63,6 +63,11 @@ class TaskTable:
                 "Say which column holds the parents and their stage.",
             )
 
+    def as_config(self) -> dict[str, str]:
+        """Its fields but ``storage_options``, as plain strings: what a config can hold, and `TaskTable` takes again."""
+        fields = ("path", "task_id", "template_id", "model_id", "parent_task_id", "parent_stage")
+        return {name: str(value) for name in fields if (value := getattr(self, name)) is not None}
+
     def lookup(self, task_ids: Iterable[str]) -> dict[str, Task]:
         """What the table says of some tasks; it is read once, however many they are.
 

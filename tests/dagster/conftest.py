@@ -22,14 +22,14 @@ class House:
     store: DocumentStore
 
     @property
-    def where(self) -> dict[str, str]:
+    def where(self) -> dict[str, Any]:
         """The settings that the manager and the resource share."""
         return {"docs_root": str(self.root / "docs"), "db_path": str(self.root / "documents.sqlite")}
 
     def run(self, assets: Sequence[Any], *, manager: dict[str, Any] | None = None, **options: Any) -> Any:
         """Materialize assets; what fails is in the result."""
         resources = {
-            "io_manager": DocDirIOManager(**self.where, **(manager or {})),
+            "io_manager": DocDirIOManager(**{**self.where, "spool": str(self.root / "spool"), **(manager or {})}),
             "documents": DocumentsIndex(**self.where),
         }
         return dg.materialize(assets, resources=resources, instance=self.instance, raise_on_error=False, **options)

@@ -8,7 +8,7 @@ import dagster as dg
 import pytest
 from upath import UPath
 
-from doc_io import Document, DocDirIOManager, StoredDocument
+from doc_io import DocDirIOManager, Document, StoredDocument
 from tests.dagster.conftest import House, reason
 
 ABC = dg.StaticPartitionsDefinition(["a", "b", "c"])

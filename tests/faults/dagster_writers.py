@@ -5,7 +5,7 @@ A step that fails with the news that its documents were kept has acknowledged ev
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import dagster as dg
@@ -15,6 +15,8 @@ from doc_io import DocDirIOManager, DocIOError, Document, DocumentsByPartition
 from tests.faults.writers import Acknowledge, database, docs, open_store
 
 CUT_SHORT = Document("half an ans", finish_reason="length", prompt="write an answer")
+BEFORE: dict[str, Callable[[Path], None]] = {}
+"""What a writer's root holds before it begins: nothing."""
 KEYS = ["a", "b/../c", "d"]
 TEXTS: Mapping[str, str | Document] = {"a": "the first", "b/../c": CUT_SHORT, "d": "the third"}
 

@@ -27,12 +27,15 @@ if TYPE_CHECKING:
 
 def main(writer_name: str, mutant_name: str) -> None:
     """Carry out each order (a line of JSON) in a fork, and answer with how that ended."""
-    module, _, name = writer_name.rpartition(".")
-    writer = getattr(importlib.import_module(f"tests.faults.{module}"), name)
+    module_name, _, name = writer_name.rpartition(".")
+    module = importlib.import_module(f"tests.faults.{module_name}")
+    writer = getattr(module, name)
     if mutant_name:
         getattr(mutants, mutant_name)()
-    with tempfile.TemporaryDirectory() as folder:
-        writer(Path(folder), lambda *_: None)  # what is imported on first use is imported before the forks
+    with tempfile.TemporaryDirectory() as folder:  # what is imported on first use is imported before the forks
+        if name in module.BEFORE:
+            module.BEFORE[name](Path(folder))
+        writer(Path(folder), lambda *_: None)
     calls = ctypes.CDLL(None)
     calls.faults_calm.restype = ctypes.c_long
     for line in sys.stdin:

@@ -98,12 +98,13 @@ class Bench:
     def __init__(self, library: Path, folder: Path, writer: str, mutant: str = "", before: Path | None = None) -> None:
         self._folder, self._before = folder, before
         self._errors = folder / "driver.txt"  # a step that fails prints a traceback, and hundreds will fail
+        self._stderr = self._errors.open("wb")
         # sys.executable: a shim would be preloaded too.
         self._driver = subprocess.Popen(
             [sys.executable, "-m", "tests.faults.driver", writer, mutant],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=self._errors.open("wb"),
+            stderr=self._stderr,
             text=True,
             cwd=REPOSITORY,
             env={
@@ -117,6 +118,7 @@ class Bench:
     def close(self) -> None:
         """Let the driver end."""
         self._driver.communicate(timeout=30)
+        self._stderr.close()
 
     def run(self, fault: Fault = NO_FAULT, *, again: bool = False, on: Outcome | None = None) -> Outcome:
         """Run the writer in a fork of its own.
@@ -158,6 +160,15 @@ class Bench:
         """Make room."""
         shutil.rmtree(outcome.root)
         outcome.log.unlink()
+
+    def judged(self, fault: Fault) -> list[str]:
+        """What is broken after one run with a fault and a retry without, on the running system and after a power cut."""
+        outcome = self.run(fault, again=bool(fault.error))
+        if fault.at and not fault.error:
+            outcome = self.run(on=outcome)
+        broken = self._retried(outcome)
+        self.forget(outcome)
+        return broken
 
     def killed_at_every_call(self) -> Iterator[tuple[str, list[str]]]:
         """Kill at every call; then the same attempt again in a new process. Yields where, and what was broken."""

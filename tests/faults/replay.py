@@ -144,6 +144,8 @@ class Disk:
         yield "nothing lost", self.now()
         for lost, data in (("dropped", dropped), ("zeroed", zeroed), ("torn", torn)):
             yield f"data {lost}", self.tree(lambda folder: folder.names, data)
+            # What is last in the order of writing may be first on the disk: the record, before what it vouches for.
+            yield f"data {lost}, but the record", self._but_the_record(self.tree(lambda folder: folder.names, data))
         yield from self.worst_states()
         for _ in range(2):
             yield (
@@ -158,6 +160,9 @@ class Disk:
         """The states a cut at this moment could leave that lose every name it can."""
         yield "names dropped", self.tree(lambda folder: folder.history[0], lambda file: file.data)
         yield "names and data dropped", self.tree(lambda folder: folder.history[0], dropped)
+
+    def _but_the_record(self, tree: Tree) -> Tree:
+        return tree | {path: data for path, data in self.now().items() if path.endswith("/metadata.json")}
 
     def _find(self, path: str) -> Any:
         item: Any = self.top

@@ -8,10 +8,19 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults import replay
+from tests.faults import replay, writers
 from tests.faults.harness import Bench, bench
 
-WRITERS = ["save"]
+SLOW = [pytest.mark.slow, pytest.mark.timeout(1800)]
+
+WRITERS = [
+    "writers.save",
+    "writers.backfill_copies",
+    pytest.param("writers.backfill_links", marks=SLOW),
+    # A step costs a hundred times the write in it, and the calls below the root are the same ones.
+    pytest.param("dagster_writers.failed_generation", marks=SLOW),
+    pytest.param("dagster_writers.single_run", marks=SLOW),
+]
 
 
 def faults_of(judged: Iterable[tuple[str, list[str]]]) -> list[str]:
@@ -23,8 +32,14 @@ def faults_of(judged: Iterable[tuple[str, list[str]]]) -> list[str]:
 
 @pytest.fixture(params=WRITERS)
 def writing(request: pytest.FixtureRequest, library: Path, scratch: Path) -> Iterator[Bench]:
-    """Each way to write."""
-    with bench(library, scratch, request.param) as made:
+    """Each way to write, on what it begins with."""
+    prepare = writers.BEFORE.get(request.param.rpartition(".")[2])
+    before = None
+    if prepare is not None:
+        before = scratch / "before"
+        before.mkdir()
+        prepare(before)
+    with bench(library, scratch, request.param, before=before) as made:
         yield made
 
 
@@ -44,6 +59,7 @@ def test_a_disk_that_is_full_from_any_call_on_loses_nothing(writing: Bench) -> N
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 @pytest.mark.parametrize("lasting", [False, True], ids=["once", "from then on"])
 @pytest.mark.parametrize("error", [errno.EIO, errno.ENOSPC, errno.EDQUOT], ids=["EIO", "ENOSPC", "EDQUOT"])
 def test_any_error_of_any_call_loses_nothing(writing: Bench, error: int, lasting: bool) -> None:  # noqa: FBT001 - a parameter

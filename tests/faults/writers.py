@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from doc_io import Document, DocumentRow, DocumentStore, Usage
+from doc_io.legacy.backfill import backfill
 
 Acknowledge = Callable[[DocumentRow, str], None]
 
@@ -46,3 +47,41 @@ def save(root: Path, acknowledge: Acknowledge) -> None:
         for attempt, document in enumerate((FULL, CUT_SHORT)):
             row = store.save(document, stage="essay", task_id="one", run_id="run", attempt=str(attempt))
             acknowledge(row, document.raw or "")
+
+
+def old_files(root: Path) -> None:
+    """What a backfill starts from: two versions of a raw text, one of them parsed, and a text of another task."""
+    for name, text in (
+        ("raw/a_v1.txt", "first"),
+        ("raw/a_v2.txt", "second"),
+        ("parsed/a_v2.txt", "2"),
+        ("raw/b.txt", "x"),
+    ):
+        kind, _, file = name.partition("/")
+        path = root / "old" / "3_generation" / f"draft_responses_{kind}" / file
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+
+
+def backfill_copies(root: Path, acknowledge: Acknowledge) -> None:
+    """A backfill of old files, copied."""
+    _backfill(root, acknowledge, link=False)
+
+
+def backfill_links(root: Path, acknowledge: Acknowledge) -> None:
+    """A backfill of old files, hard-linked."""
+    _backfill(root, acknowledge, link=True)
+
+
+def _backfill(root: Path, acknowledge: Acknowledge, *, link: bool) -> None:
+    with open_store(root) as store:
+        report = backfill(store, root / "old", link=link)
+        assert not report.bad_files
+        rows = list(store.index.scan())
+        assert len(rows) == 3
+        for row in rows:
+            acknowledge(row, store.read(row, "raw"))
+
+
+BEFORE: dict[str, Callable[[Path], None]] = {"backfill_copies": old_files, "backfill_links": old_files}
+"""What a writer's root holds before it begins."""

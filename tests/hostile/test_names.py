@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import re
 from collections.abc import Iterator
 from pathlib import PurePosixPath, PureWindowsPath
 
@@ -23,6 +24,10 @@ PIECES = [
 ]  # fmt: skip
 
 
+# A dot neither begins nor ends it; ASCII letters, digits and five signs are all there is.
+PLAIN = re.compile(r"(?!\.)[A-Za-z0-9_.%~-]{1,200}(?<!\.)", re.ASCII)
+
+
 def hostile_names(seed: int, count: int) -> Iterator[str]:
     """Different names, made of the pieces that have fooled path code before."""
     chance, made = random.Random(seed), set[str]()  # noqa: S311 - a seed that can be repeated is the point
@@ -33,24 +38,13 @@ def hostile_names(seed: int, count: int) -> Iterator[str]:
             yield name
 
 
-def test_a_hundred_thousand_hostile_names_become_as_many_segments() -> None:
-    """No two strings share a path segment."""
+def test_a_hundred_thousand_hostile_names_become_as_many_plain_segments() -> None:
+    """No two share one, and none has a separator, drive, parent or hidden file for POSIX, Windows or a URL."""
     segments = {path_segment(name) for name in hostile_names(1, MANY)}
 
     assert len(segments) == MANY
-
-
-def test_no_hostile_name_leaves_its_folder_on_any_storage() -> None:
-    """A segment is one plain ASCII name: no separator, drive, parent or hidden file for POSIX, Windows or a URL."""
-    for name in hostile_names(2, MANY):
-        segment = path_segment(name)
-
-        assert segment.isascii()
-        assert segment.isprintable()
-        assert not set(segment) & set("/\\:*?\"'<>|#&$` ")
-        assert not segment.startswith(".")
-        assert not segment.endswith(".")
-        assert 1 <= len(segment) <= 200
+    for segment in segments:
+        assert PLAIN.fullmatch(segment), segment
 
 
 def test_a_hundred_thousand_partition_keys_have_as_many_logical_keys() -> None:

@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from dagster import Failure, MetadataValue
 
 from doc_io.dagster.identity import Maker, completed
-from doc_io.dagster.inputs import Wanted, raw_bytes, shaped, texts, wanted_of
-from doc_io.dagster.loaded import remember
+from doc_io.dagster.inputs import Wanted, note, raw_bytes, shaped, texts, wanted_of
 from doc_io.dagster.outputs import documents_of
 from doc_io.document import FAILED, Document, Status
 from doc_io.errors import ConfigurationError, DocIOError, DocumentNotFoundError
@@ -211,9 +210,8 @@ def read(
             continue
         file, text = latest
         row = _row_of(store, wanted.stage, task, _facts(file, text))
-        step = context._step_context
-        if row is not None and step is not None:
-            remember(step, context.name, [row])
+        if row is not None:
+            note(context, [row])
         found[key] = encode_text(text) if wanted.read is raw_bytes else text
     return found
 

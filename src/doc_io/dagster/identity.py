@@ -11,12 +11,17 @@ from typing import TYPE_CHECKING, Any
 from dagster import AssetKey, MetadataValue, MultiPartitionKey, OutputContext
 
 from doc_io.dagster.loaded import Loaded, loaded_by
+from doc_io.dagster.usage import model_of, usage_of
+from doc_io.dagster.versions import asset_key_of_output
 from doc_io.document import Document, Parent
 from doc_io.ids import path_segment
 
 if TYPE_CHECKING:
     from dagster import AssetExecutionContext, InputContext, OpExecutionContext
     from dagster._core.execution.context.system import StepExecutionContext
+
+    from doc_io.store import DocumentStore
+    from doc_io.tasks import Task
 
 EXPERIMENT_TAG = "doc_io/experiment"
 
@@ -58,6 +63,10 @@ class Maker:
         """The output in words, for messages."""
         name = f"asset {self.asset}" if self.asset_key is not None else f"op output {self.own_task}"
         return name if partition is None else f"{name}, partition {partition}"
+
+    def task_of(self, partition: str | None) -> str:
+        """The task of a partition, or of what has none."""
+        return self.own_task if partition is None else str(partition)
 
     def attempt_of(self, partition: str | None) -> str:
         """The name of this attempt at one partition; the same when the same attempt is sent twice."""
@@ -107,7 +116,7 @@ def maker_of_body(
     """
     step = context.get_step_execution_context()
     if asset_key is None:
-        asset_key = step.job_def.asset_layer.get_asset_key_for_node_output(step.node_handle, output_name)
+        asset_key = asset_key_of_output(step, output_name)
     definition: Mapping[str, Any] = step.op_def.output_def_named(output_name).metadata or {}
     if asset_key is None:
         own_task = f"{step.run_id}/{step.step.key}/{output_name}"
@@ -125,6 +134,13 @@ def maker_of_body(
         tags=step.dagster_run.tags,
         step=step,
     )
+
+
+def partition_of(context: AssetExecutionContext | OpExecutionContext, named: str | None) -> str | None:
+    """The partition that a body works on: the one it names, else the run's only one."""
+    if named is None and context.has_partition_key:
+        return context.partition_key
+    return named
 
 
 def stage_of(context: InputContext | OutputContext) -> str:
@@ -150,7 +166,15 @@ def own_task_of(context: InputContext | OutputContext) -> str:
     return "/".join(context.get_identifier())
 
 
-def completed(document: Document, maker: Maker, partition: str | None, defaults: Mapping[str, Any]) -> Document:
+def completed(
+    document: Document,
+    maker: Maker,
+    partition: str | None,
+    defaults: Mapping[str, Any],
+    *,
+    task: Task | None = None,
+    store: DocumentStore | None = None,
+) -> Document:
     """The document with every field that it left open taken from the first that names it.
 
     Args:
@@ -158,6 +182,8 @@ def completed(document: Document, maker: Maker, partition: str | None, defaults:
         maker: What Dagster knows of the output.
         partition: The partition it was made for.
         defaults: The IO manager's own settings, which come last.
+        task: What the task table says. Default: nothing.
+        store: Where the table's parent is looked up. Default: nowhere.
     """
     dimensions = partition.keys_by_dimension if isinstance(partition, MultiPartitionKey) else {}
     found = {}
@@ -167,6 +193,8 @@ def completed(document: Document, maker: Maker, partition: str | None, defaults:
         candidates = [
             maker.output.get(f"doc_io/{name}"),
             maker.output.get(name) if name in _DIMENSIONS else None,
+            model_of(maker.output) if name == "model_id" else None,
+            getattr(task, name, None),
             *(dimensions.get(dimension) for dimension in _DIMENSIONS.get(name, ())),
             maker.definition.get(f"doc_io/{name}"),
             defaults.get(name),
@@ -175,7 +203,9 @@ def completed(document: Document, maker: Maker, partition: str | None, defaults:
         if value is not None:
             found[name] = value
     if document.parent_doc_id is None and "parent_doc_id" not in found:
-        found["parent_doc_id"] = _primary(maker, partition)
+        found["parent_doc_id"] = _primary(maker, partition) or _parent_by_table(maker, partition, task, store)
+    if document.usage is None:
+        found["usage"] = usage_of(maker.output)
     return dataclasses.replace(document, **found)
 
 
@@ -196,6 +226,16 @@ def _primary(maker: Maker, partition: str | None) -> str | None:
     if named is not None:
         loaded = [each for each in loaded if each.input_name == named]
     return loaded[0].doc_id if len(loaded) == 1 else None
+
+
+def _parent_by_table(maker: Maker, partition: str | None, task: Task | None, store: DocumentStore | None) -> str | None:
+    """The latest ok document of the task that the table names, where the step loaded none."""
+    if task is None or task.parent_task_id is None or task.parent_stage is None or store is None:
+        return None
+    if maker.loaded(partition):
+        return None
+    row = store.get_latest_by_task(task.parent_stage, task.parent_task_id)
+    return None if row is None else row.doc_id
 
 
 def _stage(definition: Mapping[str, Any], asset_key: AssetKey | None, op: str) -> str:

@@ -4,22 +4,26 @@ from __future__ import annotations
 
 import collections.abc
 import typing
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from dagster import DagsterInvariantViolationError, OpExecutionContext
 from dagster._core.execution.plan.inputs import FromMultipleSources
 from upath import UPath
 
+from doc_io.dagster.as_of import AS_OF_TAG, view_of
 from doc_io.dagster.identity import own_task_of, stage_of
 from doc_io.dagster.loaded import remember
+from doc_io.dagster.versions import all_keys
 from doc_io.document import DocumentRow, Status
 from doc_io.errors import ConfigurationError, DocumentNotFoundError, UnknownDocumentError
 from doc_io.stored import StoredDocument
 
 if TYPE_CHECKING:
     from dagster import InputContext
+    from dagster._core.execution.context.system import StepExecutionContext
 
     from doc_io.store import DocumentStore
     from doc_io.texts import Which
@@ -54,8 +58,13 @@ class Wanted:
     allow_missing: bool
 
 
-def load(store: DocumentStore, context: InputContext) -> Any:
+def load(store: DocumentStore, context: InputContext, as_of: str | None = None) -> Any:
     """Give an input its documents, and note which versions those were.
+
+    Args:
+        store: Where they are.
+        context: What Dagster knows of the input.
+        as_of: A time or a run, whose view of the documents counts. Default: the present.
 
     Raises:
         DocumentNotFoundError: A task has no ok document.
@@ -63,7 +72,7 @@ def load(store: DocumentStore, context: InputContext) -> Any:
         ConfigurationError: The input's annotation or metadata cannot be followed.
     """
     wanted = wanted_of(context)
-    rows = resolve(store, context, wanted)
+    rows = resolve(store, context, wanted, as_of)
     found = list(rows.values())
     if wanted.shape == "iterator":
         return (value for row in found for value in wanted.read(store, [row], wanted.which))
@@ -88,7 +97,7 @@ def wanted_of(context: InputContext) -> Wanted:
     metadata = context.definition_metadata or {}
     label = _label(context)
     tasks = _tasks(context, label)
-    shape, element = _shape(context, several=len(tasks) != 1)
+    shape, element = _shape(context, several=len(tasks) > 1)
     which = str(metadata.get("doc_io/read", "text"))
     if which not in _WHICH:
         raise ConfigurationError(
@@ -116,7 +125,7 @@ def wanted_of(context: InputContext) -> Wanted:
 def _tasks(context: InputContext, label: str) -> dict[str | None, str]:
     if context.has_asset_key and context.has_asset_partitions:
         # Dagster gives MultiPartitionKeys, which are strings; the value of one is its text.
-        return {key: str(key) for key in context.asset_partition_keys}
+        return {key: str(key) for key in _in_order(context)}
     if context.has_asset_key and context._asset_partitions_def is not None:
         raise ConfigurationError(
             setting=f"Loading {label}",
@@ -130,19 +139,38 @@ def _tasks(context: InputContext, label: str) -> dict[str | None, str]:
     }
 
 
-def resolve(store: DocumentStore, context: InputContext, wanted: Wanted) -> dict[str | None, DocumentRow]:
-    """Which document each partition is given; noted as read by the step. Errors as for `load`."""
-    rows = _resolved(store, context, wanted)
-    step = context._step_context
-    if step is not None:
-        remember(step, context.name, rows.values())
+def resolve(
+    store: DocumentStore, context: InputContext, wanted: Wanted, as_of: str | None = None
+) -> dict[str | None, DocumentRow]:
+    """Which document each partition is given; noted as read by the step. Arguments and errors as for `load`."""
+    rows = _resolved(store, context, wanted, as_of_of(context, as_of))
+    note(context, rows.values())
     return rows
 
 
-def _resolved(store: DocumentStore, context: InputContext, wanted: Wanted) -> dict[str | None, DocumentRow]:
+def as_of_of(context: InputContext, option: str | None) -> str | None:
+    """The time or run whose view counts: the run's tag, else the option."""
+    step = _step_of(context)
+    return option if step is None else step.dagster_run.tags.get(AS_OF_TAG, option)
+
+
+def note(context: InputContext, rows: Iterable[DocumentRow]) -> None:
+    """Remember that the step has read these documents."""
+    step = _step_of(context)
+    if step is not None:
+        remember(step, context._name or _label(context), rows)
+
+
+def _resolved(
+    store: DocumentStore, context: InputContext, wanted: Wanted, as_of: str | None
+) -> dict[str | None, DocumentRow]:
     if wanted.version is not None:
         return {key: _pinned(store, wanted, task) for key, task in wanted.tasks.items()}
-    latest = store.get_latest_by_tasks(wanted.stage, wanted.tasks.values(), runs=_runs(context))
+    tasks = list(wanted.tasks.values())
+    if as_of is None:
+        latest = store.get_latest_by_tasks(wanted.stage, tasks, runs=_runs(context))
+    else:
+        latest = view_of(store, as_of).latest(wanted.stage, tasks)
     missing = [key for key, task in wanted.tasks.items() if task not in latest]
     if missing and not wanted.allow_missing:
         raise not_found(store, wanted, missing)
@@ -154,9 +182,29 @@ def _resolved(store: DocumentStore, context: InputContext, wanted: Wanted) -> di
     return {key: latest[task] for key, task in wanted.tasks.items() if task in latest}
 
 
+def _in_order(context: InputContext) -> Sequence[str]:
+    """The partitions as their definition orders them: Dagster gives those of several dimensions in any order."""
+    keys = list(context.asset_partition_keys)
+    definition = context._asset_partitions_def
+    if len(keys) < 2 or definition is None:  # noqa: PLR2004 - one is in order
+        return keys
+    position = {key: number for number, key in enumerate(all_keys(definition, context.instance))}
+    return sorted(keys, key=lambda key: position.get(key, len(position)))
+
+
+def _step_of(context: InputContext) -> StepExecutionContext | None:
+    """The step that reads; also where its body asked for a value by itself (context.load_asset_value)."""
+    if context._step_context is not None:
+        return context._step_context
+    try:
+        return OpExecutionContext.get().get_step_execution_context()
+    except DagsterInvariantViolationError:  # outside of any step
+        return None
+
+
 def _runs(context: InputContext) -> list[str]:
     """This run and the one it re-executes: what they wrote comes before anything newer from elsewhere."""
-    step = context._step_context
+    step = _step_of(context)
     if step is None:
         return []
     run = step.dagster_run

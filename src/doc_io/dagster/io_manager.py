@@ -2,26 +2,38 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from dagster import ConfigurableIOManager, Failure, InputContext, OutputContext, UPathIOManager
-from pydantic import Field, PrivateAttr
+from dagster import (
+    AssetMaterialization,
+    ConfigurableIOManager,
+    DataVersion,
+    Failure,
+    InputContext,
+    OutputContext,
+    UPathIOManager,
+)
+from pydantic import Field, field_validator
 
 from doc_io.dagster import files, rollout
 from doc_io.dagster.events import failure_of, is_failed, metadata_of, observation_of
-from doc_io.dagster.files import StageFiles
 from doc_io.dagster.identity import Maker, maker_of_output, own_task_of, stage_of
-from doc_io.dagster.outputs import Filing, documents_of
-from doc_io.dagster.rollout import Phase
-from doc_io.dagster.settings import StoreSettings
+from doc_io.dagster.outputs import Documents, Filing, documents_of
+from doc_io.dagster.reuse import ReusedDocument
+from doc_io.dagster.rollout import Phase, RolloutSettings
 from doc_io.errors import DocIOError
-from doc_io.legacy.versioned import VersionedFiles
 from doc_io.metadata import PARSED_NAME, RAW_NAME, decode_text
+from doc_io.spool import DEFAULT_SPOOL
+from doc_io.tasks import Task, TaskTable
 
 if TYPE_CHECKING:
     from upath import UPath
 
-    from doc_io.document import DocumentRow
+    from doc_io.document import Document, DocumentRow
+
+Reported = tuple["str | None", "DocumentRow", dict[str, Any]]
+"""Partition, row, and what Dagster gets to see of it."""
 
 
 class _UPathBase(UPathIOManager):
@@ -30,7 +42,7 @@ class _UPathBase(UPathIOManager):
     storage_options: Any = None
 
 
-class DocDirIOManager(StoreSettings, ConfigurableIOManager, _UPathBase):
+class DocDirIOManager(RolloutSettings, ConfigurableIOManager, _UPathBase):
     """Writes every output as a document of its own, and gives every input the latest ok one.
 
     Bind it in ``definitions.py`` and let assets return ``str``, `doc_io.Document` or, for many partitions in one run,
@@ -61,19 +73,38 @@ class DocDirIOManager(StoreSettings, ConfigurableIOManager, _UPathBase):
     preview_chars: int = Field(
         default=500, ge=0, description="The longest preview in the metadata, in characters; 0 turns it off."
     )
-    rollout: str | None = Field(
+    on_bad_status: Literal["fail", "skip"] = Field(
+        default="fail",
+        description="When some of a run's many partitions are not ok: fail them all, or let the good ones count as"
+        " materialized. Either way every document is kept and the step fails with a list of the bad ones.",
+    )
+    data_versions: bool = Field(
+        default=True,
+        description="Whether the hash of the text is the asset's data version, so that the same text again does not"
+        " make downstream assets stale. An Output's own data_version wins.",
+    )
+    as_of: str | None = Field(
         default=None,
-        description="How far the way from legacy files is gone: legacy, dual_write, index_first or index_only. Default:"
-        " what DD_DOCS_INDEX_ENABLED and DD_DOCS_LEGACY_WRITE_ENABLED say, else index_only.",
+        description="Read only what there was at a time (2026-01-31T12:00:00Z), or what a run read (its id), to replay"
+        " a pipeline on the documents it saw. The run tag doc_io/as_of wins over it.",
     )
-    legacy_root: str = Field(
-        default="data", description="Where the legacy files are, <stage>/<partition>_v<N>.txt: a path or a URL."
+    task_tables: dict[str, dict[str, str]] = Field(
+        default={},
+        description="By stage, a doc_io.TaskTable: a CSV that says template, model and parent of each task.",
     )
-    legacy_folders: dict[str, str] = Field(
-        default={}, description="Stage to its folder below legacy_root, where that is not called as the stage is."
+    spool: str = Field(
+        default=DEFAULT_SPOOL,
+        description="The folder on this machine that keeps texts while the store cannot be reached, until"
+        " `doc-io recover` files them. Empty: none.",
     )
 
-    _legacy_files: StageFiles | None = PrivateAttr(default=None)
+    @field_validator("task_tables", mode="before")
+    @classmethod
+    def _as_config(cls, tables: Any) -> Any:
+        """Dagster's config holds plain values, so a table is kept as its fields."""
+        if not isinstance(tables, Mapping):
+            return tables
+        return {stage: table.as_config() if isinstance(table, TaskTable) else table for stage, table in tables.items()}
 
     def handle_output(self, context: OutputContext, obj: Any) -> None:
         """Write what an asset or op returned; see `dump_to_path`."""
@@ -92,19 +123,16 @@ class DocDirIOManager(StoreSettings, ConfigurableIOManager, _UPathBase):
                 pay for another generation); or a document is not ok, and was kept.
         """
         maker = maker_of_output(context)
-        if self._phase is Phase.LEGACY:
-            files.dump(self._legacy, context, maker, obj, more=self.get_metadata(context, obj), defaults=self._defaults)
+        if self.phase is Phase.LEGACY:
+            files.dump(self.legacy, context, maker, obj, more=self.get_metadata(context, obj), defaults=self._defaults)
             return
         try:
             self._filing.check_stage(maker)
             documents = documents_of(context, maker, obj)
-            rows = self._filing.save(self.store, maker, documents)
+            rows = self._file(maker, documents)
         except DocIOError as error:
             raise Failure(description=f"{maker.label(None)}: {error}", allow_retries=False) from error
-        reported = [
-            (partition, row, metadata_of(self.store, row, document.raw, self.preview_chars))
-            for (partition, document), row in zip(documents.items(), rows, strict=True)
-        ]
+        reported = [self._reported(partition, rows[partition], document) for partition, document in documents.items()]
         self._report(context, maker, obj, reported)
 
     def load_input(self, context: InputContext) -> Any:
@@ -115,21 +143,15 @@ class DocDirIOManager(StoreSettings, ConfigurableIOManager, _UPathBase):
         Raises:
             DocumentNotFoundError: There is none; also a ``FileNotFoundError``.
         """
-        return rollout.load(self._phase, self.store, self._legacy, context)
+        return rollout.load(self.phase, self.store, self.legacy, context, self.as_of)
 
     def has_output(self, context: OutputContext) -> bool:
         """Whether there is an ok document for every partition of an output."""
         partitioned = context.has_asset_key and context.has_asset_partitions
         tasks = list(context.asset_partition_keys) if partitioned else [own_task_of(context)]
-        if self._phase.reads_files:
-            return all(self._legacy.has(stage_of(context), str(task)) for task in tasks)
+        if self.phase.reads_files:
+            return all(self.legacy.has(stage_of(context), str(task)) for task in tasks)
         return len(self.store.get_latest_by_tasks(stage_of(context), tasks)) == len(set(tasks))
-
-    def teardown_after_execution(self, context: Any) -> None:
-        """Let go of the connections when the run, or the step's process, ends."""
-        super().teardown_after_execution(context)
-        if self._legacy_files is not None:
-            self._legacy_files.files.storage.close()
 
     def load_from_path(self, context: InputContext, path: UPath) -> str:  # noqa: ARG002 - a hook of Dagster's
         """The text of the document in a folder: parsed where there is one, else raw."""
@@ -141,6 +163,28 @@ class DocDirIOManager(StoreSettings, ConfigurableIOManager, _UPathBase):
         """Where `UPathIOManager` believes everything to be."""
         return self.store.storage.upath("")
 
+    def _file(self, maker: Maker, documents: Documents) -> dict[str | None, DocumentRow]:
+        """The rows of what was made, by partition; what was reused has one already."""
+        rows = {partition: each.row for partition, each in documents.items() if isinstance(each, ReusedDocument)}
+        made = {partition: each for partition, each in documents.items() if partition not in rows}
+        tasks = self._tasks(maker, made)
+        if made:
+            rows |= zip(made, self._filing.save(self.store, maker, made, tasks), strict=True)
+        return rows
+
+    def _tasks(self, maker: Maker, documents: Documents) -> dict[str, Task]:
+        table = self.task_tables.get(maker.stage)
+        keys = [partition for partition in documents if partition is not None]
+        if table is None or not keys:
+            return {}
+        return TaskTable(**table, storage_options=self.storage_options).lookup(keys)
+
+    def _reported(self, partition: str | None, row: DocumentRow, document: Document) -> Reported:
+        metadata = metadata_of(self.store, row, document.raw, self.preview_chars)
+        if isinstance(document, ReusedDocument):
+            metadata["reused"] = True
+        return partition, row, metadata
+
     @property
     def _filing(self) -> Filing:
         return Filing(
@@ -148,41 +192,38 @@ class DocDirIOManager(StoreSettings, ConfigurableIOManager, _UPathBase):
             stages=self.stages,
             experiment=self.experiment,
             defaults=self._defaults,
-            beside=self._legacy.beside if self._phase.writes_files else None,
+            spool=self.spool or None,
+            beside=self.legacy.beside if self.phase.writes_files else None,
         )
-
-    @property
-    def _phase(self) -> Phase:
-        return rollout.phase_of(self.rollout)
 
     @property
     def _defaults(self) -> dict[str, str | None]:
         return {"template_id": self.template_id, "model_id": self.model_id, "parser": self.parser}
 
-    @property
-    def _legacy(self) -> StageFiles:
-        if self._legacy_files is None:
-            same_place = self.legacy_root.partition("://")[0] == self.docs_root.partition("://")[0]
-            options = self.storage_options if same_place else {}
-            self._legacy_files = StageFiles(VersionedFiles(self.legacy_root, options), self.legacy_folders)
-        return self._legacy_files
-
-    def _report(
-        self,
-        context: OutputContext,
-        maker: Maker,
-        obj: Any,
-        reported: list[tuple[str | None, DocumentRow, dict[str, Any]]],
-    ) -> None:
+    def _report(self, context: OutputContext, maker: Maker, obj: Any, reported: list[Reported]) -> None:
         failed = [each for each in reported if is_failed(each[1])]
         for partition, row, metadata in failed:
             # What add_output_metadata was given is lost when the step fails; a logged observation stays.
             if maker.asset_key is not None:
                 context.log_event(observation_of(maker.asset_key, partition, row, metadata))
         if failed:
+            self._let_count(context, maker, [each for each in reported if not is_failed(each[1])])
             raise failure_of(maker.label(failed[0][0] if len(reported) == 1 else None), failed)
         if len(reported) == 1:
-            context.add_output_metadata({**reported[0][2], **self.get_metadata(context, obj)})
+            _, row, metadata = reported[0]
+            self._set_data_version(maker, row)
+            context.add_output_metadata({**metadata, **self.get_metadata(context, obj)})
             return
         for partition, _, metadata in reported:
             context.step_context.add_asset_metadata(metadata, maker.asset_key, partition)
+
+    def _let_count(self, context: OutputContext, maker: Maker, good: list[Reported]) -> None:
+        """Say that partitions are materialized though their step fails for the others."""
+        if self.on_bad_status == "skip" and maker.asset_key is not None:
+            for partition, _, metadata in good:
+                context.log_event(AssetMaterialization(maker.asset_key, partition=partition, metadata=metadata))
+
+    def _set_data_version(self, maker: Maker, row: DocumentRow) -> None:
+        # Dagster has one data version for all partitions of a step, so a run over many leaves them to Dagster.
+        if self.data_versions and row.content_hash and maker.step is not None and maker.asset_key is not None:
+            maker.step.set_data_version(maker.asset_key, DataVersion(row.content_hash))

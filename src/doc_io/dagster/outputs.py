@@ -6,11 +6,24 @@ import dataclasses
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+import tenacity
+
 from doc_io.dagster.identity import EXPERIMENT_TAG, Maker, completed, input_named, parents_of
+from doc_io.dagster.reuse import ReusedDocument
 from doc_io.document import Document, DocumentRow, as_document
 from doc_io.draft import Origin
-from doc_io.errors import InvalidDocumentError, UnknownStageError
+from doc_io.errors import (
+    IndexAccessError,
+    IndexBusyError,
+    IndexFormatError,
+    IndexVersionError,
+    InvalidDocumentError,
+    SpooledError,
+    StorageError,
+    UnknownStageError,
+)
 from doc_io.printable import printable
+from doc_io.stored import StoredDocument
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -18,9 +31,26 @@ if TYPE_CHECKING:
     from dagster import OutputContext
 
     from doc_io.store import DocumentStore
+    from doc_io.tasks import Task
 
 Documents = dict["str | None", Document]
 """What was made, by partition; ``None`` stands for what has none."""
+
+AWAY = (StorageError, IndexAccessError)
+"""The store's own trouble: it may pass, and the text must not be lost to it."""
+
+# Four tries within some seven seconds: a restarted server is back by then, and a step that waits is cheaper than a
+# second generation. A database that stayed locked was waited for already, and a wrong file does not become right.
+_AGAIN = tenacity.Retrying(
+    retry=tenacity.retry_if_exception(
+        lambda error: (
+            isinstance(error, AWAY) and not isinstance(error, (IndexBusyError, IndexFormatError, IndexVersionError))
+        )
+    ),
+    stop=tenacity.stop_after_attempt(4),
+    wait=tenacity.wait_random_exponential(multiplier=0.5, max=4),
+    reraise=True,
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,6 +62,7 @@ class Filing:
         stages: The stages that may be written; ``None`` for any.
         experiment: The experiment, where the run's tags name none.
         defaults: Template, model and parser where nothing else names them.
+        spool: The folder for texts that the store cannot take; ``None`` for none.
         beside: Writes a document, its stage and its task somewhere else first, and gives the document that says so.
             Default: nowhere.
     """
@@ -40,37 +71,43 @@ class Filing:
     stages: Collection[str] | None
     experiment: str | None
     defaults: Mapping[str, Any]
+    spool: str | None
     beside: Callable[[Document, str, str], Document] | None = None
 
-    def save(self, store: DocumentStore, maker: Maker, documents: Documents) -> list[DocumentRow]:
-        """File the documents of a step under their identities, all at once.
+    def save(
+        self, store: DocumentStore, maker: Maker, documents: Documents, tasks: Mapping[str, Task]
+    ) -> list[DocumentRow]:
+        """File the documents of a step under their identities, all at once; the store's trouble is waited out.
+
+        Args:
+            store: Where.
+            maker: What Dagster knows of the output.
+            documents: What was made.
+            tasks: What the task table says of each partition, where there is one.
 
         Raises:
+            SpooledError: The store stayed away; the texts are in the spool.
             DocIOError: As `DocumentStore.save_many`.
         """
-        return store.save_many(
-            [self._filed(store, maker, partition, document) for partition, document in documents.items()]
-        )
-
-    def _filed(
-        self, store: DocumentStore, maker: Maker, partition: str | None, document: Document
-    ) -> tuple[Document, Origin]:
-        document = completed(document, maker, partition, self.defaults)
-        prompt, prompt_path = _prompt(store, maker, partition, document)
-        task_id = maker.own_task if partition is None else str(partition)
-        if self.beside is not None:
-            document = self.beside(document, maker.stage, task_id)
-        origin = Origin(
-            stage=maker.stage,
-            task_id=task_id,
-            run_id=maker.run_id,
-            attempt=maker.attempt_of(partition),
-            asset_key=maker.asset,
-            parents=tuple(parents_of(maker, partition)),
-            experiment_id=maker.tags.get(EXPERIMENT_TAG, self.experiment),
-            prompt_path=prompt_path,
-        )
-        return dataclasses.replace(document, prompt=prompt if self.prompt_copy else None), origin
+        if self.beside is not None:  # once: what follows may be tried again
+            documents = {
+                partition: self.beside(
+                    completed(each, maker, partition, self.defaults, task=tasks.get(partition or "")),
+                    maker.stage,
+                    maker.task_of(partition),
+                )
+                for partition, each in documents.items()
+            }
+        attempts = {partition: maker.attempt_of(partition) for partition in documents}
+        try:
+            return _AGAIN(lambda: store.save_many(self._filed(store, maker, documents, tasks, attempts)))
+        except AWAY as error:
+            if self.spool is None:
+                raise
+            store.spool(self._filed(None, maker, documents, tasks, attempts), self.spool)
+            raise SpooledError(
+                count=len(documents), spool=self.spool, reason=error, command=_recovery(store, self.spool)
+            ) from error
 
     def check_stage(self, maker: Maker) -> None:
         """Refuse a stage that is not on the list.
@@ -80,6 +117,34 @@ class Filing:
         """
         if self.stages is not None and maker.stage not in self.stages:
             raise UnknownStageError(stage=maker.stage, stages=", ".join(sorted(self.stages)))
+
+    def _filed(
+        self,
+        store: DocumentStore | None,
+        maker: Maker,
+        documents: Documents,
+        tasks: Mapping[str, Task],
+        attempts: Mapping[str | None, str],
+    ) -> list[tuple[Document, Origin]]:
+        """The documents under their identities; without a store, as far as that is known without one."""
+        filed = []
+        for partition, made in documents.items():
+            document = completed(made, maker, partition, self.defaults, task=tasks.get(partition or ""), store=store)
+            prompt, prompt_path = (
+                (document.prompt, None) if store is None else _prompt(store, maker, partition, document)
+            )
+            origin = Origin(
+                stage=maker.stage,
+                task_id=maker.task_of(partition),
+                run_id=maker.run_id,
+                attempt=attempts[partition],
+                asset_key=maker.asset,
+                parents=tuple(parents_of(maker, partition)),
+                experiment_id=maker.tags.get(EXPERIMENT_TAG, self.experiment),
+                prompt_path=prompt_path,
+            )
+            filed.append((dataclasses.replace(document, prompt=prompt if self.prompt_copy else None), origin))
+        return filed
 
 
 def documents_of(context: OutputContext, maker: Maker, value: object) -> Documents:
@@ -104,8 +169,9 @@ def documents_of(context: OutputContext, maker: Maker, value: object) -> Documen
 
 
 def _check_keys(maker: Maker, keys: Collection[str], value: Mapping[Any, object]) -> None:
+    known = set(keys)
     missing = [key for key in keys if key not in value]
-    wrong = [key for key in value if key not in set(keys)]
+    wrong = [key for key in value if key not in known]
     if missing or wrong:
         raise InvalidDocumentError(
             what=f"The output of {maker.label(None)}",
@@ -116,13 +182,23 @@ def _check_keys(maker: Maker, keys: Collection[str], value: Mapping[Any, object]
 
 def _one(maker: Maker, partition: str | None, value: object) -> Document:
     try:
-        return as_document(value)
+        document = ReusedDocument.of(value) if isinstance(value, StoredDocument) else as_document(value)
     except InvalidDocumentError as error:
         raise InvalidDocumentError(
             what=f"The output of {maker.label(partition)}",
             reason=f"it is {type(value).__name__}, not text",
             todo=error.facts["todo"],
         ) from None
+    if isinstance(document, ReusedDocument) and (document.row.stage, document.row.task_id) != (
+        maker.stage,
+        maker.task_of(partition),
+    ):
+        raise InvalidDocumentError(
+            what=f"The output of {maker.label(partition)}",
+            reason=f"it is the stored document {document.row.doc_id} of stage {document.row.stage!r}, another product",
+            todo="Return its .text to make a new document of it.",
+        )
+    return document
 
 
 def _prompt(
@@ -138,6 +214,12 @@ def _prompt(
         return None, None
     which = "raw" if row.parsed_chars is None else "parsed"
     return store.read(row), f"{row.doc_dir}/{which}.txt"
+
+
+def _recovery(store: DocumentStore, spool: str) -> str:
+    """The command that files what is in the spool; the index's URL is not part of it, for it may hold a password."""
+    database = "" if "://" in store.index.name else f" --db {store.index.name}"
+    return f"doc-io --docs-root {store.docs_root}{database} recover {spool}"
 
 
 def _listed(keys: list[Any]) -> str:

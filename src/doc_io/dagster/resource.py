@@ -10,10 +10,12 @@ from dagster import AssetKey
 
 from doc_io import ids
 from doc_io.dagster.events import metadata_of, observation_of
-from doc_io.dagster.identity import Maker, maker_of_body
+from doc_io.dagster.identity import Maker, completed, maker_of_body, partition_of
 from doc_io.dagster.outputs import Filing
+from doc_io.dagster.reuse import ReusedDocument, find_reusable
 from doc_io.dagster.settings import StoreSettings
 from doc_io.document import OK, Document, DocumentRow, Status, Usage
+from doc_io.draft import logical_key_id
 from doc_io.errors import DocIOError
 
 if TYPE_CHECKING:
@@ -140,14 +142,50 @@ class DocumentsIndex(StoreSettings):
         try:
             yield attempt
         except BaseException as error:  # a terminated run, too, has paid for what it got
-            if partition_key is None and context.has_partition_key:
-                partition_key = context.partition_key
             maker = maker_of_body(context, asset_key, output_name)
             try:
-                self._keep(context, maker, partition_key, attempt.failed(error))
+                self._keep(context, maker, partition_of(context, partition_key), attempt.failed(error))
             except DocIOError as lost:  # the body's own error is what the user must see
                 context.log.error(f"The failed generation could not be kept: {lost}")  # noqa: TRY400 - Dagster's log
             raise
+
+    def reuse(
+        self,
+        context: AssetExecutionContext | OpExecutionContext,
+        *,
+        prompt: str | None = None,
+        template_id: str | None = None,
+        model_id: str | None = None,
+        identifiers: Mapping[str, str] | None = None,
+        asset_key: AssetKey | None = None,
+        output_name: str = "result",
+        partition_key: str | None = None,
+    ) -> ReusedDocument | None:
+        """The stored ok document of this very product, to return instead of paying for another one.
+
+        The product is known by what enters its logical key: stage, parent, template, model and identifiers. Returned
+        from the asset, it makes no new document, and its materialization says ``reused: true``. The run tag
+        ``doc_io/force`` (``true``, or stages with commas between) makes this return ``None``.
+
+        Args:
+            context: The context of the body.
+            prompt: The prompt it must have been made from, to the letter. Default: any.
+            template_id: The template. Default: from the asset.
+            model_id: The model. Default: from the asset.
+            identifiers: As for `doc_io.Document`. Default: none.
+            asset_key: Which asset, where the body makes several. Default: the only one.
+            output_name: Which output of an op. Default: ``result``.
+            partition_key: Which partition, where the run has several. Default: the run's.
+
+        Returns:
+            A `doc_io.Document` to return as it is; ``None`` where there is none and the text has to be made.
+        """
+        maker = maker_of_body(context, asset_key, output_name)
+        partition = partition_of(context, partition_key)
+        wanted = Document("", template_id=template_id, model_id=model_id, identifiers=identifiers)
+        task_id = maker.task_of(partition)
+        key = logical_key_id(completed(wanted, maker, partition, {}, store=self.store), maker.stage, task_id)
+        return find_reusable(self.store, maker, key, task_id, prompt)
 
     def _keep(
         self,
@@ -156,8 +194,8 @@ class DocumentsIndex(StoreSettings):
         partition: str | None,
         document: Document,
     ) -> None:
-        filing = Filing(prompt_copy=True, stages=None, experiment=self.experiment, defaults={})
-        [row] = filing.save(self.store, maker, {partition: document})
+        filing = Filing(prompt_copy=True, stages=None, experiment=self.experiment, defaults={}, spool=None)
+        [row] = filing.save(self.store, maker, {partition: document}, {})
         if maker.asset_key is not None:
             metadata = metadata_of(self.store, row, document.raw, preview_chars=500)
             context.log_event(observation_of(maker.asset_key, partition, row, metadata))

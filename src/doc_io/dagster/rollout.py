@@ -16,13 +16,17 @@ from collections.abc import Mapping
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
+from pydantic import Field, PrivateAttr
+
 from doc_io.dagster import files, inputs
+from doc_io.dagster.files import StageFiles
+from doc_io.dagster.settings import StoreSettings, from_environment
 from doc_io.errors import ConfigurationError
+from doc_io.legacy.versioned import VersionedFiles
 
 if TYPE_CHECKING:
     from dagster import InputContext
 
-    from doc_io.dagster.files import StageFiles
     from doc_io.store import DocumentStore
 
 INDEX_FLAG = "DD_DOCS_INDEX_ENABLED"
@@ -31,6 +35,49 @@ PROMPT_FLAG = "DD_DOCS_PROMPT_COPY_ENABLED"
 
 _warned: set[tuple[str, str]] = set()
 """Roots and assets whose fallback this process has warned of."""
+
+
+class RolloutSettings(StoreSettings):
+    """Which store to use, and how far the way into it is gone."""
+
+    rollout: str | None = Field(
+        default=None,
+        description="How far the way from legacy files is gone: legacy, dual_write, index_first or index_only. Default:"
+        " what DD_DOCS_INDEX_ENABLED and DD_DOCS_LEGACY_WRITE_ENABLED say, else index_only.",
+    )
+    legacy_root: str = Field(
+        default="data", description="Where the legacy files are, <stage>/<partition>_v<N>.txt: a path or a URL."
+    )
+    legacy_folders: dict[str, str] = Field(
+        default={}, description="Stage to its folder below legacy_root, where that is not called as the stage is."
+    )
+
+    _legacy: StageFiles | None = PrivateAttr(default=None)
+
+    @property
+    def phase(self) -> Phase:
+        """The phase that option or environment name.
+
+        Raises:
+            ConfigurationError: There is no such phase.
+        """
+        return phase_of(self.rollout)
+
+    @property
+    def legacy(self) -> StageFiles:
+        """The legacy files; nothing is opened before they are used."""
+        if self._legacy is None:
+            root, docs_root = from_environment(self.legacy_root), from_environment(self.docs_root)
+            same_place = root.partition("://")[0] == docs_root.partition("://")[0]
+            options = from_environment(self.storage_options) if same_place else {}
+            self._legacy = StageFiles(VersionedFiles(root, options), self.legacy_folders)
+        return self._legacy
+
+    def teardown_after_execution(self, context: Any) -> None:
+        """Let go of the connections when the run, or the step's process, ends."""
+        super().teardown_after_execution(context)
+        if self._legacy is not None:
+            self._legacy.files.storage.close()
 
 
 class Phase(str, Enum):
@@ -92,21 +139,23 @@ def copies_prompts(option: bool | None, environment: Mapping[str, str] = os.envi
     return _flag(PROMPT_FLAG, environment, default=True) if option is None else option
 
 
-def load(phase: Phase, store: DocumentStore, legacy: StageFiles, context: InputContext) -> Any:
+def load(
+    phase: Phase, store: DocumentStore, legacy: StageFiles, context: InputContext, as_of: str | None = None
+) -> Any:
     """Give an input its texts, from where its phase reads them. Errors as for `doc_io.dagster.inputs.load`."""
     if phase is Phase.LEGACY:
         return files.load(legacy, context)
     if phase is Phase.DUAL_WRITE:
         return files.load(legacy, context, store)
     if phase is Phase.INDEX_FIRST:
-        return _index_first(store, legacy, context)
-    return inputs.load(store, context)
+        return _index_first(store, legacy, context, as_of)
+    return inputs.load(store, context, as_of)
 
 
-def _index_first(store: DocumentStore, legacy: StageFiles, context: InputContext) -> Any:
+def _index_first(store: DocumentStore, legacy: StageFiles, context: InputContext, as_of: str | None) -> Any:
     wanted = inputs.wanted_of(context)
-    if wanted.version is not None:
-        return inputs.load(store, context)
+    if wanted.version is not None or inputs.as_of_of(context, as_of) is not None:  # a legacy file has no past
+        return inputs.load(store, context, as_of)
     there = store.get_latest_by_tasks(wanted.stage, wanted.tasks.values())
     missing = {key: task for key, task in wanted.tasks.items() if task not in there}
     fallback = files.read(legacy, context, wanted, missing) if missing else {}

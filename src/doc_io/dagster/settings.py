@@ -2,12 +2,36 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
-from dagster import ConfigurableResource
+from dagster import Config, ConfigurableResource, EnvVar
 from pydantic import Field, PrivateAttr
 
+from doc_io.errors import ConfigurationError
 from doc_io.store import DocumentStore
+
+_UNSHOWN = frozenset({"db_url", "storage_options"})
+
+
+class ParentStore(Config):
+    """A store that another one reads through to: production's, for a branch deployment."""
+
+    docs_root: str = Field(description="Where its documents are: a path, or any URL that fsspec knows.")
+    db_path: str | None = Field(
+        default=None, description="The SQLite file of its index. Default: as for a DocumentStore of that root."
+    )
+    db_url: str | None = Field(default=None, description="The PostgreSQL URL of its index instead.", repr=False)
+    storage_options: dict[str, Any] = Field(default={}, description="Handed to fsspec. Never shown.", repr=False)
+
+    def store(self) -> DocumentStore:
+        """The store."""
+        return DocumentStore(
+            from_environment(self.docs_root),
+            from_environment(self.db_path),
+            db_url=from_environment(self.db_url),
+            storage_options=from_environment(self.storage_options),
+        )
 
 
 class StoreSettings(ConfigurableResource[Any]):
@@ -40,6 +64,11 @@ class StoreSettings(ConfigurableResource[Any]):
         default=None,
         description="The experiment that new documents belong to. The run tag doc_io/experiment wins over it.",
     )
+    parent: ParentStore | None = Field(
+        default=None,
+        description="Another store, such as production's, where documents are read that this one has not made yet."
+        " It is never written to.",
+    )
 
     _store: DocumentStore | None = PrivateAttr(default=None)
 
@@ -52,15 +81,39 @@ class StoreSettings(ConfigurableResource[Any]):
         """
         if self._store is None:
             self._store = DocumentStore(
-                self.docs_root,
-                self.db_path,
-                db_url=self.db_url,
-                storage_options=self.storage_options,
+                from_environment(self.docs_root),
+                from_environment(self.db_path),
+                db_url=from_environment(self.db_url),
+                storage_options=from_environment(self.storage_options),
                 db_on_network=self.db_on_network,
             )
+            if self.parent is not None:
+                self._store.read_through(self.parent.store())
         return self._store
 
     def teardown_after_execution(self, context: Any) -> None:  # noqa: ARG002 - the name is Dagster's
         """Let go of the connections when the run, or the step's process, ends."""
         if self._store is not None:
             self._store.close()
+
+    def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
+        # Of a field that a subclass's base also has, pydantic forgets that it is not to be shown.
+        return [(name, value) for name, value in super().__repr_args__() if name not in _UNSHOWN]
+
+
+def from_environment(value: Any) -> Any:
+    """The value with every ``EnvVar`` in it looked up: Dagster looks up fields, and not what stands inside a mapping."""
+    if isinstance(value, dict):
+        if value.keys() == {"env"}:  # what Dagster makes of an EnvVar inside a mapping
+            return from_environment(EnvVar(value["env"]))
+        return {name: from_environment(each) for name, each in value.items()}
+    if isinstance(value, list):
+        return [from_environment(each) for each in value]
+    if isinstance(value, EnvVar):
+        found = value.get_value()
+        if found is None:
+            raise ConfigurationError(
+                setting=f"The environment variable {value.env_var_name}", reason="it is not set", todo="Set it."
+            )
+        return found
+    return value

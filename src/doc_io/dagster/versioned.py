@@ -9,6 +9,7 @@ from pydantic import Field, PrivateAttr
 
 from doc_io.dagster.files import StageFiles, dump, load
 from doc_io.dagster.identity import maker_of_output, own_task_of, stage_of
+from doc_io.dagster.settings import from_environment
 from doc_io.legacy.versioned import VersionedFiles
 from doc_io.metadata import decode_text
 
@@ -91,7 +92,9 @@ class VersionedTextIOManager(_Settings, ConfigurableIOManager, _UPathBase):
     @property
     def _files(self) -> StageFiles:
         if self._opened is None:
-            self._opened = StageFiles(VersionedFiles(self.base_path, self.storage_options), self.folders)
+            self._opened = StageFiles(
+                VersionedFiles(from_environment(self.base_path), from_environment(self.storage_options)), self.folders
+            )
         return self._opened
 
     @property

@@ -252,6 +252,14 @@ class Index(ABC):
         """What was made from a document, newest first."""
 
     @abstractmethod
+    def last_of_run(self, run_id: str) -> DocumentRow | None:
+        """The newest document that a run made."""
+
+    @abstractmethod
+    def read_by_run(self, run_id: str) -> list[DocumentRow]:
+        """What a run read: the parents of all that it made."""
+
+    @abstractmethod
     def scan(self) -> Iterator[DocumentRow]:
         """Every row by ``seq``, in flat memory."""
 

@@ -19,11 +19,12 @@ from doc_io.errors import (
     QueryError,
     UpkeepBusyError,
 )
-from doc_io.index import queries
+from doc_io.index import lateral, queries
 from doc_io.index.asking import Asking
 from doc_io.index.base import Choice, DocumentIndexedError, Place, PlaceTakenError
 from doc_io.index.pool import Pool
 from doc_io.index.postgres_search import PostgresTexts
+from doc_io.index.procedure import CALL, CREATE
 from doc_io.index.schema import INSERTED, INTEGERS, SCHEMA_VERSION, create_statements
 
 if TYPE_CHECKING:
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
 
 _T = TypeVar("_T")
 
-_WANTED = "unnest(?::text[]) WITH ORDINALITY AS wanted(task, position)"
 _MARK = "doc_io index, schema "
 _MARKED = re.compile(rf"{re.escape(_MARK)}(\d+)")
 # Asked of the catalog itself: to_regclass may still say no after another writer made the table.
@@ -51,7 +51,6 @@ def _sql(statement: str) -> str:
 
 
 _PLACE, _GET = _sql(queries.PLACE), _sql(queries.GET)
-_INSERT = f"{_sql(queries.INSERT)} ON CONFLICT (doc_id) DO NOTHING RETURNING seq"
 _INSERT_MISSING = (  # a list for each column: one statement for many rows
     f"INSERT INTO documents ({', '.join(INSERTED)}) SELECT * FROM unnest("
     + ", ".join("%s::bigint[]" if column in INTEGERS else "%s::text[]" for column in INSERTED)
@@ -82,6 +81,7 @@ _EXCHANGE = (
     "SELECT setval(pg_get_serial_sequence('documents', 'seq'), (SELECT coalesce(max(seq), 0) + 1 FROM documents), false)",
 )
 # Until the end of the transaction, in a fixed order, so that no two writers wait for each other.
+_WANTED = "unnest(?::text[]) WITH ORDINALITY AS wanted(task, position)"
 _LOCK = "SELECT pg_advisory_xact_lock(key) FROM (SELECT unnest(%s::bigint[]) AS key ORDER BY 1) AS keys"
 
 
@@ -135,13 +135,13 @@ class PostgresIndex(Asking):
         return self._one(queries.GET, (doc_id,))
 
     def get_many(self, doc_ids: Sequence[str]) -> list[DocumentRow]:
-        return self._all(queries.get_many(_WANTED), (list(doc_ids),))
+        return self._all(lateral.GET_MANY, (list(doc_ids),))
 
     def latest_by_tasks(self, stage: str, task_ids: Sequence[str], choice: Choice) -> dict[str, DocumentRow]:
         if len(task_ids) == 1 and not choice.runs:
             row = self._one(*queries.latest_by_task(stage, task_ids[0], choice))
             return {} if row is None else {row.task_id: row}
-        statement, values = queries.latest_by_tasks(_WANTED, stage, choice)
+        statement, values = lateral.latest_by_tasks(stage, choice)
         return {row.task_id: row for row in self._all(statement, (list(task_ids), *values))}
 
     def latest_by_logical(self, logical_key_id: str, status: Collection[Status]) -> DocumentRow | None:
@@ -157,6 +157,12 @@ class PostgresIndex(Asking):
 
     def children(self, doc_id: str) -> list[DocumentRow]:
         return self._all(queries.CHILDREN, (doc_id, doc_id))
+
+    def last_of_run(self, run_id: str) -> DocumentRow | None:
+        return self._one(queries.LAST_OF_RUN, (run_id,))
+
+    def read_by_run(self, run_id: str) -> list[DocumentRow]:
+        return self._all(queries.READ_BY_RUN, (run_id,))
 
     def scan(self) -> Iterator[DocumentRow]:
         last = 0
@@ -322,6 +328,7 @@ class PostgresIndex(Asking):
                     text='text COLLATE "C"',
                 ):
                     connection.execute(statement)
+                connection.execute(CREATE)
                 connection.execute(f"COMMENT ON TABLE documents IS '{_MARK}{SCHEMA_VERSION}'")
         finally:
             connection.close()
@@ -343,67 +350,60 @@ class _Insert:
     """Rows on their way in; asked twice they are still there once, as a doc_id is unique.
 
     Attributes:
-        outcome_unknown: Whether a COMMIT may have reached the server without an answer.
+        outcome_unknown: Whether a commit may have reached the server without an answer.
     """
 
     def __init__(self, rows: Sequence[tuple[Mapping[str, Any], Sequence[Parent]]]) -> None:
         self.outcome_unknown = False
-        self._rows = [(row, queries.values_of(row)) for row, _ in rows]
-        self._parents = [(row["doc_id"], parents) for row, parents in rows]
-        locks = {_key("task", row["stage"], row["task_id"]) for row, _ in rows}
-        self._locks = [*locks, *{_key("key", row["logical_key_id"]) for row, _ in rows}]
+        self._rows = [(row, _arguments(row, parents)) for row, parents in rows]
 
     def __call__(self, connection: psycopg.Connection[Any]) -> list[int]:
         import psycopg  # noqa: PLC0415 - only those who use PostgreSQL wait for its driver
 
-        before = self.outcome_unknown
+        before, self.outcome_unknown = self.outcome_unknown, True
         try:
             seqs = self._insert(connection)
         except psycopg.Error as error:
             if not _is_lost(error):  # the server said no
                 self.outcome_unknown = before
             raise
+        except (PlaceTakenError, DocumentIndexedError):
+            self.outcome_unknown = False
+            raise
         self.outcome_unknown = False
         return seqs
 
     def _insert(self, connection: psycopg.Connection[Any]) -> list[int]:
-        """Two journeys to the server, however many rows: look and insert; then COMMIT, where all was as the rows say."""
+        if len(self._rows) == 1:
+            ((row, arguments),) = self._rows
+            return [_seq(connection, row, connection.execute(CALL, arguments))]
         with connection.pipeline(), connection.transaction():
-            connection.execute(_LOCK, (self._locks,))
-            asked = [
-                (
-                    row,
-                    connection.execute(_PLACE, (row["stage"], row["task_id"], row["logical_key_id"])),
-                    connection.execute(_GET, (row["doc_id"],)),
-                    connection.execute(_INSERT, values),
-                )
-                for row, values in self._rows
-            ]
-            seqs = [_seq(connection, *answers) for answers in asked]
-            self.outcome_unknown = True
-            _insert_parents(connection, self._parents)
-        return seqs
+            # All locks first: taken row by row, two writers of many rows could wait for each other.
+            locks = {lock for row, _ in self._rows for lock in _locks(row)}
+            connection.execute(_LOCK, (list(locks),))
+            answers = [(row, connection.execute(CALL, arguments)) for row, arguments in self._rows]
+            return [_seq(connection, row, answer) for row, answer in answers]
 
 
-def _seq(
-    connection: psycopg.Connection[Any],
-    row: Mapping[str, Any],
-    place: psycopg.Cursor[Any],
-    there: psycopg.Cursor[Any],
-    inserted: psycopg.Cursor[Any],
-) -> int:
+def _arguments(row: Mapping[str, Any], parents: Sequence[Parent]) -> list[Any]:
+    ids, names = [parent.doc_id for parent in parents], [parent.input_name for parent in parents]
+    return [*queries.values_of(row), *_locks(row), ids, names]
+
+
+def _locks(row: Mapping[str, Any]) -> tuple[int, int]:
+    """What one writer at a time may add to: the task, whose times grow; and the logical key, whose versions are a chain."""
+    return _key("task", row["stage"], row["task_id"]), _key("key", row["logical_key_id"])
+
+
+def _seq(connection: psycopg.Connection[Any], row: Mapping[str, Any], answer: psycopg.Cursor[Any]) -> int:
     """The number of a new row, where it was new and in its place."""
-    found = there.fetchone()
-    new = inserted.fetchone()
-    if found is None and new is None:  # a rebuild or a copy brought it in between
-        found = connection.execute(_GET, (row["doc_id"],)).fetchone()
-    if found is not None:
-        raise DocumentIndexedError(queries.row_from(found))
-    now = Place(*(place.fetchone() or ()))
-    if new is None or not now.is_held_by(row):
-        raise PlaceTakenError(now)
-    seq: int = new[0]
-    return seq
+    seq, newest, prev = answer.fetchone() or (None, None, None)
+    if seq is not None:
+        return int(seq)
+    there = connection.execute(_GET, (row["doc_id"],)).fetchone()
+    if there is not None:
+        raise DocumentIndexedError(queries.row_from(there))
+    raise PlaceTakenError(Place(newest, prev))
 
 
 def _insert_batch(connection: psycopg.Connection[Any], batch: list[tuple[Mapping[str, Any], Sequence[Parent]]]) -> int:

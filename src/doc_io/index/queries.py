@@ -14,7 +14,7 @@ from doc_io.index.base import Choice, Filter, GroupedBy, Removable
 from doc_io.index.schema import INSERTED
 
 _COLUMNS = ", ".join(COLUMNS)
-_NEWEST_FIRST = "ORDER BY created_at DESC, seq DESC"
+NEWEST_FIRST = "ORDER BY created_at DESC, seq DESC"
 _STATUS = COLUMNS.index("status")
 _META_SMALL = COLUMNS.index("meta_small")
 _REMOVABLE_STATUS = Removable._fields.index("status")
@@ -24,17 +24,22 @@ _new_row = object.__new__
 _decode_json = json.JSONDecoder().raw_decode
 
 GET = f"SELECT {_COLUMNS} FROM documents WHERE doc_id = ?"
-HISTORY = f"SELECT {_COLUMNS} FROM documents WHERE stage = ? AND task_id = ? {_NEWEST_FIRST}"
+HISTORY = f"SELECT {_COLUMNS} FROM documents WHERE stage = ? AND task_id = ? {NEWEST_FIRST}"
 SCAN = f"SELECT {_COLUMNS} FROM documents WHERE seq > ? ORDER BY seq LIMIT 1000"
 PARENTS = "SELECT parent_doc_id, input_name FROM document_parents WHERE doc_id = ? ORDER BY position"
+LAST_OF_RUN = f"SELECT {_COLUMNS} FROM documents WHERE run_id = ? {NEWEST_FIRST} LIMIT 1"
+READ_BY_RUN = (
+    f"SELECT {_COLUMNS} FROM documents WHERE doc_id IN (SELECT parent_doc_id FROM document_parents WHERE doc_id IN ("
+    "SELECT doc_id FROM documents WHERE run_id = ?))"
+)
 CHILDREN = (
     f"SELECT {_COLUMNS} FROM documents WHERE doc_id IN ("
     "SELECT doc_id FROM documents WHERE parent_doc_id = ?"
-    f" UNION SELECT doc_id FROM document_parents WHERE parent_doc_id = ?) {_NEWEST_FIRST}"
+    f" UNION SELECT doc_id FROM document_parents WHERE parent_doc_id = ?) {NEWEST_FIRST}"
 )
 PLACE = (
-    f"SELECT (SELECT created_at FROM documents WHERE stage = ? AND task_id = ? {_NEWEST_FIRST} LIMIT 1),"
-    f" (SELECT doc_id FROM documents WHERE logical_key_id = ? {_NEWEST_FIRST} LIMIT 1)"
+    f"SELECT (SELECT created_at FROM documents WHERE stage = ? AND task_id = ? {NEWEST_FIRST} LIMIT 1),"
+    f" (SELECT doc_id FROM documents WHERE logical_key_id = ? {NEWEST_FIRST} LIMIT 1)"
 )
 TALLY = (
     "SELECT stage, status, count(*), coalesce(sum(raw_chars), 0) + coalesce(sum(parsed_chars), 0)"
@@ -56,7 +61,7 @@ WITHOUT_OK = (
 _REMOVABLE = ", ".join(f"found.{column}" for column in Removable._fields)
 _NOT_LATEST_OK = (
     "(found.status <> 'ok' OR found.seq <> (SELECT seq FROM documents AS latest WHERE latest.stage = found.stage"
-    f" AND latest.task_id = found.task_id AND latest.status = 'ok' {_NEWEST_FIRST} LIMIT 1))"
+    f" AND latest.task_id = found.task_id AND latest.status = 'ok' {NEWEST_FIRST} LIMIT 1))"
 )
 REMOVE = (
     "DELETE FROM documents WHERE doc_id = ?"
@@ -71,9 +76,9 @@ INSERT_PARENT = "INSERT INTO document_parents (doc_id, position, parent_doc_id, 
 
 def latest_by_task(stage: str, task_id: str, choice: Choice) -> tuple[str, list[Any]]:
     """The statement and its values for one task, where no run is preferred."""
-    where, values = _chosen(choice)
+    where, values = chosen_by(choice)
     return (
-        f"SELECT {_COLUMNS} FROM documents WHERE stage = ? AND task_id = ? AND {where} {_NEWEST_FIRST} LIMIT 1",
+        f"SELECT {_COLUMNS} FROM documents WHERE stage = ? AND task_id = ? AND {where} {NEWEST_FIRST} LIMIT 1",
         [stage, task_id, *values],
     )
 
@@ -88,13 +93,13 @@ def latest_by_tasks(wanted: str, stage: str, choice: Choice) -> tuple[str, list[
         stage: Kind of document.
         choice: Which of each task's documents.
     """
-    where, chosen = _chosen(choice)
+    where, chosen = chosen_by(choice)
     of_task = f"SELECT seq FROM documents WHERE stage = ? AND task_id = wanted.task AND {where}"
-    preferred = [f"({of_task} AND run_id = ? {_NEWEST_FIRST} LIMIT 1)" for _ in choice.runs]
+    preferred = [f"({of_task} AND run_id = ? {NEWEST_FIRST} LIMIT 1)" for _ in choice.runs]
     values: list[Any] = []
     for run in choice.runs:
         values += [stage, *chosen, run]
-    any_run = f"({of_task} {_NEWEST_FIRST} LIMIT 1)"
+    any_run = f"({of_task} {NEWEST_FIRST} LIMIT 1)"
     values += [stage, *chosen]
     seq = f"COALESCE({', '.join([*preferred, any_run])})" if preferred else any_run
     columns = ", ".join(f"found.{column}" for column in COLUMNS)
@@ -106,9 +111,9 @@ def latest_by_tasks(wanted: str, stage: str, choice: Choice) -> tuple[str, list[
 
 def latest_by_logical(logical_key_id: str, status: Sequence[Status] | frozenset[Status]) -> tuple[str, list[Any]]:
     """The statement and its values for a logical key."""
-    where, values = _chosen(Choice(status=status))
+    where, values = chosen_by(Choice(status=status))
     return (
-        f"SELECT {_COLUMNS} FROM documents WHERE logical_key_id = ? AND {where} {_NEWEST_FIRST} LIMIT 1",
+        f"SELECT {_COLUMNS} FROM documents WHERE logical_key_id = ? AND {where} {NEWEST_FIRST} LIMIT 1",
         [logical_key_id, *values],
     )
 
@@ -144,12 +149,12 @@ def superseded(wanted: Filter, keep_ok: int, keep_failed: int) -> tuple[str, lis
     where, values = filtered(wanted)
     place = (
         "row_number() OVER (PARTITION BY logical_key_id, CASE WHEN status = 'ok' THEN 1 ELSE 0 END"
-        f" {_NEWEST_FIRST}) AS place"
+        f" {NEWEST_FIRST}) AS place"
     )
     return (
         f"SELECT {_REMOVABLE} FROM (SELECT {_COLUMNS}, {place} FROM documents) AS found"
         f"{where or ' WHERE true'} AND found.place > CASE WHEN found.status = 'ok' THEN ? ELSE ? END"
-        f" AND {_NOT_LATEST_OK} {_NEWEST_FIRST}"
+        f" AND {_NOT_LATEST_OK} {NEWEST_FIRST}"
     ), [*values, keep_ok, keep_failed]
 
 
@@ -181,8 +186,8 @@ def select(wanted: Filter, after: DocumentRow | None, limit: int, hint: str = ""
     if after is not None:
         where += f"{' AND' if where else ' WHERE'} (created_at, seq) < (?, ?)"
         values += [after.created_at, after.seq]
-    chosen = f"SELECT seq FROM documents{hint}{where} {_NEWEST_FIRST} LIMIT ?"
-    return f"SELECT {_COLUMNS} FROM documents WHERE seq IN ({chosen}) {_NEWEST_FIRST}", [*values, limit]
+    chosen = f"SELECT seq FROM documents{hint}{where} {NEWEST_FIRST} LIMIT ?"
+    return f"SELECT {_COLUMNS} FROM documents WHERE seq IN ({chosen}) {NEWEST_FIRST}", [*values, limit]
 
 
 def usage(by: GroupedBy, wanted: Filter) -> tuple[str, list[Any]]:
@@ -247,7 +252,8 @@ def filtered(wanted: Filter) -> tuple[str, list[Any]]:
     return f" WHERE {' AND '.join(conditions)}" if conditions else "", values
 
 
-def _chosen(choice: Choice) -> tuple[str, list[Any]]:
+def chosen_by(choice: Choice) -> tuple[str, list[Any]]:
+    """The condition of a choice, without its runs, and its values."""
     values: list[Any] = []
     if frozenset(choice.status) == OK:
         where = "status = 'ok'"  # spelled out, so that the partial index serves

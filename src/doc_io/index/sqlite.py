@@ -137,6 +137,12 @@ class SqliteIndex(Asking):
     def children(self, doc_id: str) -> list[DocumentRow]:
         return self._all(queries.CHILDREN, (doc_id, doc_id))
 
+    def last_of_run(self, run_id: str) -> DocumentRow | None:
+        return self._one(queries.LAST_OF_RUN, (run_id,))
+
+    def read_by_run(self, run_id: str) -> list[DocumentRow]:
+        return self._all(queries.READ_BY_RUN, (run_id,))
+
     def scan(self) -> Iterator[DocumentRow]:
         # A page at a time: one long read would keep SQLite from emptying its write-ahead log.
         last = 0
@@ -236,7 +242,12 @@ class SqliteIndex(Asking):
         return json.dumps(list(ids))
 
     def _one(self, statement: str, values: Sequence[Any]) -> DocumentRow | None:
-        return next(iter(self._all(statement, values)), None)
+        # As `_ask`, spelled out: this is the one question that is asked for each document that is read.
+        try:
+            found = self._connection().execute(statement, values).fetchone()
+            return None if found is None else queries.row_from(found)
+        except _DAMAGE as error:
+            raise self._error(error) from error
 
     def _all(self, statement: str, values: Sequence[Any]) -> list[DocumentRow]:
         return self._ask(lambda connection: list(map(queries.row_from, connection.execute(statement, values))))

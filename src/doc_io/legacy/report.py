@@ -6,10 +6,12 @@ import csv
 import io
 import secrets
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
+from doc_io.errors import ConfigurationError
 from doc_io.printable import printable
 
 
@@ -95,16 +97,25 @@ def write_bad_files(path: Path, bad_files: Iterable[BadFile]) -> None:
     Args:
         path: The file; its folder is made.
         bad_files: What to list. Names are made safe to show: they come from anywhere.
+
+    Raises:
+        ConfigurationError: It cannot be written.
     """
     lines = io.StringIO(newline="")
     writer = csv.writer(lines)
     writer.writerow(BadFile._fields)
     for each in bad_files:
         writer.writerow([printable(str(value)) for value in each._replace(filed="yes" if each.filed else "no")])  # type: ignore[arg-type] # as text
-    path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}-{secrets.token_hex(4)}")
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         temporary.write_text(lines.getvalue(), encoding="utf-8", newline="")
         temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    except OSError as error:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        raise ConfigurationError(
+            setting=f"The list of bad files {path}",
+            reason=error.strerror or str(error),
+            todo="The documents are filed; run it again, or name another file.",
+        ) from error

@@ -8,6 +8,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from doc_io.errors import StorageError
+
 if TYPE_CHECKING:
     from upath import UPath
 
@@ -195,3 +197,14 @@ class Storage(ABC):
 
     def close(self) -> None:  # noqa: B027 - a storage without connections has nothing to do
         """Let go of connections. Using the storage again opens new ones."""
+
+
+def contained(root: str, path: str) -> str:
+    """A path below a root, in full.
+
+    Raises:
+        StorageError: It leads out of the root, or is none. Only a forged row or record can say so.
+    """
+    if "/../" in f"/{path}/" or "\0" in path:
+        raise StorageError(docs_root=root, action="use", path=path, reason="the path leaves the docs root")
+    return f"{root}/{path}"

@@ -9,14 +9,14 @@ from __future__ import annotations
 import errno
 import os
 import shutil
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from doc_io.errors import StorageError
 from doc_io.folders import make_durable_folder, sync_folder
 from doc_io.storage import walk
-from doc_io.storage.base import Capabilities, DocumentThereError, Folder, LocalBytes, Storage
+from doc_io.storage.base import Capabilities, DocumentThereError, Folder, LocalBytes, Storage, contained
 
 if TYPE_CHECKING:
     from upath import UPath
@@ -31,7 +31,9 @@ SET_ASIDE_PREFIX = ".torn-"
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _CHUNK = 2**16  # bytes; most texts are smaller, and a larger buffer only costs
+_T = TypeVar("_T")
 _MOST_OPEN = 100  # files at a time; a process may have 256 where the limit is lowest (macOS)
+_AT_ONCE = 8  # syncs of a batch under way
 _MOST_SETTLED = 50_000  # folders, some 10 MB of names
 
 
@@ -91,13 +93,11 @@ class LocalStorage(Storage):
                 ours[-1] = final
                 folders += [*(final + each for each in subfolders), key_folder]
             _start_write_back(descriptors)
-            for descriptor in descriptors:
-                os.fsync(descriptor)
+            _each(os.fsync, descriptors, side_by_side=len(batch) > 1)
         finally:
             for descriptor in descriptors:
                 os.close(descriptor)
-        for folder in dict.fromkeys(folders):
-            sync_folder(folder)
+        _each(sync_folder, list(dict.fromkeys(folders)), side_by_side=len(batch) > 1)
         return there
 
     def replace(self, path: str, data: bytes) -> None:
@@ -240,9 +240,7 @@ class LocalStorage(Storage):
         return Path(self._path(path)).as_uri()
 
     def _path(self, path: str) -> str:
-        if "/../" in f"/{path}/":  # only a forged row or record can say so
-            raise StorageError(docs_root=self.root, action="use", path=path, reason="the path leaves the docs root")
-        return f"{self.root}/{path}"
+        return contained(self.root, path)
 
     def _make_temporary(self, temporary: str, key_folder: str) -> dict[str, None]:
         """Make it and whatever is missing above it; the folders whose own names are still to be settled."""
@@ -361,6 +359,21 @@ def _write_all(descriptor: int, data: bytes) -> None:
     rest = memoryview(data)
     while rest:  # write(2) may take less than it was given, a full disk for one
         rest = rest[os.write(descriptor, rest) :]
+
+
+def _each(sync: Callable[[_T], None], things: Sequence[_T], *, side_by_side: bool) -> None:
+    """Sync them all: one after the other, or side by side, where the kernel flushes the disk once for several of them.
+
+    For the four files of one document the threads cost what they save; for a hundred files they halve the time.
+    """
+    if not side_by_side:
+        for thing in things:
+            sync(thing)
+        return
+    from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415 - 15 ms that only a batch has to pay
+
+    with ThreadPoolExecutor(_AT_ONCE) as threads:
+        list(threads.map(sync, things))  # raises the first error, after all have ended
 
 
 def _start_write_back(descriptors: list[int]) -> None:

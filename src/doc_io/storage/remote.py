@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from doc_io.errors import StorageError
 from doc_io.storage import remote_walk
-from doc_io.storage.base import DocumentThereError, Folder, Storage
+from doc_io.storage.base import DocumentThereError, Folder, Storage, contained
 from doc_io.storage.local import SET_ASIDE_PREFIX, TEMPORARY_PREFIX
 from doc_io.storage.protocols import protocol_of
 
@@ -227,13 +227,13 @@ class RemoteStorage(Storage):
         if not filesystem.async_impl:
             # One after the other: of a file system without asyncio nobody promises that threads may share it.
             for call, path, *rest in calls:
-                yield path, _later(call, filesystem, f"{base}/{path}", *rest)
+                yield path, _later(call, filesystem, contained(base, path), *rest)
             return
         under_way: deque[tuple[str, Future[Any], float]] = deque()
         try:
             for call, path, *rest in calls:
                 size = sum(len(each) for each in rest if isinstance(each, bytes))
-                coroutine: Coroutine[Any, Any, Any] = call(filesystem, f"{base}/{path}", *rest)
+                coroutine: Coroutine[Any, Any, Any] = call(filesystem, contained(base, path), *rest)
                 future = asyncio.run_coroutine_threadsafe(coroutine, filesystem.loop)
                 under_way.append((path, future, _PATIENCE + size / 2**20))
                 if len(under_way) >= at_once:

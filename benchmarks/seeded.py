@@ -1,0 +1,29 @@
+"""A store whose index holds many rows already, made once a run and size and copied from then on."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from benchmarks.floors import seed
+from doc_io import DocumentStore
+
+
+def seeded_store(folder: Path, size: int) -> tuple[DocumentStore, Path]:
+    """A store in a folder of a contest, and its database.
+
+    Args:
+        folder: The contest's own; the model to copy lies beside it.
+        size: Rows; their documents are not on disk.
+
+    Returns:
+        The store, and the path of its index.
+    """
+    model = folder.parent / f"model-{size}.sqlite"
+    if not model.exists():
+        with DocumentStore(folder.parent / "model", model) as store:
+            store.history("essay", "none")  # makes the schema
+        seed(model, size)
+    database = folder / f"docs-{size}.sqlite"
+    shutil.copyfile(model, database)
+    return DocumentStore(folder / f"docs-{size}", database), database

@@ -1,0 +1,104 @@
+"""The spool: texts that were paid for, kept on this machine while the store is away, and filed once it is back.
+
+It is a docs root of its own on the local disk, with the same folders, so that nothing in it needs a special reader.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from doc_io.document import DocumentRow
+from doc_io.draft import Draft, next_created_at
+from doc_io.errors import DocIOError
+from doc_io.index.base import Index
+from doc_io.metadata import RECORD_NAME, Record, RecordError, decode, encode, file_entry
+from doc_io.saving import Writer
+from doc_io.storage.base import Storage
+from doc_io.storage.local import LocalStorage
+
+DEFAULT_SPOOL = "data/spool"
+"""Where texts wait unless the IO manager says otherwise."""
+
+
+class Recovered(NamedTuple):
+    """What became of one spooled document.
+
+    Attributes:
+        doc_id: Which one; the name of its folder where its record cannot be read.
+        row: Its row in the index, where it was filed.
+        error: Why it was not, and is still in the spool.
+    """
+
+    doc_id: str
+    row: DocumentRow | None
+    error: str | None
+
+
+def spool(folder: str | os.PathLike[str], drafts: Sequence[Draft]) -> None:
+    """Keep documents on this machine, durable when this returns.
+
+    Args:
+        folder: The spool, made where it is missing.
+        drafts: The documents; one that is there already stays as it is.
+
+    Raises:
+        StorageError: This disk cannot hold them either.
+    """
+    storage = LocalStorage(Path(folder).expanduser())
+    storage.create_many(
+        {
+            draft.doc_dir: {**draft.contents, RECORD_NAME: encode(draft.record(next_created_at(None), None))}
+            for draft in drafts
+        }
+    )
+
+
+def spooled(folder: str | os.PathLike[str]) -> int:
+    """How many documents wait in a spool; 0 where there is no such folder."""
+    return sum(1 for _ in _folders(folder))
+
+
+def recover(storage: Storage, index: Index, folder: str | os.PathLike[str]) -> Iterator[Recovered]:
+    """File spooled documents under their identity, and take each out of the spool once it is acknowledged.
+
+    A document that was filed before is not made anew: it has the same doc_id. One that cannot be filed stays, and does
+    not stop the rest.
+
+    Args:
+        storage: Where the files go.
+        index: Where the rows go.
+        folder: The spool.
+
+    Yields:
+        What became of each, as it happens.
+    """
+    writer = Writer(storage, index)
+    for document in _folders(folder):
+        try:
+            [row] = writer.save([_draft(document)])
+        except (DocIOError, RecordError, OSError) as error:
+            yield Recovered(document.name, None, str(error))
+        else:
+            shutil.rmtree(document)
+            yield Recovered(document.name, row, None)
+
+
+def _folders(folder: str | os.PathLike[str]) -> Iterator[Path]:
+    """The documents: stage, key, doc_id; what is being written has a name that starts with a dot."""
+    for path in sorted(Path(folder).expanduser().glob("*/*/*")):
+        if path.is_dir() and not path.is_symlink() and not path.name.startswith("."):
+            yield path
+
+
+def _draft(folder: Path) -> Draft:
+    record: Record = decode((folder / RECORD_NAME).read_bytes())
+    contents = {path: (folder / path).read_bytes() for path in record.files}
+    for path, data in contents.items():
+        if file_entry(data) != record.files[path]:
+            raise RecordError(f"{path} is not what was spooled")
+    row = {name: value for name, value in record.row.items() if name not in ("created_at", "lineage_prev_doc_id")}
+    return Draft(row, record.doc_dir, contents, record.files, record.parents, record.extras, record.metadata)

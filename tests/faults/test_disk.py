@@ -1,0 +1,100 @@
+"""A disk that is full or may not be written, and a clock that goes back."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+
+import pytest
+
+from doc_io import DocIOError, Document, DocumentStore, draft
+from doc_io.errors import StorageError
+from tests import skips
+from tests.faults.promises import broken_promises
+from tests.faults.writers import database, docs, open_store
+
+
+@contextmanager
+def mounted(folder: Path, *options: str) -> Iterator[Path]:
+    """A file system in memory, of a size of its own."""
+    if sys.platform != "linux":
+        pytest.skip(skips.NOT_LINUX)
+    if os.geteuid() != 0:
+        pytest.skip(skips.NO_ROOT)
+    top = folder / "mounted"
+    top.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", *options, "tmpfs", str(top)], check=False).returncode:
+        pytest.skip(skips.NO_MOUNT)
+    try:
+        yield top
+    finally:
+        subprocess.run(["umount", str(top)], check=True)
+
+
+def test_a_disk_that_fills_up_loses_nothing_and_goes_on_when_there_is_room(tmp_path: Path) -> None:
+    """Saves fail with an error that says so; what was acknowledged stays readable; the failed attempt succeeds later."""
+    with mounted(tmp_path, "-o", "size=1500k") as top:
+        ballast = top / "ballast"
+        ballast.write_bytes(b"x" * 300_000)
+        rows = []
+        with open_store(top) as store:
+            with pytest.raises(DocIOError, match="(?i)space|full"):
+                for number in range(1000):
+                    rows.append(store.save("text " * 4000, stage="essay", task_id="t", attempt=str(number)))
+            assert len(rows) > 5
+            assert [store.read(row) for row in rows] == ["text " * 4000] * len(rows)
+            ballast.unlink()
+            rows.append(store.save("text " * 4000, stage="essay", task_id="t", attempt=str(len(rows))))
+            assert store.get_latest_by_task("essay", "t") == rows[-1]
+        assert broken_promises(top, {row.doc_id: str(row.content_hash) for row in rows}) == []
+
+
+def test_a_read_only_disk_is_an_error_for_a_writer_and_none_for_a_reader_of_files(tmp_path: Path) -> None:
+    """The error names what could not be done, and where."""
+    with mounted(tmp_path) as top:
+        with open_store(top) as store:
+            row = store.save("text", stage="essay", task_id="t")
+        subprocess.run(["mount", "-o", "remount,ro", str(top)], check=True)
+        with DocumentStore(docs(top), tmp_path / "elsewhere.sqlite") as store:
+            with pytest.raises(StorageError, match="[Rr]ead-only"):
+                store.save("another", stage="essay", task_id="t")
+            assert store.read(row) == "text"
+        subprocess.run(["mount", "-o", "remount,rw", str(top)], check=True)
+
+
+def test_a_docs_root_in_the_place_of_a_file_is_one_clear_error(tmp_path: Path) -> None:
+    """A file where a folder should be is named in the error."""
+    (tmp_path / "docs").write_text("a file")
+    with DocumentStore(tmp_path / "docs") as store, pytest.raises(StorageError, match="docs"):
+        store.save("text", stage="essay", task_id="t")
+
+
+def test_a_clock_that_steps_back_an_hour_does_not_turn_the_history_round(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The later save stays the latest, in the index as in the records."""
+
+    class Clock(datetime):
+        ahead = timedelta()
+
+        @classmethod
+        def now(cls, tz: timezone | None = None) -> datetime:  # type: ignore[override]
+            return datetime.now(tz) + cls.ahead
+
+    monkeypatch.setattr(draft, "datetime", Clock)
+    with open_store(tmp_path) as store:
+        Clock.ahead = timedelta(hours=1)
+        first = store.save("before", stage="essay", task_id="t")
+        Clock.ahead = timedelta()
+        second = store.save(Document("after"), stage="essay", task_id="t")
+
+        assert second.created_at > first.created_at
+        assert store.get_latest_by_task("essay", "t") == second
+        assert store.history("essay", "t") == [second, first]
+    assert database(tmp_path).exists()
+    assert broken_promises(tmp_path, {}) == []

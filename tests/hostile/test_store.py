@@ -1,0 +1,198 @@
+"""Hostile values through the whole store: what was given comes back, and nothing else happens."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import re
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from doc_io import DocIOError, Document, DocumentStore
+from doc_io.errors import InvalidDocumentError
+
+SQL = [
+    "'; DROP TABLE documents; --",
+    '" OR 1=1 --',
+    "x'); DELETE FROM documents WHERE ('1'='1",
+    "%",
+    "_",
+    "?",
+    ":name",
+    "$1",
+    "%s",
+    "{x}",
+    "\\",
+    "ok') UNION SELECT * FROM documents --",
+]
+TEXTS = {
+    "empty": "",
+    "nul": "a\0b",
+    "newlines": "a\r\nb\rc\n\u2028d\x85",
+    "bom": "\ufeffa",
+    "lone surrogates": "a\udc80\ud800b",
+    "astral": "😀\U0001d538",
+    "escapes": "\x1b]0;owned\x07\x1b[2J",
+    "bidi": "\u202etxt.exe\u2066",
+    "html": "<script>alert(1)</script>",
+    "markdown": "```\n[x](javascript:alert(1))\n![](http://x/)",
+    "giant": "0123456789" * 400_000,
+}
+
+
+@pytest.mark.parametrize("text", TEXTS.values(), ids=TEXTS.keys())
+def test_any_text_comes_back_exactly(store: DocumentStore, text: str) -> None:
+    """Raw, parsed and prompt are what went in, character for character."""
+    row = store.save(Document(text, parsed=text, prompt=text, extras={"a": text}), stage="s", task_id="t")
+
+    assert [store.read(row, which) for which in ("raw", "parsed", "prompt")] == [text] * 3
+
+
+@settings(max_examples=60)
+@given(st.text(st.characters(codec=None, categories=None)), st.text(st.characters(codec=None, categories=None)))
+def test_any_two_strings_come_back_exactly(tmp_path_factory: pytest.TempPathFactory, raw: str, parsed: str) -> None:
+    """Whatever Python calls a string, lone surrogates included."""
+    with DocumentStore(tmp_path_factory.mktemp("root") / "docs") as store:
+        row = store.save(Document(raw, parsed=parsed), stage="s", task_id="t")
+
+        assert (store.read(row, "raw"), store.read(row, "parsed")) == (raw, parsed)
+
+
+def test_sql_in_every_field_is_a_value_and_never_a_statement(store: DocumentStore) -> None:
+    """Each field is stored, found again by its value, and no other row is touched."""
+    for number, sql in enumerate(SQL):
+        row = store.save(
+            Document(
+                sql,
+                parsed=sql,
+                prompt=sql,
+                template_id=sql,
+                model_id=sql,
+                parent_doc_id=sql,
+                parser=None,
+                finish_reason=sql,
+                identifiers={sql: sql},
+                metadata={sql: sql},
+                extras={sql: sql},
+            ),
+            stage=sql,
+            task_id=sql,
+            run_id=sql,
+            attempt=sql,
+            asset_key=sql,
+            parents=[sql],
+            experiment_id=sql,
+        )
+        assert store.get_latest_by_task(sql, sql) == row
+        assert store.get_latest_by_tasks(sql, [sql, "other"], runs=[sql], as_of="9999") == {sql: row}
+        assert store.get_latest_by_logical(row.logical_key_id) == row
+        assert store.history(sql, sql) == [row]
+        assert store.parents(row.doc_id)[0].doc_id == sql
+        assert row in store.children(sql)
+        assert len(list(store.index.scan())) == number + 1
+
+
+@pytest.mark.parametrize("name", ["\udc80", "a\0b", "\ud800x"])
+def test_a_name_that_no_database_holds_is_refused_and_looked_up_in_vain(store: DocumentStore, name: str) -> None:
+    """It cannot be saved, with a reason; and asking for it finds nothing instead of failing."""
+    with pytest.raises(InvalidDocumentError):
+        store.save("text", stage="s", task_id=name)
+
+    assert store.get_latest_by_task("s", name) is None
+    assert store.get_latest_by_task(name, "t") is None
+    assert store.get_latest_by_tasks("s", [name, "t"]) == {}
+    assert store.history("s", name) == []
+    assert store.get(name) is None
+
+
+def test_no_file_lies_outside_the_root(tmp_path: Path) -> None:
+    """Stages and extras' names that want out make files below the root, and nowhere else."""
+    hostile = [
+        "../../out",
+        "/etc/out",
+        "..",
+        ".",
+        "a/../../b",
+        "C:\\out",
+        "\0",
+        "~",
+        "x" * 3000,
+        "metadata.json",
+        "raw.txt",
+    ]
+    with DocumentStore(tmp_path / "deep" / "docs", tmp_path / "deep" / "index.sqlite") as store:
+        for stage in hostile:
+            if "\0" not in stage:
+                store.save(Document("t", extras=dict.fromkeys(hostile, "x")), stage=stage, task_id=stage)
+
+    assert [path.name for path in tmp_path.iterdir()] == ["deep"]
+    assert {path.name.split("-")[0] for path in (tmp_path / "deep").iterdir()} == {"docs", "index.sqlite"}
+    for folder in (tmp_path / "deep" / "docs").rglob("extras"):
+        assert len(list(folder.iterdir())) == len(hostile)
+
+
+@pytest.mark.parametrize("path", ["../secret.txt", "s/../../secret.txt", "/../secret.txt", "..", "a\0b", "x" * 5000])
+def test_a_forged_row_reads_no_file_outside_the_root(tmp_path: Path, path: str) -> None:
+    """A path in the index or in a record is believed only below the root."""
+    (tmp_path / "secret.txt").write_text("secret")
+    with DocumentStore(tmp_path / "docs") as store:
+        row = store.save(Document("t", prompt="p"), stage="s", task_id="t")
+        with pytest.raises(DocIOError):
+            store.read(dataclasses.replace(row, prompt_path=path), "prompt")
+        with pytest.raises(DocIOError):
+            store.read(dataclasses.replace(row, doc_dir=path), "raw")
+
+
+def test_a_symlink_in_the_place_of_a_text_is_not_followed(tmp_path: Path) -> None:
+    """Whoever may write into the docs root cannot make a reader show another file of the machine."""
+    (tmp_path / "secret.txt").write_text("secret")
+    with DocumentStore(tmp_path / "docs") as store:
+        row = store.save("hidden", stage="s", task_id="t")
+        raw = tmp_path / "docs" / row.doc_dir / "raw.txt"
+        raw.unlink()
+        raw.symlink_to(tmp_path / "secret.txt")
+        with pytest.raises(DocIOError):
+            store.read(row)
+
+
+@pytest.mark.parametrize("umask", [0o000, 0o022, 0o027, 0o077])
+def test_file_modes_follow_the_umask(tmp_path: Path, umask: int) -> None:
+    """No file is executable, and none is more open than the user's umask says."""
+    program = (
+        "import os, sys; os.umask(int(sys.argv[2]));"
+        "from doc_io import Document, DocumentStore;"
+        "DocumentStore(sys.argv[1]).save(Document('r', parsed='p', prompt='q', extras={'a': 'b'}), stage='s', task_id='t')"
+    )
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    subprocess.run([sys.executable, "-c", program, str(tmp_path / "docs"), str(umask)], check=True, env=environment)
+
+    found = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert len(found) >= 6
+    for path in found:
+        mode = stat.S_IMODE(path.stat().st_mode)
+        assert mode & umask == 0
+        assert mode & 0o111 == 0
+
+
+def test_nothing_is_unpickled_or_evaluated() -> None:
+    """The package has no use of anything that runs what it reads."""
+    source = Path(sys.modules["doc_io"].__file__ or "").parent
+    forbidden = re.compile(
+        r"\b(pickle|marshal|shelve|dill|cloudpickle|yaml\.load|__import__)\b|(?<![.\w])(eval|exec|compile)\("
+    )
+
+    for path in source.rglob("*.py"):
+        assert forbidden.search(path.read_text()) is None, path
+
+
+@pytest.mark.parametrize("path", ["../secret.txt", "s/../../secret.txt", "a\0b"])
+def test_a_forged_path_leaves_no_remote_root(path: str) -> None:
+    """On a store that knows ``..`` it would be another's object, on one that does not a strange name of ours."""
+    with DocumentStore("memory://hostile/docs", ":memory:") as store, pytest.raises(DocIOError):
+        store.storage.read(path)
