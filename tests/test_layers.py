@@ -19,7 +19,7 @@ LAYERS: list[set[str]] = [
     {"texts"},
     {"draft"},
     {"storage", "index"},
-    {"saving", "stored", "tasks"},
+    {"read_through", "saving", "stored", "tasks"},
     {"spool"},
     {"store"},
     {"upkeep", "legacy", "reports"},

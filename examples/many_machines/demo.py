@@ -63,7 +63,7 @@ def run_machines(count: int, env: Mapping[str, str], folder: Path) -> dict[str, 
     for number, log in enumerate(logs):
         with log.open("wb") as errors:
             machines.append(
-                subprocess.Popen(  # noqa: S603 - this interpreter, this package
+                subprocess.Popen(
                     [sys.executable, "-m", "examples.many_machines.machine"],
                     env={**env, "MACHINE": str(number)},
                     stdout=subprocess.PIPE,
@@ -71,7 +71,7 @@ def run_machines(count: int, env: Mapping[str, str], folder: Path) -> dict[str, 
                     text=True,
                 )
             )
-    acknowledged = {}
+    acknowledged: dict[str, str] = {}
     for number, (machine, log) in enumerate(zip(machines, logs, strict=True)):
         said, _ = machine.communicate()
         told = [json.loads(line) for line in said.splitlines() if line.startswith("{")]

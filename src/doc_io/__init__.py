@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from doc_io.dagster.io_manager import DocDirIOManager
     from doc_io.dagster.reports import documents_latest_report
     from doc_io.dagster.resource import DocumentsIndex
+    from doc_io.dagster.settings import ParentStore
     from doc_io.document import Document, DocumentRow, DocumentsByPartition, Parent, Status, Usage
     from doc_io.draft import Origin
     from doc_io.errors import (
@@ -48,6 +49,7 @@ _HOMES = {
     "doc_io.dagster.io_manager": ("DocDirIOManager",),
     "doc_io.dagster.reports": ("documents_latest_report",),
     "doc_io.dagster.resource": ("DocumentsIndex",),
+    "doc_io.dagster.settings": ("ParentStore",),
     "doc_io.document": ("Document", "DocumentRow", "DocumentsByPartition", "Parent", "Status", "Usage"),
     "doc_io.draft": ("Origin",),
     "doc_io.errors": (
@@ -100,6 +102,7 @@ __all__ = [
     "MissingTextError",
     "Origin",
     "Parent",
+    "ParentStore",
     "Status",
     "StorageError",
     "StoredDocument",

@@ -9,7 +9,7 @@ import os
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from doc_io.document import OK, Document, DocumentRow, Parent, Status, as_document
 from doc_io.draft import Origin, make_draft
@@ -19,6 +19,7 @@ from doc_io.index.base import LATEST_OK, Choice, Index
 from doc_io.index.open import open_index
 from doc_io.metadata import RECORD_NAME, Record, RecordError, decode
 from doc_io.parsers import parse
+from doc_io.read_through import IndexOver, StorageOver
 from doc_io.saving import Writer, whole_record
 from doc_io.spool import Recovered, recover, spool
 from doc_io.storage.base import Storage
@@ -333,6 +334,18 @@ class DocumentStore:
     def resolve_doc_dir(self, row: DocumentRow) -> UPath:
         """The folder of a document, to open or to list."""
         return self.storage.upath(row.doc_dir)
+
+    def read_through(self, parent: DocumentStore) -> None:
+        """From now on read what this store has none of from another one, which is never written to.
+
+        For a branch of a pipeline: its own documents come first, task by task; whatever writes, walks or counts
+        documents (`verify`, `prune`, …) sees its own alone.
+
+        Args:
+            parent: The other store; it is closed with this one.
+        """
+        self.index = cast("Index", IndexOver(self.index, parent.index))
+        self.storage = cast("Storage", StorageOver(self.storage, parent.storage))
 
     def close(self) -> None:
         """Let go of files and connections. Using the store again opens them again."""

@@ -29,7 +29,7 @@ class House:
     def run(self, assets: Sequence[Any], *, manager: dict[str, Any] | None = None, **options: Any) -> Any:
         """Materialize assets; what fails is in the result."""
         resources = {
-            "io_manager": DocDirIOManager(**self.where, **{"spool": str(self.root / "spool"), **(manager or {})}),
+            "io_manager": DocDirIOManager(**{**self.where, "spool": str(self.root / "spool"), **(manager or {})}),
             "documents": DocumentsIndex(**self.where),
         }
         return dg.materialize(assets, resources=resources, instance=self.instance, raise_on_error=False, **options)

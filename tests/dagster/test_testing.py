@@ -101,12 +101,12 @@ def test_an_output_is_handled_with_a_context_of_its_own(documents: TemporaryDocu
 
 
 def test_an_output_of_partitions_is_handled_or_says_what_it_needs(documents: TemporaryDocuments) -> None:
-    """Dagster before 1.13 cannot build the context of a partitioned output."""
+    """Dagster before 1.12 cannot build the context of a partitioned output."""
     try:
         with output_context(draft, "cats") as context:
             documents.io_manager.handle_output(context, DocumentsByPartition({"cats": "whiskers"}))
     except ConfigurationError as error:
-        assert "Dagster 1.13" in str(error)  # noqa: PT017 - either is right, by version
+        assert "Dagster 1.12" in str(error)  # noqa: PT017 - either is right, by version
     else:
         assert documents.read(draft, "cats") == "whiskers"
 

@@ -105,12 +105,13 @@ def cut_while_writing(disk: Disk, chance: random.Random, mutant: str = "") -> tu
         if chance.random() < 0.8:  # else the cut falls into the making of the index
             lines.append(writer.stdout.readline())
         time.sleep(chance.uniform(0, 0.15))
+        # What is said later was said by a machine that has no power any more.
+        os.set_blocking(writer.stdout.fileno(), False)
+        lines += writer.stdout.readlines()
         disk.cut()
         writer.kill()
-        lines += writer.stdout.readlines()
     disk.unmount()
     disk.mount()
-    # A line that was cut short by the kill was not said.
     said = dict(line.decode().split() for line in lines if line.endswith(b"\n") and line != b"begins\n")
     broken = broken_promises(root, said)
     shutil.rmtree(root)

@@ -198,6 +198,7 @@ class IndexContract:
         only_primary = add(index, "d", parent_doc_id=first.doc_id)
 
         assert index.parents(child.doc_id) == list(parents)
+        assert index.parents_of([child.doc_id, first.doc_id]) == {child.doc_id: list(parents)}
         assert index.children(first.doc_id) == [only_primary, child]
         assert index.children(second.doc_id) == [child]
 

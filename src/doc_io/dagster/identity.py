@@ -12,6 +12,7 @@ from dagster import AssetKey, MetadataValue, MultiPartitionKey, OutputContext
 
 from doc_io.dagster.loaded import Loaded, loaded_by
 from doc_io.dagster.usage import model_of, usage_of
+from doc_io.dagster.versions import asset_key_of_output
 from doc_io.document import Document, Parent
 from doc_io.ids import path_segment
 
@@ -115,7 +116,7 @@ def maker_of_body(
     """
     step = context.get_step_execution_context()
     if asset_key is None:
-        asset_key = step.job_def.asset_layer.get_asset_key_for_node_output(step.node_handle, output_name)
+        asset_key = asset_key_of_output(step, output_name)
     definition: Mapping[str, Any] = step.op_def.output_def_named(output_name).metadata or {}
     if asset_key is None:
         own_task = f"{step.run_id}/{step.step.key}/{output_name}"

@@ -91,7 +91,7 @@ def _wanted(context: InputContext) -> Wanted:
     metadata = context.definition_metadata or {}
     label = _label(context)
     tasks = _tasks(context, label)
-    shape, element = _shape(context, several=len(tasks) != 1)
+    shape, element = _shape(context, several=len(tasks) > 1)
     which = str(metadata.get("doc_io/read", "text"))
     if which not in _WHICH:
         raise ConfigurationError(

@@ -5,13 +5,33 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from dagster import ConfigurableResource, EnvVar
+from dagster import Config, ConfigurableResource, EnvVar
 from pydantic import Field, PrivateAttr
 
 from doc_io.errors import ConfigurationError
 from doc_io.store import DocumentStore
 
 _UNSHOWN = frozenset({"db_url", "storage_options"})
+
+
+class ParentStore(Config):
+    """A store that another one reads through to: production's, for a branch deployment."""
+
+    docs_root: str = Field(description="Where its documents are: a path, or any URL that fsspec knows.")
+    db_path: str | None = Field(
+        default=None, description="The SQLite file of its index. Default: as for a DocumentStore of that root."
+    )
+    db_url: str | None = Field(default=None, description="The PostgreSQL URL of its index instead.", repr=False)
+    storage_options: dict[str, Any] = Field(default={}, description="Handed to fsspec. Never shown.", repr=False)
+
+    def store(self) -> DocumentStore:
+        """The store."""
+        return DocumentStore(
+            _from_environment(self.docs_root),
+            _from_environment(self.db_path),
+            db_url=_from_environment(self.db_url),
+            storage_options=_from_environment(self.storage_options),
+        )
 
 
 class StoreSettings(ConfigurableResource[Any]):
@@ -44,6 +64,11 @@ class StoreSettings(ConfigurableResource[Any]):
         default=None,
         description="The experiment that new documents belong to. The run tag doc_io/experiment wins over it.",
     )
+    parent: ParentStore | None = Field(
+        default=None,
+        description="Another store, such as production's, where documents are read that this one has not made yet."
+        " It is never written to.",
+    )
 
     _store: DocumentStore | None = PrivateAttr(default=None)
 
@@ -62,6 +87,8 @@ class StoreSettings(ConfigurableResource[Any]):
                 storage_options=_from_environment(self.storage_options),
                 db_on_network=self.db_on_network,
             )
+            if self.parent is not None:
+                self._store.read_through(self.parent.store())
         return self._store
 
     def teardown_after_execution(self, context: Any) -> None:  # noqa: ARG002 - the name is Dagster's

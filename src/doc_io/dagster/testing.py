@@ -123,20 +123,20 @@ def output_context(
         instance: Holds the keys of dynamic partitions. Default: an empty one.
 
     Raises:
-        ConfigurationError: Partitions were given, and Dagster is older than 1.13, which cannot build such a context.
+        ConfigurationError: Partitions were given, and Dagster is older than 1.12, which cannot build such a context.
     """
     spec = _spec(asset)
     if partitions is not None and not PARTITIONED_OUTPUT_CONTEXTS:
         raise ConfigurationError(
             setting="output_context with partitions",
             reason="this Dagster cannot build the context of a partitioned output",
-            todo="Use dagster.materialize, or Dagster 1.13.",
+            todo="Use dagster.materialize, or Dagster 1.12.",
         )
     return build_output_context(
         name="result",
         asset_key=spec.key,
         definition_metadata=dict(spec.metadata),
-        instance=instance,
+        **_given(instance=instance),
         **_partitions(spec, partitions),
     )
 
@@ -181,6 +181,11 @@ def _partitions(spec: AssetSpec, partitions: str | tuple[str, str] | None) -> di
         "asset_partition_key_range": PartitionKeyRange(first, last),
         **({"partition_key": first} if first == last else {}),
     }
+
+
+def _given(**arguments: Any) -> dict[str, Any]:
+    """Only what was given: an older Dagster does not know every argument."""
+    return {name: value for name, value in arguments.items() if value is not None}
 
 
 def _spec(asset: AssetsDefinition) -> AssetSpec:

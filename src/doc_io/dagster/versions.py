@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dagster import AssetCheckSpec, DagsterInstance, PartitionKeyRange, PartitionsDefinition, build_output_context
+
+if TYPE_CHECKING:
+    from dagster import AssetKey
+    from dagster._core.execution.context.system import StepExecutionContext
 
 
 def _takes(function: Any, parameter: str) -> bool:
@@ -17,7 +21,20 @@ PARTITIONED_CHECKS = _takes(AssetCheckSpec.__new__, "partitions_def")
 """Whether a check may have an evaluation for each partition (1.12)."""
 
 PARTITIONED_OUTPUT_CONTEXTS = _takes(build_output_context, "asset_partitions_def")
-"""Whether the context of a partitioned output can be built outside of a run (1.13)."""
+"""Whether the context of a partitioned output can be built outside of a run (1.12)."""
+
+
+def asset_key_of_output(step: StepExecutionContext, output_name: str) -> AssetKey | None:
+    """The asset that an output of a step is; ``None`` where it is none.
+
+    Args:
+        step: The step.
+        output_name: Which output.
+    """
+    layer = step.job_def.asset_layer
+    if not hasattr(layer, "get_asset_key_for_node_output"):  # until 1.11.1
+        return layer.asset_key_for_output(step.node_handle, output_name)  # type: ignore[attr-defined,no-any-return]
+    return layer.get_asset_key_for_node_output(step.node_handle, output_name)
 
 
 def keys_in_range(

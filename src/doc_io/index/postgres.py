@@ -120,6 +120,13 @@ class PostgresIndex(Index):
         found = self._ask(lambda connection: connection.execute(statement, (doc_id,)).fetchall())
         return [Parent(*values) for values in found]
 
+    def parents_of(self, doc_ids: Sequence[str]) -> dict[str, list[Parent]]:
+        statement = _sql(queries.parents_of(_WANTED))
+        found: dict[str, list[Parent]] = {}
+        for doc_id, *parent in self._ask(lambda connection: connection.execute(statement, (list(doc_ids),)).fetchall()):
+            found.setdefault(doc_id, []).append(Parent(*parent))
+        return found
+
     def children(self, doc_id: str) -> list[DocumentRow]:
         return self._all(queries.CHILDREN, (doc_id, doc_id))
 
@@ -282,10 +289,9 @@ def _locks(row: Mapping[str, Any]) -> tuple[int, int]:
 
 def _seq(connection: psycopg.Connection[Any], row: Mapping[str, Any], answer: psycopg.Cursor[Any]) -> int:
     """The number of a new row, where it was new and in its place."""
-    seq: int | None
     seq, newest, prev = answer.fetchone() or (None, None, None)
     if seq is not None:
-        return seq
+        return int(seq)
     there = connection.execute(_GET, (row["doc_id"],)).fetchone()
     if there is not None:
         raise DocumentIndexedError(queries.row_from(there))

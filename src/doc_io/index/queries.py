@@ -26,7 +26,7 @@ GET = f"SELECT {_COLUMNS} FROM documents WHERE doc_id = ?"
 HISTORY = f"SELECT {_COLUMNS} FROM documents WHERE stage = ? AND task_id = ? {NEWEST_FIRST}"
 SCAN = f"SELECT {_COLUMNS} FROM documents WHERE seq > ? ORDER BY seq LIMIT 1000"
 PARENTS = "SELECT parent_doc_id, input_name FROM document_parents WHERE doc_id = ? ORDER BY position"
-LAST_OF_RUN = f"SELECT {_COLUMNS} FROM documents WHERE run_id = ? {_NEWEST_FIRST} LIMIT 1"
+LAST_OF_RUN = f"SELECT {_COLUMNS} FROM documents WHERE run_id = ? {NEWEST_FIRST} LIMIT 1"
 READ_BY_RUN = (
     f"SELECT {_COLUMNS} FROM documents WHERE doc_id IN (SELECT parent_doc_id FROM document_parents WHERE doc_id IN ("
     "SELECT doc_id FROM documents WHERE run_id = ?))"

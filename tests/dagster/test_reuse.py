@@ -1,0 +1,99 @@
+"""An asset may return what is stored already, instead of paying for it again."""
+
+from typing import Any
+
+import dagster as dg
+
+from doc_io import Document, DocumentsIndex
+from tests.dagster.conftest import House, materializations, reason
+
+
+def counting() -> tuple[Any, list[str]]:
+    """An asset that reuses, and the prompts it paid for."""
+    paid: list[str] = []
+
+    @dg.asset(metadata={"doc_io/model_id": "m"})
+    def draft(context: dg.AssetExecutionContext, documents: DocumentsIndex) -> Document:
+        prompt = context.run.tags.get("prompt", "p")
+        stored = documents.reuse(context, prompt=prompt)
+        if stored is not None:
+            return stored
+        paid.append(prompt)
+        return Document(f"answer {len(paid)}", prompt=prompt)
+
+    return draft, paid
+
+
+def test_a_stored_document_is_returned_and_no_new_one_is_made(house: House) -> None:
+    """Its materialization says so."""
+    draft, paid = counting()
+    house.run([draft])
+    made = materializations(house.run([draft]))["draft"]
+    [row] = house.store.history("draft", "draft")
+
+    assert paid == ["p"]
+    assert (made["reused"], made["doc_id"]) == (True, row.doc_id)
+
+
+def test_another_prompt_is_another_text(house: House) -> None:
+    """To the letter."""
+    draft, paid = counting()
+    house.run([draft])
+    house.run([draft], tags={"prompt": "q"})
+    assert paid == ["p", "q"]
+
+
+def test_a_tag_forces_a_new_generation(house: House) -> None:
+    """For every stage, or for those it names."""
+    draft, paid = counting()
+    house.run([draft])
+    house.run([draft], tags={"doc_io/force": "essay"})
+    assert len(paid) == 1
+    house.run([draft], tags={"doc_io/force": "true"})
+    house.run([draft], tags={"doc_io/force": "essay, draft"})
+    assert len(paid) == 3
+
+
+def test_a_failed_document_is_not_reused(house: House) -> None:
+    """Only what is ok."""
+    draft, paid = counting()
+    house.run([draft])
+    row = house.store.history("draft", "draft")[0]
+    house.store.save(Document("half", status="truncated", model_id="m", prompt="p"), stage="draft", task_id="draft")
+    house.run([draft])
+    assert len(paid) == 1
+    assert materializations(house.run([draft]))["draft"]["doc_id"] == row.doc_id
+
+
+def test_a_new_parent_makes_a_new_product(house: House) -> None:
+    """The parent's id is part of the key."""
+    paid = []
+
+    @dg.asset
+    def draft() -> str:
+        return "d"
+
+    @dg.asset
+    def essay(context: dg.AssetExecutionContext, draft: str, documents: DocumentsIndex) -> Document:
+        stored = documents.reuse(context)
+        if stored is not None:
+            return stored
+        paid.append(draft)
+        return Document("e")
+
+    house.run([draft, essay])
+    house.run([dg.AssetSpec("draft"), essay])
+    assert len(paid) == 1
+    house.run([draft, essay])
+    assert len(paid) == 2
+
+
+def test_the_stored_document_of_another_asset_is_refused(house: House) -> None:
+    """It would be materialized without a document of its own."""
+    row = house.store.save("x", stage="other", task_id="t")
+
+    @dg.asset
+    def draft(documents: DocumentsIndex) -> Any:
+        return documents.store.stored(row)
+
+    assert "another product" in reason(house.run([draft]), "draft")

@@ -1,0 +1,110 @@
+"""The store's trouble never costs a second generation."""
+
+import threading
+import time
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from doc_io import Document
+from doc_io.spool import spooled
+from tests.dagster.conftest import House, reason
+
+
+@dg.asset(retry_policy=dg.RetryPolicy(max_retries=2))
+def draft() -> Document:
+    """A text that was paid for."""
+    return Document("paid \ud800 for", prompt="p", extras={"a": b"\0"}, metadata={"seed": 1})
+
+
+def test_a_text_that_the_store_cannot_take_waits_in_the_spool(house: House) -> None:
+    """The step fails once, and says how to recover."""
+    (house.root / "docs").write_text("in the way")
+    result = house.run([draft])
+    said = reason(result, "draft")
+
+    assert spooled(house.root / "spool") == 1
+    assert f"doc-io --docs-root {house.root}/docs --db {house.root}/documents.sqlite recover {house.root}/spool" in said
+    assert not any(event.event_type_value == "STEP_UP_FOR_RETRY" for event in result.all_events)
+
+
+def test_a_spooled_text_is_filed_once_under_its_identity(house: House) -> None:
+    """With all that belongs to it; then the spool is empty."""
+    (house.root / "docs").write_text("in the way")
+    result = house.run([draft])
+    (house.root / "docs").unlink()
+    [recovered] = list(house.store.recover(house.root / "spool"))
+    [row] = house.store.history("draft", "draft")
+
+    assert (recovered.row, recovered.error) == (row, None)
+    assert (row.run_id, row.asset_key) == (result.run_id, "draft")
+    assert (house.store.read(row), house.store.read(row, "prompt")) == ("paid \ud800 for", "p")
+    assert house.store.stored(row).metadata == {"seed": 1}
+    assert (spooled(house.root / "spool"), list(house.store.recover(house.root / "spool"))) == (0, [])
+
+
+def test_what_was_filed_before_is_not_made_anew(house: House) -> None:
+    """A recovery that died after the row and before the spool was emptied."""
+    (house.root / "docs").write_text("in the way")
+    house.run([draft])
+    (house.root / "docs").unlink()
+    kept = house.root / "kept"
+    (house.root / "spool").rename(kept)
+    __import__("shutil").copytree(kept, house.root / "spool")
+    first, second = (next(iter(house.store.recover(folder))).row for folder in (kept, house.root / "spool"))
+
+    assert first == second
+    assert len(house.store.history("draft", "draft")) == 1
+
+
+def test_a_damaged_spooled_text_stays_and_does_not_stop_the_rest(house: House) -> None:
+    """It is named with its reason."""
+    (house.root / "docs").write_text("in the way")
+    house.run([draft])
+    house.run([draft])
+    (house.root / "docs").unlink()
+    damaged = sorted((house.root / "spool").rglob("raw.txt"))[0]
+    damaged.write_text("other")
+    found = {each.doc_id: each for each in house.store.recover(house.root / "spool")}
+
+    assert sorted(each.error is None for each in found.values()) == [False, True]
+    assert "not what was spooled" in str(found[damaged.parent.name].error)
+    assert spooled(house.root / "spool") == 1
+
+
+def test_a_short_trouble_is_waited_out(house: House) -> None:
+    """Within the manager: neither Dagster nor the user sees any of it."""
+    in_the_way = house.root / "docs"
+    in_the_way.write_text("in the way")
+
+    def cleared() -> None:
+        time.sleep(0.3)
+        in_the_way.unlink()
+
+    thread = threading.Thread(target=cleared)
+    thread.start()
+    result = house.run([draft])
+    thread.join()
+
+    assert result.success
+    assert spooled(house.root / "spool") == 0
+
+
+def test_without_a_spool_the_error_is_the_stores_own(house: House) -> None:
+    """Whoever turned it off is told what failed."""
+    (house.root / "docs").write_text("in the way")
+    assert "could not write" in reason(house.run([draft], manager={"spool": ""}), "draft")
+    assert not (house.root / "spool").exists()
+
+
+@pytest.mark.parametrize("trouble", ["index"])
+def test_a_text_is_spooled_also_when_the_index_is_away(house: House, tmp_path: Path, trouble: str) -> None:
+    """Identity needs no index."""
+    (house.root / "gone").write_text(trouble)
+    result = house.run([draft], manager={"db_path": str(house.root / "gone" / "documents.sqlite")})
+
+    assert not result.success
+    assert spooled(house.root / "spool") == 1
+    list(house.store.recover(house.root / "spool"))
+    assert house.store.history("draft", "draft")[0].run_id == result.run_id
