@@ -27,7 +27,7 @@ MODULES = {
 """What to import to see that a peer is there, its module here, and its name in the table."""
 
 SIZES = (0, 10_000)
-FILL_SECONDS = 60.0
+FILL_SECONDS = 30.0
 BATCH = 5
 HERE = Path(__file__).parents[2]
 
