@@ -102,6 +102,7 @@ def contests(setting: Setting) -> Iterator[Contest]:
                 peer.ask("fill", list(itertools.islice(itertools.cycle(keys), size)), seconds=FILL_SECONDS)["filled"]
             )
         index = RawIndex(folder / "raw.sqlite")
+        index.connection.execute("CREATE INDEX history ON documents (stage, task_id, created_at)")
         seed(folder / "raw.sqlite", size)
         (folder / "hand").mkdir()
         batch = keys[:BATCH]
