@@ -66,7 +66,7 @@ def reindex(place: Place, /, *, incremental: bool, full: bool, as_json: bool) ->
     """Make the index anew from the documents.
 
     The new table takes the place of the old one at one instant, and only when it is whole. What is torn or altered gets
-    no row and is listed. Without --full an alteration that keeps a file's length is not seen.
+    no row and is listed. On a local disk every file is hashed; elsewhere lengths are compared unless --full is given.
     """
     with place.open() as store, render.progress("Reindexing") as progress:
         came = store.reindex(incremental=incremental, full=full, progress=progress)

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain, islice
 from typing import Any, NamedTuple
 
 from doc_io.document import Parent
 from doc_io.ids import is_id
 from doc_io.index.base import Index
 from doc_io.storage.base import Folder, Storage
-from doc_io.upkeep.whole import judge
+from doc_io.storage.local import LocalStorage
+from doc_io.upkeep.reader import Verdict, verdicts, verdicts_aside
 
 Progress = Callable[[int, int | None], None]
 """Told how many documents are done, and of how many where that is known."""
@@ -77,14 +78,14 @@ def reindex(
 
     def arriving(folders: Iterable[Folder]) -> Iterator[tuple[Mapping[str, Any], Sequence[Parent]]]:
         nonlocal added
-        for verdict in judge(storage, folders, full=full):
-            if verdict.record is None:
-                rejected.append(Rejected(verdict.folder.path, verdict.reasons))
+        for verdict in _verdicts(storage, folders, full=full):
+            if verdict.row is None:
+                rejected.append(Rejected(verdict.path, verdict.reasons))
                 continue
             added += 1
             if progress is not None and added % _AT_ONCE == 0:
                 progress(added, None)
-            yield {**verdict.record.row, "doc_dir": verdict.folder.path}, verdict.record.parents
+            yield {**verdict.row, "doc_dir": verdict.path}, verdict.parents
 
     with index.alone():
         documents = (folder for folder in storage.folders() if is_document_folder(folder))
@@ -100,6 +101,17 @@ def is_document_folder(folder: Folder) -> bool:
     """Whether a folder has the name and the place of a document; says nothing about what is in it."""
     segments = folder.path.split("/")
     return len(segments) == 3 and is_id(segments[1]) and is_id(segments[2])  # noqa: PLR2004 - stage, key, document
+
+
+def _verdicts(storage: Storage, folders: Iterable[Folder], *, full: bool) -> Iterator[Verdict]:
+    """The first ones here; the rest of a large local store in a second process, whose start takes as long as hundreds."""
+    folders = iter(folders)
+    yield from verdicts(storage, islice(folders, _AT_ONCE), full=full)
+    more = list(islice(folders, _AT_ONCE))
+    if isinstance(storage, LocalStorage) and len(more) == _AT_ONCE:
+        yield from verdicts_aside(storage, chain(more, folders), full=full)
+    else:
+        yield from verdicts(storage, chain(more, folders), full=full)
 
 
 def _without_row(index: Index, folders: list[Folder]) -> list[Folder]:
