@@ -75,6 +75,6 @@ def test_what_holds_no_text_is_refused(response: Any) -> None:
 def test_real_objects_of_the_openai_library_are_understood() -> None:
     """Not only their shape."""
     completion = pytest.importorskip("openai.types.chat").ChatCompletion.model_validate(
-        {**CHAT, "created": 1, "object": "chat.completion", "choices": [{**CHAT["choices"][0], "index": 0}]}  # type: ignore[dict-item, index]
+        {**CHAT, "created": 1, "object": "chat.completion", "choices": [{**CHAT["choices"][0], "index": 0}]}  # type: ignore[index]
     )
     assert Document.from_response(completion).raw == "hello"

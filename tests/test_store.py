@@ -382,7 +382,7 @@ def test_a_name_that_no_database_can_hold_is_refused_and_nothing_is_written(
 ) -> None:
     """Early, before any file."""
     with pytest.raises(InvalidDocumentError):
-        store.save("x", **{"stage": "s", "task_id": "t", **names})  # type: ignore[arg-type]
+        store.save("x", **{"stage": "s", "task_id": "t", **names})
     assert not Path(store.docs_root).exists()
 
 

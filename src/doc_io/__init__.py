@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from doc_io.dagster.reports import documents_latest_report
     from doc_io.dagster.resource import DocumentsIndex
     from doc_io.dagster.settings import ParentStore
+    from doc_io.dagster.versioned import VersionedTextIOManager
     from doc_io.document import Document, DocumentRow, DocumentsByPartition, Parent, Status, Usage
     from doc_io.draft import Origin
     from doc_io.errors import (
@@ -50,6 +51,7 @@ _HOMES = {
     "doc_io.dagster.reports": ("documents_latest_report",),
     "doc_io.dagster.resource": ("DocumentsIndex",),
     "doc_io.dagster.settings": ("ParentStore",),
+    "doc_io.dagster.versioned": ("VersionedTextIOManager",),
     "doc_io.document": ("Document", "DocumentRow", "DocumentsByPartition", "Parent", "Status", "Usage"),
     "doc_io.draft": ("Origin",),
     "doc_io.errors": (
@@ -113,6 +115,7 @@ __all__ = [
     "UnknownStatusError",
     "UnknownTaskError",
     "Usage",
+    "VersionedTextIOManager",
     "build_document_checks",
     "compute_logical_key_id",
     "documents_latest_report",

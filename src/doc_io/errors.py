@@ -71,6 +71,12 @@ class UnknownDocumentError(DocIOError, FileNotFoundError):
     exit_code = 4
 
 
+class AmbiguousDocumentError(DocIOError, ValueError):
+    """Several documents begin with {start}: {first}, {second}, … Give more characters, or stage/task for the latest ok one."""
+
+    exit_code = 4
+
+
 class DocumentConflictError(DocIOError, FileExistsError):
     """Document {doc_id} ({stage}, task {task}) exists already with other content ({difference}). A committed document never changes and nothing was written; save the new text as another attempt."""
 
@@ -111,12 +117,22 @@ class IndexBusyError(IndexAccessError):
     """The index {index} stayed locked for {seconds} s by another writer. Nothing was lost: run it again; if it stays so, look for a program that holds the database open in a transaction."""
 
 
+class UpkeepBusyError(IndexBusyError):
+    """Another reindex, prune or copy is at work on {index}. Nothing was changed; run it again when that one is done."""
+
+
 class IndexFormatError(IndexAccessError):
     """{index} is not an index of doc_io: {reason}. It was not touched. Point `db_path` at another file."""
 
 
 class IndexVersionError(IndexAccessError):
     """The index {index} has schema {found}, and this doc_io knows up to {known}. It was not touched. Upgrade doc_io."""
+
+
+class QueryError(DocIOError, ValueError):
+    """The index could not answer this: {reason}. Nothing was changed; `doc-io sql` only reads, one statement at a time."""
+
+    exit_code = 2
 
 
 class IndexOnNetworkError(IndexAccessError):

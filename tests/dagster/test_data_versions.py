@@ -18,7 +18,7 @@ def versions(house: House, value: Any, **options: Any) -> str | None:
 
     result = house.run([draft], **options)
     [made] = [event.materialization for event in result.all_events if event.is_step_materialization]
-    return made.tags[TAG]
+    return str(made.tags[TAG])
 
 
 def test_the_same_text_has_the_same_version_and_another_text_another(house: House) -> None:

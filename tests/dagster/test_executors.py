@@ -1,6 +1,5 @@
 """The same pipeline under the real executors: one process, and one process a step."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import dagster as dg
@@ -32,7 +31,7 @@ def pipeline() -> dg.JobDefinition:
 
 
 @pytest.fixture
-def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Where the job writes."""
     monkeypatch.setenv(ROOT, str(tmp_path))
     return tmp_path

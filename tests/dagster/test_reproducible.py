@@ -83,7 +83,7 @@ def test_a_value_that_the_body_loads_by_itself_is_a_parent_too(house: House) -> 
 
     @dg.asset(deps=[draft])
     def summary(context: dg.AssetExecutionContext) -> str:
-        return "of " + context.load_asset_value(dg.AssetKey("draft"))
+        return f"of {context.load_asset_value(dg.AssetKey('draft'))}"
 
     house.run([draft, summary])
     row = house.store.history("summary", "summary")[0]

@@ -27,8 +27,7 @@ def broken_promises(root: Path, acknowledged: Mapping[str, str]) -> list[str]:
             rows = {row.doc_id: row for row in store.index.scan()}
             broken += [f"promise 1: acknowledged {doc_id} has no row" for doc_id in acknowledged.keys() - rows.keys()]
             broken += [problem for row in rows.values() for problem in _unreadable(store, row, acknowledged)]
-            if hasattr(store, "reindex"):
-                broken += _unlike_rebuilt(root, rows)
+            broken += _unlike_rebuilt(root, rows)
     except DocIOError as error:
         broken.append(f"could not be opened: {error}")
     return broken

@@ -51,7 +51,12 @@ def save(root: Path, acknowledge: Acknowledge) -> None:
 
 def old_files(root: Path) -> None:
     """What a backfill starts from: two versions of a raw text, one of them parsed, and a text of another task."""
-    for name, text in (("raw/a_v1.txt", "first"), ("raw/a_v2.txt", "second"), ("parsed/a_v2.txt", "2"), ("raw/b.txt", "x")):
+    for name, text in (
+        ("raw/a_v1.txt", "first"),
+        ("raw/a_v2.txt", "second"),
+        ("parsed/a_v2.txt", "2"),
+        ("raw/b.txt", "x"),
+    ):
         kind, _, file = name.partition("/")
         path = root / "old" / "3_generation" / f"draft_responses_{kind}" / file
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -202,6 +202,30 @@ class IndexContract:
         assert index.children(first.doc_id) == [only_primary, child]
         assert index.children(second.doc_id) == [child]
 
+    def test_the_parents_of_many_documents_are_one_question(self, index: Index) -> None:
+        """In order; a document without any is left out."""
+        one = add(index, "one", parents=(Parent("b" * 16, "b"), Parent("a" * 16, "a")))
+        none = add(index, "none")
+        two = add(index, "two", parents=(Parent("c" * 16),))
+
+        found = index.parents_of([two.doc_id, none.doc_id, one.doc_id])
+
+        assert found == {
+            one.doc_id: [Parent("b" * 16, "b"), Parent("a" * 16, "a")],
+            two.doc_id: [Parent("c" * 16)],
+        }
+
+    def test_what_a_run_made_last_and_what_it_read_are_known(self, index: Index) -> None:
+        """Of one run, and not of others."""
+        source = add(index, "source", run_id="before")
+        add(index, "a", run_id="mine", parents=(Parent(source.doc_id),), parent_doc_id=source.doc_id)
+        last = add(index, "b", run_id="mine")
+        add(index, "c", run_id="other")
+
+        assert index.last_of_run("mine") == last
+        assert index.last_of_run("none") is None
+        assert index.read_by_run("mine") == [source]
+
     def test_a_rebuild_inserts_what_is_missing_and_nothing_twice(self, index: Index) -> None:
         """Two thousand rows with parents, some of them there already, one of them given twice."""
         there = add(index, "t0", attempt="0", parents=(Parent("p" * 16),))

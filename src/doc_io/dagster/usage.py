@@ -58,8 +58,8 @@ def model_of(metadata: Mapping[str, Any]) -> str | None:
 def _count(metadata: Mapping[str, Any], providers: Iterable[re.Pattern[str]]) -> int | None:
     """The sum of the first provider's counters: a body may have asked several models, and telemetry may count again."""
     for counter in providers:
-        counts = [_plain(value) for key, value in metadata.items() if counter.fullmatch(key)]
-        counts = [count for count in counts if type(count) is int and count >= 0]
+        found = [_plain(value) for key, value in metadata.items() if counter.fullmatch(key)]
+        counts: list[int] = [count for count in found if type(count) is int and count >= 0]
         if counts:
             return sum(counts)
     return None

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal, NamedTuple
 
 from doc_io.document import OK, DocumentRow, Parent, Status
 
@@ -69,6 +70,108 @@ class Choice:
 
 LATEST_OK = Choice()
 """What almost every reader wants."""
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Which rows of the whole index a reader wants; what is not given does not restrict.
+
+    Attributes:
+        stage: Kind of document.
+        task_id: What it was made for.
+        status: Which outcomes; empty for all.
+        model_id: The model.
+        template_id: The prompt template.
+        run_id: The run.
+        experiment_id: The experiment.
+        since: Made at this time or later (``created_at``'s form).
+        until: Made before this time.
+    """
+
+    stage: str | None = None
+    task_id: str | None = None
+    status: Collection[Status] = ()
+    model_id: str | None = None
+    template_id: str | None = None
+    run_id: str | None = None
+    experiment_id: str | None = None
+    since: str | None = None
+    until: str | None = None
+
+
+class Removable(NamedTuple):
+    """What a pruning needs to know of a document.
+
+    Attributes:
+        doc_id: Which version.
+        doc_dir: Its folder, relative to the docs root.
+        stage: Kind of document.
+        task_id: What it was made for.
+        status: How it ended.
+        created_at: When it was made.
+    """
+
+    doc_id: str
+    doc_dir: str
+    stage: str
+    task_id: str
+    status: Status
+    created_at: str
+
+
+GroupedBy = Literal["model_id", "template_id", "stage", "status", "run_id", "experiment_id", "day"]
+"""What token totals can be told apart by."""
+
+ALL = Filter()
+"""Every row."""
+
+
+class Tally(NamedTuple):
+    """How much there is of one stage and status.
+
+    Attributes:
+        stage: Kind of document.
+        status: How they ended.
+        documents: How many.
+        characters: Length of all their raw and parsed texts.
+    """
+
+    stage: str
+    status: Status
+    documents: int
+    characters: int
+
+
+class Spent(NamedTuple):
+    """What the documents of one group cost.
+
+    Attributes:
+        group: The value they share; ``None`` where it is not known.
+        documents: How many.
+        prompt_tokens: Sum over those that say.
+        completion_tokens: Sum over those that say.
+    """
+
+    group: str | None
+    documents: int
+    prompt_tokens: int
+    completion_tokens: int
+
+
+class Texts(ABC):
+    """The full text of an index's documents: derived, made again at any time, and not a part of its promises."""
+
+    @abstractmethod
+    def missing(self, limit: int) -> list[str]:
+        """The documents whose text is not known yet, at most so many; forgets those that are gone."""
+
+    @abstractmethod
+    def add(self, texts: Iterable[tuple[str, str]]) -> None:
+        """Remember texts: ``(doc_id, text)`` without NUL and lone surrogates; one that is known stays as it is."""
+
+    @abstractmethod
+    def search(self, words: str, limit: int) -> list[tuple[str, str]]:
+        """The documents that have all the words, the best first, each with the passage around them."""
 
 
 class Index(ABC):
@@ -144,10 +247,6 @@ class Index(ABC):
     def parents(self, doc_id: str) -> list[Parent]:
         """What a document was made from, in the order it was read."""
 
-    def parents_of(self, doc_ids: Sequence[str]) -> dict[str, list[Parent]]:
-        """What each of many documents was made from; one that has no parents is left out. An engine makes it one query."""
-        return {doc_id: parents for doc_id in doc_ids if (parents := self.parents(doc_id))}
-
     @abstractmethod
     def children(self, doc_id: str) -> list[DocumentRow]:
         """What was made from a document, newest first."""
@@ -163,6 +262,105 @@ class Index(ABC):
     @abstractmethod
     def scan(self) -> Iterator[DocumentRow]:
         """Every row by ``seq``, in flat memory."""
+
+    @abstractmethod
+    def select(self, wanted: Filter = ALL, after: DocumentRow | None = None, limit: int = 100) -> list[DocumentRow]:
+        """The newest rows of a kind, a page at a time.
+
+        Args:
+            wanted: Which rows.
+            after: The last row of the page before. Default: the first page.
+            limit: How many at most.
+
+        Returns:
+            Rows by ``created_at`` and ``seq``, newest first.
+        """
+
+    @abstractmethod
+    def starting_with(self, prefix: str, limit: int = 2) -> list[DocumentRow]:
+        """The rows whose ``doc_id`` begins like this, at most so many."""
+
+    @abstractmethod
+    def tally(self) -> list[Tally]:
+        """How many documents there are of each stage and status, in this order."""
+
+    @abstractmethod
+    def usage(self, by: GroupedBy, wanted: Filter = ALL) -> list[Spent]:
+        """Tokens by one column, or by day (the date of ``created_at``); the most expensive group first."""
+
+    @abstractmethod
+    def parents_of(self, doc_ids: Sequence[str]) -> dict[str, list[Parent]]:
+        """The parents of many documents in one query; a document without parents is left out."""
+
+    @abstractmethod
+    def children_of(self, doc_ids: Sequence[str]) -> dict[str, list[str]]:
+        """The ids of what was made from each of many documents, in one query; one without children is left out."""
+
+    @abstractmethod
+    def ask(self, statement: str, limit: int = 1000) -> tuple[list[str], list[tuple[Any, ...]]]:
+        """The answer to anybody's SQL, which can only read: names of the columns, and at most so many rows."""
+
+    @abstractmethod
+    def superseded(self, wanted: Filter, keep_ok: int, keep_failed: int) -> list[Removable]:
+        """The documents that newer ones of their logical key have taken the place of, newest first.
+
+        Args:
+            wanted: Only rows of this kind.
+            keep_ok: So many of each key's newest ok documents are not among them.
+            keep_failed: So many of each key's newest with another status are not among them.
+
+        Returns:
+            The others, without the latest ok of any task.
+        """
+
+    @abstractmethod
+    def removable(self, doc_ids: Sequence[str], before: str) -> list[Removable]:
+        """Of these documents those that were made before a time and are not the latest ok of their task."""
+
+    @abstractmethod
+    def duplicates(self) -> list[tuple[str, int]]:
+        """Raw texts that several documents have: the first doc_id of each and how many there are."""
+
+    @abstractmethod
+    def without_ok(self) -> list[tuple[str, str, int]]:
+        """Tasks that were tried and have no ok document: stage, task, attempts. Skipped tasks were not tried."""
+
+    @abstractmethod
+    def texts(self) -> Texts:
+        """What is remembered of the documents' texts, for searching."""
+
+    @abstractmethod
+    def remove(self, doc_ids: Sequence[str]) -> list[str]:
+        """Take rows out in one transaction, each only where nothing that is still there was made from it.
+
+        Args:
+            doc_ids: In the order of removal: children before their parents.
+
+        Returns:
+            Those that have no row now, in the order given.
+        """
+
+    @abstractmethod
+    def rebuild(self, rows: Iterable[tuple[Mapping[str, Any], Sequence[Parent]]]) -> int:
+        """Exchange all rows at once for these; readers see the old ones or the new ones.
+
+        ``seq`` counts from 1 in the order of ``created_at`` and ``doc_id``. Of rows with one ``doc_id`` the first
+        counts. Rows that other writers commit while ``rows`` is read stay, after these. A failure leaves the old rows.
+
+        Args:
+            rows: Every column but ``seq``, with the parents; in any order, read once, in flat memory.
+
+        Returns:
+            How many rows there are now.
+        """
+
+    @abstractmethod
+    def alone(self) -> AbstractContextManager[None]:
+        """Held by one program at a time, on any machine that shares the index: for upkeep that must not meet another.
+
+        Raises:
+            IndexBusyError: Another program holds it. It is let go of when its holder ends, however that ends.
+        """
 
     @abstractmethod
     def close(self) -> None:

@@ -13,11 +13,12 @@ from doc_io.index.queries import NEWEST_FIRST, chosen_by
 
 _COLUMNS = ", ".join(COLUMNS)
 _FOUND = ", ".join(f"found.{column}" for column in COLUMNS)
-_WANTED = "unnest(?::text[]) WITH ORDINALITY AS wanted(name, position)"
+WANTED = "unnest(?::text[]) WITH ORDINALITY AS wanted(task, position)"
+"""A list of keys as a table, in the order given."""
 
 GET_MANY = (
-    f"SELECT {_FOUND} FROM {_WANTED} CROSS JOIN LATERAL"
-    f" (SELECT {_COLUMNS} FROM documents WHERE doc_id = wanted.name LIMIT 1) AS found ORDER BY wanted.position"
+    f"SELECT {_FOUND} FROM {WANTED} CROSS JOIN LATERAL"
+    f" (SELECT {_COLUMNS} FROM documents WHERE doc_id = wanted.task LIMIT 1) AS found ORDER BY wanted.position"
 )
 """The rows of many doc ids, which are its one value."""
 
@@ -30,7 +31,7 @@ def latest_by_tasks(stage: str, choice: Choice) -> tuple[str, list[Any]]:
         choice: Which of each task's documents; of the preferred runs the first that has one.
     """
     where, chosen = chosen_by(choice)
-    of_task = f"FROM documents WHERE stage = ? AND task_id = wanted.name AND {where}"
+    of_task = f"FROM documents WHERE stage = ? AND task_id = wanted.task AND {where}"
     values: list[Any] = []
     candidates = []
     for preference, run in enumerate(choice.runs):
@@ -42,4 +43,4 @@ def latest_by_tasks(stage: str, choice: Choice) -> tuple[str, list[Any]]:
     values += [stage, *chosen]
     wanted = " UNION ALL ".join(candidates)
     newest = f"SELECT {_COLUMNS} FROM ({wanted}) AS candidates ORDER BY preference LIMIT 1"
-    return f"SELECT {_FOUND} FROM {_WANTED} CROSS JOIN LATERAL ({newest}) AS found ORDER BY wanted.position", values
+    return f"SELECT {_FOUND} FROM {WANTED} CROSS JOIN LATERAL ({newest}) AS found ORDER BY wanted.position", values

@@ -11,10 +11,19 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from doc_io.document import DocumentRow, Parent, Status
-from doc_io.errors import CommitUnknownError, IndexAccessError, IndexFormatError, IndexVersionError
+from doc_io.errors import (
+    CommitUnknownError,
+    IndexAccessError,
+    IndexFormatError,
+    IndexVersionError,
+    QueryError,
+    UpkeepBusyError,
+)
 from doc_io.index import lateral, queries
-from doc_io.index.base import Choice, DocumentIndexedError, Index, Place, PlaceTakenError
+from doc_io.index.asking import Asking
+from doc_io.index.base import Choice, DocumentIndexedError, Place, PlaceTakenError
 from doc_io.index.pool import Pool
+from doc_io.index.postgres_search import PostgresTexts
 from doc_io.index.procedure import CALL, CREATE
 from doc_io.index.schema import INSERTED, INTEGERS, SCHEMA_VERSION, create_statements
 
@@ -48,16 +57,41 @@ _INSERT_MISSING = (  # a list for each column: one statement for many rows
     + ") ON CONFLICT (doc_id) DO NOTHING RETURNING doc_id"
 )
 _INSERT_PARENT = _sql(queries.INSERT_PARENT)
+_LISTED = ", ".join(INSERTED)
+_ARRIVAL = (
+    "CREATE TEMP TABLE arrived (LIKE documents) ON COMMIT DROP",
+    "ALTER TABLE arrived ALTER COLUMN seq DROP NOT NULL, ADD UNIQUE (doc_id)",
+    "CREATE TEMP TABLE arrived_parents (LIKE document_parents, UNIQUE (doc_id, position)) ON COMMIT DROP",
+)
+_LATE_ROWS = (
+    (
+        "INSERT INTO arrived_parents SELECT * FROM document_parents WHERE doc_id IN"
+        " (SELECT doc_id FROM documents WHERE seq > %s) ON CONFLICT DO NOTHING"
+    ),
+    f"INSERT INTO arrived ({_LISTED}) SELECT {_LISTED} FROM documents WHERE seq > %s ON CONFLICT (doc_id) DO NOTHING",
+)
+_EXCHANGE = (
+    "DELETE FROM documents",
+    "DELETE FROM document_parents",
+    (
+        f"INSERT INTO documents (seq, {_LISTED}) OVERRIDING SYSTEM VALUE"
+        f" SELECT row_number() OVER (ORDER BY created_at, doc_id), {_LISTED} FROM arrived ORDER BY created_at, doc_id"
+    ),
+    "INSERT INTO document_parents SELECT * FROM arrived_parents",
+    "SELECT setval(pg_get_serial_sequence('documents', 'seq'), (SELECT coalesce(max(seq), 0) + 1 FROM documents), false)",
+)
 # Until the end of the transaction, in a fixed order, so that no two writers wait for each other.
 _LOCK = "SELECT pg_advisory_xact_lock(key) FROM (SELECT unnest(%s::bigint[]) AS key ORDER BY 1) AS keys"
 
 
-class PostgresIndex(Index):
+class PostgresIndex(Asking):
     """An index in a database, its tables made on first use in the schema that comes first in the user's search path.
 
     Args:
         url: The database; see `doc_io.index.pool.Pool`.
     """
+
+    wanted = lateral.WANTED
 
     def __init__(self, url: str) -> None:
         self._pool = Pool(url)
@@ -120,13 +154,6 @@ class PostgresIndex(Index):
         found = self._ask(lambda connection: connection.execute(statement, (doc_id,)).fetchall())
         return [Parent(*values) for values in found]
 
-    def parents_of(self, doc_ids: Sequence[str]) -> dict[str, list[Parent]]:
-        statement = _sql(queries.parents_of(_WANTED))
-        found: dict[str, list[Parent]] = {}
-        for doc_id, *parent in self._ask(lambda connection: connection.execute(statement, (list(doc_ids),)).fetchall()):
-            found.setdefault(doc_id, []).append(Parent(*parent))
-        return found
-
     def children(self, doc_id: str) -> list[DocumentRow]:
         return self._all(queries.CHILDREN, (doc_id, doc_id))
 
@@ -141,6 +168,86 @@ class PostgresIndex(Index):
         while page := self._all(queries.SCAN, (last,)):
             yield from page
             last = page[-1].seq
+
+    def ask(self, statement: str, limit: int = 1000) -> tuple[list[str], list[tuple[Any, ...]]]:
+        import psycopg  # noqa: PLC0415 - only those who use PostgreSQL wait for its driver
+
+        try:
+            with self._connection() as connection, connection.transaction():
+                connection.execute("SET TRANSACTION READ ONLY")
+                # Prepared: the protocol then takes one statement only, so that none can end the transaction first.
+                cursor = connection.execute(statement.encode(), prepare=True)
+                names = [column.name for column in cursor.description or ()]
+                return names, cursor.fetchmany(limit) if names else []
+        except (psycopg.ProgrammingError, psycopg.DataError, psycopg.InternalError, psycopg.NotSupportedError) as error:
+            raise QueryError(reason=error) from None
+        except psycopg.Error as error:
+            raise self._pool.error(error) from None
+
+    def texts(self) -> PostgresTexts:
+        return PostgresTexts(self)
+
+    def change(self, statements: Sequence[tuple[str, Sequence[Any]]]) -> None:
+        """Carry out statements in one transaction; each may be carried out twice where the connection is lost."""
+
+        def changed(connection: psycopg.Connection[Any]) -> None:
+            with connection.transaction():
+                for statement, values in statements:
+                    connection.execute(_sql(statement), values)
+
+        self._ask(changed)
+
+    def remove(self, doc_ids: Sequence[str]) -> list[str]:
+        def removed(connection: psycopg.Connection[Any]) -> list[str]:
+            gone = []
+            with connection.transaction():
+                # No child can come in between the look for one and the removal of its parent.
+                connection.execute("LOCK TABLE documents IN SHARE ROW EXCLUSIVE MODE")
+                for doc_id in doc_ids:
+                    deleted = connection.execute(_sql(queries.REMOVE), (doc_id,)).rowcount
+                    if deleted:
+                        connection.execute(_sql(queries.REMOVE_PARENTS), (doc_id,))
+                    if deleted or connection.execute(_GET, (doc_id,)).fetchone() is None:
+                        gone.append(doc_id)
+            return gone
+
+        return self._ask(removed)
+
+    def rebuild(self, rows: Iterable[tuple[Mapping[str, Any], Sequence[Parent]]]) -> int:
+        with self._told(), self._connection() as connection, connection.transaction():
+            connection.execute("SET LOCAL statement_timeout = 0")
+            newest = _only(connection, queries.NEWEST_SEQ)
+            for statement in _ARRIVAL:
+                connection.execute(statement)
+            arriving = iter(rows)
+            while batch := list(itertools.islice(arriving, _BATCH)):
+                _arrive(connection, batch)
+            # From here on writers wait; readers see the old rows until the commit.
+            connection.execute("LOCK TABLE documents IN EXCLUSIVE MODE")
+            for statement in _LATE_ROWS:
+                connection.execute(statement, (newest,))
+            for statement in _EXCHANGE:
+                connection.execute(statement)
+            return _only(connection, queries.COUNT)
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        with self._told():
+            connection = self._pool.direct()
+        try:
+            (held,) = connection.execute("SELECT pg_try_advisory_lock(%s)", (_key("upkeep"),)).fetchone() or (False,)
+            if not held:
+                raise UpkeepBusyError(index=self.name)
+            yield
+        finally:
+            connection.close()
+
+    def rows(self, statement: str, values: Sequence[Any]) -> list[tuple[Any, ...]]:
+        statement = _sql(statement)
+        return self._ask(lambda connection: connection.execute(statement, values).fetchall())
+
+    def listed(self, ids: Sequence[str]) -> list[str]:
+        return list(ids)
 
     def close(self) -> None:
         self._pool.close()
@@ -305,6 +412,24 @@ def _insert_batch(connection: psycopg.Connection[Any], batch: list[tuple[Mapping
     parents = {row["doc_id"]: parents for row, parents in reversed(batch) if row["doc_id"] in new}
     _insert_parents(connection, parents.items())
     return len(new)
+
+
+def _arrive(connection: psycopg.Connection[Any], batch: list[tuple[Mapping[str, Any], Sequence[Parent]]]) -> None:
+    columns = [list(column) for column in zip(*(queries.values_of(row) for row, _ in batch), strict=True)]
+    connection.execute(_INSERT_MISSING.replace("INTO documents", "INTO arrived", 1), columns)
+    connection.cursor().executemany(
+        f"{_INSERT_PARENT.replace('INTO document_parents', 'INTO arrived_parents', 1)} ON CONFLICT DO NOTHING",
+        [
+            (row["doc_id"], position, parent.doc_id, parent.input_name)
+            for row, parents in batch
+            for position, parent in enumerate(parents)
+        ],
+    )
+
+
+def _only(connection: psycopg.Connection[Any], question: str) -> int:
+    (answer,) = connection.execute(_sql(question)).fetchone() or (0,)
+    return int(answer)
 
 
 def _insert_parents(connection: psycopg.Connection[Any], documents: Iterable[tuple[str, Sequence[Parent]]]) -> None:

@@ -10,13 +10,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from doc_io.document import COLUMNS, OK, DocumentRow, Status
-from doc_io.index.base import Choice
+from doc_io.index.base import Choice, Filter, GroupedBy, Removable
 from doc_io.index.schema import INSERTED
 
 _COLUMNS = ", ".join(COLUMNS)
 NEWEST_FIRST = "ORDER BY created_at DESC, seq DESC"
 _STATUS = COLUMNS.index("status")
 _META_SMALL = COLUMNS.index("meta_small")
+_REMOVABLE_STATUS = Removable._fields.index("status")
 _STATUSES = {status.value: status for status in Status}
 _SLOTS = tuple(getattr(DocumentRow, column).__set__ for column in COLUMNS)
 _new_row = object.__new__
@@ -40,6 +41,35 @@ PLACE = (
     f"SELECT (SELECT created_at FROM documents WHERE stage = ? AND task_id = ? {NEWEST_FIRST} LIMIT 1),"
     f" (SELECT doc_id FROM documents WHERE logical_key_id = ? {NEWEST_FIRST} LIMIT 1)"
 )
+TALLY = (
+    "SELECT stage, status, count(*), coalesce(sum(raw_chars), 0) + coalesce(sum(parsed_chars), 0)"
+    " FROM documents GROUP BY stage, status ORDER BY stage, status"
+)
+STARTING_WITH = f"SELECT {_COLUMNS} FROM documents WHERE doc_id >= ? AND doc_id < ? ORDER BY doc_id LIMIT ?"
+NEWEST_SEQ = "SELECT coalesce(max(seq), 0) FROM documents"
+COUNT = "SELECT count(*) FROM documents"
+LATE = f"SELECT {_COLUMNS} FROM documents WHERE seq > ? ORDER BY seq"
+DUPLICATES = (
+    "SELECT min(doc_id), count(*) FROM documents WHERE raw_chars > 0"
+    " GROUP BY content_hash HAVING count(*) > 1 ORDER BY 2 DESC, 1"
+)
+WITHOUT_OK = (
+    "SELECT stage, task_id, count(*) FROM documents WHERE status <> 'skipped' AND NOT EXISTS ("
+    "SELECT 1 FROM documents AS good WHERE good.stage = documents.stage AND good.task_id = documents.task_id"
+    " AND good.status = 'ok') GROUP BY stage, task_id ORDER BY stage, task_id"
+)
+_REMOVABLE = ", ".join(f"found.{column}" for column in Removable._fields)
+_NOT_LATEST_OK = (
+    "(found.status <> 'ok' OR found.seq <> (SELECT seq FROM documents AS latest WHERE latest.stage = found.stage"
+    f" AND latest.task_id = found.task_id AND latest.status = 'ok' {NEWEST_FIRST} LIMIT 1))"
+)
+REMOVE = (
+    "DELETE FROM documents WHERE doc_id = ?"
+    " AND NOT EXISTS (SELECT 1 FROM documents AS child WHERE child.parent_doc_id = documents.doc_id)"
+    " AND NOT EXISTS (SELECT 1 FROM document_parents AS child JOIN documents AS made ON made.doc_id = child.doc_id"
+    " WHERE child.parent_doc_id = documents.doc_id)"
+)
+REMOVE_PARENTS = "DELETE FROM document_parents WHERE doc_id = ?"
 INSERT = f"INSERT INTO documents ({', '.join(INSERTED)}) VALUES ({', '.join('?' * len(INSERTED))})"
 INSERT_PARENT = "INSERT INTO document_parents (doc_id, position, parent_doc_id, input_name) VALUES (?, ?, ?, ?)"
 
@@ -97,11 +127,76 @@ def get_many(wanted: str) -> str:
 
 
 def parents_of(wanted: str) -> str:
-    """The statement for the parents of many documents, given as a table expression ``wanted(task, position)``."""
+    """The statement for the parents of many documents, given as ``wanted(task, position)``."""
     return (
-        f"SELECT parents.doc_id, parents.parent_doc_id, parents.input_name FROM {wanted}"
-        " JOIN document_parents AS parents ON parents.doc_id = wanted.task ORDER BY wanted.position, parents.position"
+        f"SELECT wanted.task, found.parent_doc_id, found.input_name FROM {wanted}"
+        " JOIN document_parents AS found ON found.doc_id = wanted.task ORDER BY wanted.position, found.position"
     )
+
+
+def children_of(wanted: str) -> str:
+    """The statement for what was made from many documents, given as ``wanted(task, position)``."""
+    return (
+        f"SELECT wanted.task, made.doc_id FROM {wanted} JOIN documents AS made ON made.doc_id IN ("
+        "SELECT doc_id FROM documents WHERE parent_doc_id = wanted.task"
+        " UNION SELECT doc_id FROM document_parents WHERE parent_doc_id = wanted.task)"
+        " ORDER BY wanted.position, made.created_at, made.seq"
+    )
+
+
+def superseded(wanted: Filter, keep_ok: int, keep_failed: int) -> tuple[str, list[Any]]:
+    """The statement and its values for what newer documents of a logical key have taken the place of."""
+    where, values = filtered(wanted)
+    place = (
+        "row_number() OVER (PARTITION BY logical_key_id, CASE WHEN status = 'ok' THEN 1 ELSE 0 END"
+        f" {NEWEST_FIRST}) AS place"
+    )
+    return (
+        f"SELECT {_REMOVABLE} FROM (SELECT {_COLUMNS}, {place} FROM documents) AS found"
+        f"{where or ' WHERE true'} AND found.place > CASE WHEN found.status = 'ok' THEN ? ELSE ? END"
+        f" AND {_NOT_LATEST_OK} {NEWEST_FIRST}"
+    ), [*values, keep_ok, keep_failed]
+
+
+def removable(wanted: str) -> str:
+    """The statement for those of many documents, given as ``wanted(task, position)``, that may be removed."""
+    return (
+        f"SELECT {_REMOVABLE} FROM {wanted} JOIN documents AS found ON found.doc_id = wanted.task"
+        f" WHERE found.created_at < ? AND {_NOT_LATEST_OK} ORDER BY wanted.position"
+    )
+
+
+def removable_from(values: Sequence[Any]) -> Removable:
+    """What `superseded` and `removable` gave."""
+    return Removable(*values)._replace(status=Status(values[_REMOVABLE_STATUS]))
+
+
+def select(wanted: Filter, after: DocumentRow | None, limit: int, hint: str = "") -> tuple[str, list[Any]]:
+    """The statement and its values for one page of the newest rows of a kind.
+
+    The page is chosen by ``seq`` alone, so that an index answers without a look at any row outside of it.
+
+    Args:
+        wanted: Which rows.
+        after: The last row of the page before.
+        limit: How many at most.
+        hint: What the engine wants to be told about its plan. Default: nothing.
+    """
+    where, values = filtered(wanted)
+    if after is not None:
+        where += f"{' AND' if where else ' WHERE'} (created_at, seq) < (?, ?)"
+        values += [after.created_at, after.seq]
+    chosen = f"SELECT seq FROM documents{hint}{where} {NEWEST_FIRST} LIMIT ?"
+    return f"SELECT {_COLUMNS} FROM documents WHERE seq IN ({chosen}) {NEWEST_FIRST}", [*values, limit]
+
+
+def usage(by: GroupedBy, wanted: Filter) -> tuple[str, list[Any]]:
+    """The statement and its values for token totals, counted in the table."""
+    where, values = filtered(wanted)
+    prompt, completion = "coalesce(sum(usage_prompt_tokens), 0)", "coalesce(sum(usage_completion_tokens), 0)"
+    group = _GROUPS[by]
+    totals = f"SELECT {group} AS shared, count(*), {prompt}, {completion} FROM documents{where} GROUP BY shared"
+    return f"{totals} ORDER BY {prompt} + {completion} DESC, shared", values
 
 
 def row_from(values: Sequence[Any]) -> DocumentRow:
@@ -123,6 +218,38 @@ def values_of(row: Mapping[str, Any]) -> list[Any]:
     # ASCII: PostgreSQL and sqlite3 refuse lone surrogates, and PostgreSQL a NUL; their escapes are plain text.
     values[_META_SMALL - 1] = json.dumps(values[_META_SMALL - 1], allow_nan=False)
     return values
+
+
+# The words a caller may use, spelled out: no text from outside is ever part of a statement.
+_GROUPS: dict[GroupedBy, str] = {
+    "model_id": "model_id",
+    "template_id": "template_id",
+    "stage": "stage",
+    "status": "status",
+    "run_id": "run_id",
+    "experiment_id": "experiment_id",
+    "day": "substr(created_at, 1, 10)",
+}
+
+
+def filtered(wanted: Filter) -> tuple[str, list[Any]]:
+    """The conditions of a filter, with the word ``WHERE`` where there are any, and their values."""
+    conditions, values = [], []
+    for column in ("stage", "task_id", "model_id", "template_id", "run_id", "experiment_id"):
+        value = getattr(wanted, column)
+        if value is not None:
+            conditions.append(f"{column} = ?")
+            values.append(value)
+    if wanted.status:
+        conditions.append(f"status IN ({', '.join('?' * len(wanted.status))})")
+        values += sorted(str(status) for status in wanted.status)
+    if wanted.since is not None:
+        conditions.append("created_at >= ?")
+        values.append(wanted.since)
+    if wanted.until is not None:
+        conditions.append("created_at < ?")
+        values.append(wanted.until)
+    return f" WHERE {' AND '.join(conditions)}" if conditions else "", values
 
 
 def chosen_by(choice: Choice) -> tuple[str, list[Any]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import sqlite3
@@ -9,16 +10,38 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
-from typing import Any, TypeVar
+from contextlib import closing, contextmanager, suppress
+from pathlib import Path
+from typing import Any, NoReturn, TypeVar
 
 from doc_io.document import DocumentRow, Parent, Status
-from doc_io.errors import IndexAccessError, IndexBusyError, IndexFormatError, IndexOnNetworkError, IndexVersionError
+from doc_io.errors import (
+    DocIOError,
+    IndexAccessError,
+    IndexBusyError,
+    IndexFormatError,
+    IndexOnNetworkError,
+    IndexVersionError,
+    QueryError,
+    UpkeepBusyError,
+)
 from doc_io.folders import make_durable_folder, sync_folder
-from doc_io.index import queries
-from doc_io.index.base import Choice, DocumentIndexedError, Index, Place, PlaceTakenError
+from doc_io.index import queries, sqlite_rebuild, sqlite_totals
+from doc_io.index.asking import Asking
+from doc_io.index.base import (
+    ALL,
+    Choice,
+    DocumentIndexedError,
+    Filter,
+    GroupedBy,
+    Place,
+    PlaceTakenError,
+    Spent,
+    Tally,
+)
 from doc_io.index.network import unsafe_disk
-from doc_io.index.schema import SCHEMA_VERSION, create_statements
+from doc_io.index.schema import SCHEMA_VERSION, create_indexes, create_tables
+from doc_io.index.sqlite_search import SqliteTexts
 from doc_io.index.turns import turn
 
 BUSY_SECONDS = 30
@@ -45,13 +68,15 @@ _T = TypeVar("_T")
 _inherited: list[sqlite3.Connection] = []
 
 
-class SqliteIndex(Index):
+class SqliteIndex(Asking):
     """An index in one file, made with its folders on first use.
 
     Args:
         path: The database file.
         on_network: Whether it may lie on a network disk, where only one process may use it. Default: it is refused.
     """
+
+    wanted = _WANTED
 
     def __init__(self, path: str | os.PathLike[str], *, on_network: bool = False) -> None:
         self.name = os.path.abspath(os.fspath(path))
@@ -110,13 +135,6 @@ class SqliteIndex(Index):
         found = self._ask(lambda connection: connection.execute(queries.PARENTS, (doc_id,)).fetchall())
         return [Parent(*values) for values in found]
 
-    def parents_of(self, doc_ids: Sequence[str]) -> dict[str, list[Parent]]:
-        statement, values = queries.parents_of(_WANTED), (json.dumps(list(doc_ids)),)
-        found: dict[str, list[Parent]] = {}
-        for doc_id, *parent in self._ask(lambda connection: connection.execute(statement, values).fetchall()):
-            found.setdefault(doc_id, []).append(Parent(*parent))
-        return found
-
     def children(self, doc_id: str) -> list[DocumentRow]:
         return self._all(queries.CHILDREN, (doc_id, doc_id))
 
@@ -133,12 +151,102 @@ class SqliteIndex(Index):
             yield from page
             last = page[-1].seq
 
+    def select(self, wanted: Filter = ALL, after: DocumentRow | None = None, limit: int = 100) -> list[DocumentRow]:
+        # Told, and not left to a planner without statistics: any other index makes a sort of all rows of the kind.
+        narrow = wanted.run_id is not None or (wanted.stage is not None and wanted.task_id is not None)
+        return self._all(*queries.select(wanted, after, limit, "" if narrow else " INDEXED BY documents_newest"))
+
+    def tally(self) -> list[Tally]:
+        return [Tally(stage, Status(status), *counts) for stage, status, *counts in self.rows(sqlite_totals.TALLY, ())]
+
+    def usage(self, by: GroupedBy, wanted: Filter = ALL) -> list[Spent]:
+        if not sqlite_totals.serve(by, wanted):
+            return super().usage(by, wanted)
+        where, values = queries.filtered(wanted)
+        return [Spent(*each) for each in self.rows(sqlite_totals.usage(by, where), values)]
+
+    def ask(self, statement: str, limit: int = 1000) -> tuple[list[str], list[tuple[Any, ...]]]:
+        self._connection()  # makes an index where there is none, and refuses what is no index
+        try:
+            # A connection of its own that SQLite opened for reading: there is nothing that a statement could undo.
+            # `immutable` is not set: the log must be read too.
+            reader = sqlite3.connect(f"{Path(self.name).as_uri()}?mode=ro", uri=True, timeout=BUSY_SECONDS)
+            with closing(reader):
+                reader.set_authorizer(_only_reading)
+                cursor = reader.execute(statement)
+                names = [column[0] for column in cursor.description or ()]
+                return names, cursor.fetchmany(limit)
+        except (sqlite3.Error, sqlite3.Warning) as error:
+            raise QueryError(reason=error) from None
+
+    def texts(self) -> SqliteTexts:
+        self._connection()  # makes an index where there is none
+        return SqliteTexts(self.name, self._fail)
+
+    def remove(self, doc_ids: Sequence[str]) -> list[str]:
+        gone = []
+        with self._transaction() as connection:
+            for doc_id in doc_ids:
+                removed = connection.execute(queries.REMOVE, (doc_id,)).rowcount
+                if removed:
+                    connection.execute(queries.REMOVE_PARENTS, (doc_id,))
+                if removed or connection.execute(queries.GET, (doc_id,)).fetchone() is None:
+                    gone.append(doc_id)
+        return gone
+
+    def rebuild(self, rows: Iterable[tuple[Mapping[str, Any], Sequence[Parent]]]) -> int:
+        new = f"{self.name}.new"
+        try:
+            damaged = sqlite_rebuild.damage(self.name) is not None
+            newest = 0 if damaged else self._newest_seq()
+            file = _identity(self.name)
+            sqlite_rebuild.build(new, rows, _write_header)
+            if damaged:
+                sqlite_rebuild.set_aside(self.name)
+            if file != _identity(self.name):  # deleted, and perhaps begun anew by a writer: all its rows are late
+                newest = 0
+            sqlite_rebuild.exchange(new, self._connection(), newest, BUSY_SECONDS)
+            return int(self._ask(lambda connection: connection.execute(queries.COUNT).fetchone()[0]))
+        except DocIOError:
+            raise
+        except (sqlite3.Error, OSError) as error:
+            raise self._error(error) from error
+        finally:
+            with suppress(OSError):  # the next one begins by taking it away
+                sqlite_rebuild.remove_file(new)
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        self._make_folder()
+        # A lock that the system lets go of when its holder dies. It guards upkeep only; writers do not ask for it.
+        try:
+            descriptor = os.open(f"{self.name}.upkeep", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        except OSError as error:
+            raise self._error(error) from error
+        try:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise UpkeepBusyError(index=self.name) from None
+            yield
+        finally:
+            os.close(descriptor)
+
     def close(self) -> None:
         with self._lock:
             held, self._open = list(self._open), weakref.WeakSet()
             self._held = threading.local()
         for each in held:
             each.close()
+
+    def _newest_seq(self) -> int:
+        return int(self._ask(lambda connection: connection.execute(queries.NEWEST_SEQ).fetchone()[0]))
+
+    def rows(self, statement: str, values: Sequence[Any]) -> list[tuple[Any, ...]]:
+        return self._ask(lambda connection: connection.execute(statement, values).fetchall())
+
+    def listed(self, ids: Sequence[str]) -> str:
+        return json.dumps(list(ids))
 
     def _one(self, statement: str, values: Sequence[Any]) -> DocumentRow | None:
         # As `_ask`, spelled out: this is the one question that is asked for each document that is read.
@@ -196,10 +304,7 @@ class SqliteIndex(Index):
         disk = None if self._on_network else unsafe_disk(self.name)
         if disk is not None:
             raise IndexOnNetworkError(index=self.name, disk=disk)
-        try:
-            make_durable_folder(os.path.dirname(self.name))
-        except OSError as error:
-            raise IndexAccessError(index=self.name, reason=f"its folder cannot be made: {error}") from error
+        self._make_folder()
         # Another thread only ever closes a connection (`close`), hence no check of the thread.
         connection = sqlite3.connect(self.name, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
         try:
@@ -208,6 +313,12 @@ class SqliteIndex(Index):
             connection.close()
             raise
         return connection
+
+    def _make_folder(self) -> None:
+        try:
+            make_durable_folder(os.path.dirname(self.name))
+        except OSError as error:
+            raise IndexAccessError(index=self.name, reason=f"its folder cannot be made: {error}") from error
 
     def _prepare(self, connection: sqlite3.Connection) -> None:
         # WAL: readers do not wait for the writer, nor it for them; it stays with the file (sqlite.org/wal.html). Where the
@@ -241,10 +352,10 @@ class SqliteIndex(Index):
         connection.execute("BEGIN IMMEDIATE")
         try:
             if not self._is_index(connection):  # another process may have been first
-                for statement in create_statements(seq="INTEGER PRIMARY KEY", integer="INTEGER"):
+                tables = create_tables(seq="INTEGER PRIMARY KEY", integer="INTEGER")
+                for statement in [*tables, *create_indexes(), *sqlite_totals.create_totals()]:
                     connection.execute(statement)
-                connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-                connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+                _write_header(connection)
             connection.execute("COMMIT")
         except BaseException:
             with suppress(sqlite3.Error):
@@ -254,6 +365,9 @@ class SqliteIndex(Index):
             sync_folder(os.path.dirname(self.name))
         except OSError as error:
             raise IndexAccessError(index=self.name, reason=f"its folder cannot be synced: {error}") from error
+
+    def _fail(self, error: sqlite3.Error) -> NoReturn:
+        raise self._error(error) from error
 
     def _error(self, error: Exception) -> IndexAccessError:
         reason = str(error)
@@ -284,6 +398,19 @@ class _Held:
 
     def __del__(self) -> None:  # the thread ended, or the index was dropped without close()
         self.close()
+
+
+def _write_header(connection: sqlite3.Connection) -> None:
+    connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+    connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+
+
+def _only_reading(action: int, *_: object) -> int:
+    """SQLite asks before each part of a statement (sqlite.org/c3ref/set_authorizer.html); ATTACH would open any file."""
+    return sqlite3.SQLITE_OK if action in _READING else sqlite3.SQLITE_DENY
+
+
+_READING = (sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_FUNCTION, sqlite3.SQLITE_RECURSIVE)
 
 
 def _identity(path: str) -> tuple[int, int] | None:

@@ -13,6 +13,13 @@ from doc_io.errors import StorageError
 if TYPE_CHECKING:
     from upath import UPath
 
+DOCUMENT_DEPTH = 3
+"""Segments in the path of a document's folder: stage, logical key, document."""
+
+KEPT_APART = ".doc_io"
+"""The folder at the root that holds no documents but what is remembered of them (pins, removals under way). No stage's
+folder begins with a dot."""
+
 
 @dataclass(frozen=True)
 class Capabilities:
@@ -22,11 +29,28 @@ class Capabilities:
         atomic_create: Of two writers of one document exactly one succeeds.
         atomic_document: All files of a document appear at one instant.
         durable: What was written survives a power cut once the call returns.
+        whole_files: A file that is there has its bytes, after a power cut too; else only its hash tells.
     """
 
     atomic_create: bool
     atomic_document: bool
     durable: bool
+    whole_files: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """What lies in one place below the root: a document, something that is none, or files that are in the wrong place.
+
+    Attributes:
+        path: The folder, relative to the root. Three segments where documents lie; fewer for stray files above them.
+        files: Path inside the folder to length in bytes.
+        modified: When the newest of it was written, in seconds since 1970.
+    """
+
+    path: str
+    files: Mapping[str, int]
+    modified: float
 
 
 class LocalBytes(bytes):
@@ -119,6 +143,33 @@ class Storage(ABC):
     @abstractmethod
     def read_many(self, paths: Iterable[str]) -> Iterator[bytes | OSError]:
         """The contents of many files in the order asked for; the error in the place of one that cannot be read."""
+
+    @abstractmethod
+    def folders(self) -> Iterator[Folder]:
+        """Everything that lies below the root but `KEPT_APART`, in flat memory, a key's folders together.
+
+        Every third-level folder once, those of unfinished writes (`.tmp-`, `.torn-`) included; and each shallower
+        folder that holds files, with these. What another process writes or removes meanwhile may or may not appear.
+        """
+
+    @abstractmethod
+    def folder(self, path: str) -> Folder:
+        """What lies in one folder; without files where there is no such folder."""
+
+    @abstractmethod
+    def put(self, path: str, data: bytes) -> None:
+        """Write a file, its folder with it where that is missing; at one instant and durable, over what was there."""
+
+    @abstractmethod
+    def delete(self, path: str) -> None:
+        """Remove one file, durably; no error where it is gone already."""
+
+    @abstractmethod
+    def remove(self, folder: str) -> None:
+        """Remove a folder with all that is in it, durably; no error where it, or a part of it, is gone already.
+
+        The commit record goes first, or everything at one instant: what is left of an interrupted removal is no document.
+        """
 
     @abstractmethod
     def names(self, folder: str) -> list[str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
@@ -15,7 +16,8 @@ from typing import TYPE_CHECKING, TypeVar
 
 from doc_io.errors import StorageError
 from doc_io.folders import make_durable_folder, sync_folder
-from doc_io.storage.base import Capabilities, DocumentThereError, LocalBytes, Storage, contained
+from doc_io.storage import walk
+from doc_io.storage.base import Capabilities, DocumentThereError, Folder, LocalBytes, Storage, contained
 
 if TYPE_CHECKING:
     from upath import UPath
@@ -43,7 +45,7 @@ class LocalStorage(Storage):
         root: The docs root, made when the first document is written.
     """
 
-    capabilities = Capabilities(atomic_create=True, atomic_document=True, durable=True)
+    capabilities = Capabilities(atomic_create=True, atomic_document=True, durable=True, whole_files=False)
 
     def __init__(self, root: str | os.PathLike[str]) -> None:
         self.root = os.path.abspath(os.fspath(root))
@@ -160,6 +162,14 @@ class LocalStorage(Storage):
             except OSError as error:
                 yield error
 
+    def folders(self) -> Iterator[Folder]:
+        with self._told("list", ""):
+            yield from walk.folders(self.root)
+
+    def folder(self, path: str) -> Folder:
+        self._path(path)  # refuses what leaves the root
+        return walk.folder(self.root, path)
+
     def names(self, folder: str) -> list[str]:
         try:
             with os.scandir(self._path(folder)) as entries:
@@ -188,6 +198,34 @@ class LocalStorage(Storage):
                 with suppress(OSError):
                     os.unlink(temporary)
             sync_folder(folder)
+
+    def put(self, path: str, data: bytes) -> None:
+        with self._told("write", path):
+            make_durable_folder(os.path.dirname(self._path(path)))
+        self.replace(path, data)
+
+    def delete(self, path: str) -> None:
+        final = self._path(path)
+        with self._told("delete", path):
+            try:
+                os.unlink(final)
+            except FileNotFoundError:
+                return
+            sync_folder(os.path.dirname(final))
+
+    def remove(self, folder: str) -> None:
+        final = self._path(folder)
+        key_folder, name = os.path.split(final)
+        doomed = final
+        with self._told("remove", folder):
+            try:
+                if not name.startswith(TEMPORARY_PREFIX):
+                    doomed = f"{key_folder}/{TEMPORARY_PREFIX}{os.urandom(8).hex()}"
+                    os.rename(final, doomed)  # the document is gone at one instant
+                    sync_folder(key_folder)
+                shutil.rmtree(doomed)
+            except FileNotFoundError:
+                return
 
     def upath(self, path: str) -> UPath:
         from upath import UPath  # noqa: PLC0415 - 55 ms that a reader of texts need not wait for
@@ -354,8 +392,6 @@ def _start_write_back(descriptors: list[int]) -> None:
 
 def _discard(folder: str) -> None:
     """Take away what this very call wrote and nobody was told of; a folder that will not go is found by verify."""
-    import shutil  # noqa: PLC0415 - 13 ms for the one who fails
-
     doomed = f"{os.path.dirname(folder)}/{TEMPORARY_PREFIX}{os.urandom(8).hex()}"
     with suppress(OSError):
         os.rename(folder, doomed)

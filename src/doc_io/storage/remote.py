@@ -17,7 +17,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from doc_io.errors import StorageError
-from doc_io.storage.base import DocumentThereError, Storage, contained
+from doc_io.storage import remote_walk
+from doc_io.storage.base import DocumentThereError, Folder, Storage, contained
 from doc_io.storage.local import SET_ASIDE_PREFIX, TEMPORARY_PREFIX
 from doc_io.storage.protocols import protocol_of
 
@@ -122,6 +123,27 @@ class RemoteStorage(Storage):
                 yield error
             else:
                 yield data
+
+    def folders(self) -> Iterator[Folder]:
+        with self._told("list", "it"):
+            yield from remote_walk.folders(*self._filesystem())
+
+    def folder(self, path: str) -> Folder:
+        with self._told("list", path):
+            return remote_walk.folder(*self._filesystem(), path)
+
+    def put(self, path: str, data: bytes) -> None:
+        with self._told("write", path):
+            self._raised(self._each([(self._put, path, data, {})]))
+
+    def delete(self, path: str) -> None:
+        with self._told("delete", path):
+            filesystem, base = self._filesystem()
+            remote_walk.delete(filesystem, f"{base}/{path}")
+
+    def remove(self, folder: str) -> None:
+        with self._told("remove", folder):
+            remote_walk.remove(*self._filesystem(), folder)
 
     def names(self, folder: str) -> list[str]:
         with self._told("list", folder):

@@ -1,0 +1,1 @@
+"""``doc-io``: parsing and printing over the verbs of a store."""

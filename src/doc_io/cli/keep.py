@@ -1,0 +1,210 @@
+"""Commands that keep a store in order; each says what it would do before it does it."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from doc_io.cli import options, render
+from doc_io.cli.place import Place
+from doc_io.errors import DamagedDocumentError
+
+if TYPE_CHECKING:
+    from doc_io.upkeep.reindex import Rejected
+    from doc_io.upkeep.repair import Repair
+    from doc_io.upkeep.verify import Finding
+
+_UNSOUND = DamagedDocumentError.exit_code
+_SHOWN = 20  # lines of a list that a person reads; --json has all
+
+
+@click.command()
+@click.option("--full", is_flag=True, help="Read and hash every file, not only compare lengths.")
+@click.option("--repair", is_flag=True, help="Show what could be set right; with --yes do it.")
+@click.option("--yes", is_flag=True, help="With --repair: do it.")
+@click.option(
+    "--notes/--no-notes", default=True, help="Also tell orphans, duplicates, empty texts and tasks without ok."
+)
+@options.as_json
+@click.pass_obj
+def verify(place: Place, /, *, full: bool, repair: bool, yes: bool, notes: bool, as_json: bool) -> None:
+    """Check every file against its manifest and every row against its document.
+
+    Changes nothing without --repair --yes, and deletes no committed document even then. Ends with 6 where something is
+    damaged, missing or left over; notes alone end with 0.
+    """
+    from doc_io.upkeep.verify import NOTES  # noqa: PLC0415 - `ls` need not wait for it
+
+    with place.existing() as store:
+        with render.progress("Verifying") as progress:
+            findings = [each for each in store.verify(full=full, progress=progress) if notes or each.kind not in NOTES]
+        unsound = [each for each in findings if each.kind not in NOTES]
+        repairs = list(store.repair(findings, dry_run=not yes)) if repair else []
+        if as_json:
+            done = [each._asdict() | {"finding": each.finding._asdict()} for each in repairs]
+            render.as_json({"findings": [each._asdict() for each in findings], "repairs": done, "done": repair and yes})
+        else:
+            _print_findings(findings)
+            if repair:
+                _print_repairs(repairs, done=yes)
+            elif unsound:
+                render.hint("What could be set right: doc-io verify --repair")
+        left = len(unsound) - (len(repairs) if yes else 0)
+    if left > 0:
+        sys.exit(_UNSOUND)
+
+
+@click.command()
+@click.option("--incremental", is_flag=True, help="Only add documents that have no row; keep all rows.")
+@click.option("--full", is_flag=True, help="Read and hash every file, not only compare lengths.")
+@options.as_json
+@click.pass_obj
+def reindex(place: Place, /, *, incremental: bool, full: bool, as_json: bool) -> None:
+    """Make the index anew from the documents.
+
+    The new table takes the place of the old one at one instant, and only when it is whole. What is torn or altered gets
+    no row and is listed. Without --full an alteration that keeps a file's length is not seen.
+    """
+    with place.open() as store, render.progress("Reindexing") as progress:
+        came = store.reindex(incremental=incremental, full=full, progress=progress)
+        if as_json:
+            rejected = [each._asdict() for each in came.rejected]
+            render.as_json({"documents": came.documents, "added": came.added, "rejected": rejected})
+            return
+        click.echo(f"{came.documents:,} documents in {store.index.name}, {came.added:,} read in this run.")
+        _print_rejected(came.rejected)
+
+
+@click.command()
+@click.option(
+    "--keep", "keep_ok", type=click.IntRange(1), default=1, show_default=True, help="Newest ok ones of each key."
+)
+@click.option(
+    "--keep-failed", type=click.IntRange(0), default=1, show_default=True, help="Newest others of each logical key."
+)
+@click.option("--older-than", type=options.Age(), help="Only what is older, such as 30d.")
+@click.option("--stage", help="Only this stage.")
+@click.option("--run", "run_id", help="Only this run.")
+@click.option("--experiment", "experiment_id", help="Only this experiment.")
+@click.option("--cascade", is_flag=True, help="All that fits and all that was made from it, not by number.")
+@click.option("--grace", type=options.Age(), default="1d", show_default=True, help="What is younger stays.")
+@click.option("--yes", is_flag=True, help="Do it. Without this only shows what would go.")
+@options.as_json
+@click.pass_obj
+def prune(place: Place, /, *, yes: bool, as_json: bool, **policy: Any) -> None:
+    """Remove what nothing needs: by default all but the newest ok and the newest failed attempt of each logical key.
+
+    Always kept: the latest ok document of a task, what a kept document was made from, what is pinned, and what is in the
+    grace period. Interrupted, it goes on when it is run again.
+    """
+    from doc_io.upkeep.prune import Policy  # noqa: PLC0415 - `ls` need not wait for it
+
+    with place.existing() as store, render.progress("Pruning") as progress:
+        pruned = store.prune(Policy(**policy), dry_run=not yes, progress=progress)
+    if as_json:
+        gone = [each._asdict() | {"status": each.status.value} for each in pruned.documents]
+        render.as_json({"dry_run": pruned.dry_run, "documents": gone, "kept": pruned.kept, "finished": pruned.finished})
+        return
+    columns = ("doc_id", "stage", "task_id", "status", "created_at")
+    rows = [tuple(getattr(each, column) for column in columns) for each in pruned.documents]
+    if rows:
+        render.table(columns, rows[:_SHOWN] if render.in_terminal() else rows)
+        _more(len(rows))
+    for reason, count in pruned.kept.items():
+        click.echo(f"Kept: {count:,} ({reason})", err=True)
+    if pruned.finished:
+        click.echo(f"Ended an interrupted pruning: {len(pruned.finished):,} documents.", err=True)
+    click.echo(
+        f"{len(rows):,} documents {'would go. With --yes they do.' if pruned.dry_run else 'are gone.'}", err=True
+    )
+
+
+@click.command()
+@options.doc
+@click.option("--note", default="", help="Why, for people.")
+@click.pass_obj
+def pin(place: Place, /, doc: str, note: str) -> None:
+    """Keep a document: no pruning removes it, nor what it was made from."""
+    with place.existing() as store:
+        row = store.find(doc)
+        store.pin(row.doc_id, note)
+        click.echo(f"Pinned {row.doc_id}.")
+
+
+@click.command()
+@options.doc
+@click.pass_obj
+def unpin(place: Place, /, doc: str) -> None:
+    """Let a document be pruned again."""
+    with place.existing() as store:
+        row = store.find(doc)
+        store.unpin(row.doc_id)
+        click.echo(f"Not pinned any more: {row.doc_id}.")
+
+
+@click.command()
+@click.argument("to_root", metavar="DOCS_ROOT")
+@click.argument("to_db", metavar="DB")
+@options.as_json
+@click.pass_obj
+def copy(place: Place, /, to_root: str, to_db: str, *, as_json: bool) -> None:
+    """Copy this store to another root and index: every document, row and pin that is not there yet.
+
+    Each file is held against its hash on the way. Nothing is deleted; run it again to go on, or to bring what is new.
+    """
+    target = Place(to_root, to_db, place.storage_options if "://" in to_root else {})
+    with place.existing() as store, target.open() as there, render.progress("Copying") as progress:
+        came = store.copy_to(there, progress=progress)
+        if as_json:
+            rejected = [each._asdict() for each in came.rejected]
+            render.as_json({"copied": came.copied, "there": came.there, "rejected": rejected})
+        else:
+            click.echo(f"{came.copied:,} documents copied to {there.docs_root}, {came.there:,} were there.")
+            _print_rejected(came.rejected)
+    if came.rejected:
+        sys.exit(_UNSOUND)
+
+
+@click.command()
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+def completion(shell: str) -> None:
+    """Print what makes a shell complete doc-io's commands and options: eval "$(doc-io completion bash)"."""
+    from click.shell_completion import get_completion_class  # noqa: PLC0415 - only this command needs it
+
+    kind = get_completion_class(shell)
+    root = click.get_current_context().find_root().command
+    if kind is not None:
+        click.echo(kind(root, {}, "doc-io", "_DOC_IO_COMPLETE").source())
+
+
+COMMANDS = (verify, reindex, prune, pin, unpin, copy, completion)
+
+
+def _print_findings(findings: list[Finding]) -> None:
+    if not findings:
+        click.echo("Every row has its document, every document its row, every file its bytes.")
+        return
+    render.table(("kind", "where", "details"), findings)
+    counts = Counter(each.kind for each in findings)
+    click.echo(", ".join(f"{count:,} {kind}" for kind, count in sorted(counts.items())), err=True)
+
+
+def _print_repairs(repairs: list[Repair], *, done: bool) -> None:
+    click.echo()
+    render.table(("action", "where", "because"), [(each.action, each.finding.where, each.details) for each in repairs])
+    possible = sum(each.action != "none" for each in repairs)
+    click.echo(f"{possible:,} repairs {'done.' if done else 'possible. With --repair --yes they are done.'}", err=True)
+
+
+def _print_rejected(rejected: tuple[Rejected, ...]) -> None:
+    if rejected:
+        click.echo(f"{len(rejected):,} folders are no whole documents and got no row:", err=True)
+        render.table(("where", "because"), [(each.path, "; ".join(each.reasons)) for each in rejected])
+
+
+def _more(count: int) -> None:
+    if render.in_terminal() and count > _SHOWN:
+        click.echo(f"… and {count - _SHOWN:,} more; --json has all.")

@@ -1,0 +1,55 @@
+"""The command ``doc-io``: which store, and how an error ends it."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import click
+
+from doc_io.cli import keep, look
+from doc_io.cli.backfill import backfill
+from doc_io.cli.place import find
+from doc_io.errors import DocIOError
+
+_INTERRUPTED = 130  # what a shell says of a program that Ctrl-C ended: 128 and the number of SIGINT
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.option("--docs-root", envvar="DOC_IO_DOCS_ROOT", metavar="PATH|URL", help="Where the documents are.")
+@click.option("--db", envvar="DOC_IO_DB", metavar="PATH|URL", help="Their index: a SQLite file or a database URL.")
+@click.version_option(package_name="doc-io")
+@click.pass_context
+def group(context: click.Context, docs_root: str | None, db: str | None) -> None:
+    """Look at, check and keep the documents that language models wrote.
+
+    The store is the one named by --docs-root and --db, else by DOC_IO_DOCS_ROOT and DOC_IO_DB, else by [tool.doc_io] in
+    pyproject.toml, else data/docs with data/db/documents.sqlite.
+
+    DOC is a doc_id, the start of one, or STAGE/TASK for the latest ok document of a task.
+    """
+    context.obj = find(docs_root, db)
+
+
+for command in (*look.COMMANDS, *keep.COMMANDS, backfill):
+    group.add_command(command)
+
+
+def main() -> None:
+    """Run a command; ends the program with 0, or with the exit code of the error."""
+    try:
+        group(prog_name="doc-io", standalone_mode=False)
+        sys.stdout.flush()
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except DocIOError as error:
+        click.secho(f"Error: {error}", fg="red", err=True)
+        sys.exit(error.exit_code)
+    except (KeyboardInterrupt, click.Abort):
+        click.echo("\nInterrupted. The store is whole; run the same command again and it goes on.", err=True)
+        sys.exit(_INTERRUPTED)
+    except BrokenPipeError:
+        # The reader has seen enough (`doc-io ls | head`). Python would complain once more while it ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    sys.exit(0)

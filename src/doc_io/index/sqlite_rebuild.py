@@ -1,0 +1,171 @@
+"""A new table for a SQLite index, built in a file beside it and exchanged for the old one in a single transaction.
+
+The new file never takes the old one's name: a rename would leave the old write-ahead log beside it, and SQLite would
+replay that into it (sqlite.org/howtocorrupt.html, section 2.5). SQLite's own backup copies its pages into the old file
+instead, under SQLite's locks and as one commit: other processes keep their connections, and see one or the other.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, suppress
+from itertools import islice
+from typing import Any
+
+from doc_io.document import Parent
+from doc_io.folders import sync_folder
+from doc_io.index import queries
+from doc_io.index.schema import INSERTED, create_indexes, create_tables
+from doc_io.index.sqlite_totals import FILL, create_totals
+
+Arriving = tuple[Mapping[str, Any], Sequence[Parent]]
+
+_BATCH = 1000
+_LARGEST_STEP = 2000  # pages that are copied between two looks at the clock
+_SUFFIXES = ("", "-wal", "-shm", "-journal")
+_WAITING = (5, 6)  # SQLITE_BUSY, SQLITE_LOCKED; Python has their names from 3.11 on
+_LISTED = ", ".join(INSERTED)
+_ARRIVE = f"INSERT INTO arrived VALUES ({', '.join('?' * len(INSERTED))})"
+_SORT = (
+    f"INSERT INTO documents ({_LISTED}) SELECT {_LISTED} FROM arrived WHERE true ORDER BY created_at, doc_id, rowid"
+    " ON CONFLICT (doc_id) DO NOTHING"
+)
+_ADD = f"{queries.INSERT} ON CONFLICT (doc_id) DO NOTHING"
+_ADD_PARENT = f"{queries.INSERT_PARENT} ON CONFLICT DO NOTHING"
+
+
+def build(path: str, rows: Iterable[Arriving], header: Callable[[sqlite3.Connection], None]) -> None:
+    """Make a new index file; memory stays flat, sorting spills to disk.
+
+    Args:
+        path: Where; what an interrupted build left there is removed.
+        rows: As for `doc_io.index.base.Index.rebuild`.
+        header: Writes what tells an index from any other database.
+    """
+    remove_file(path)
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        # Nobody reads this file before it is whole, and after a crash it is built anew.
+        connection.execute("PRAGMA journal_mode = OFF")
+        connection.execute("PRAGMA synchronous = OFF")
+        connection.execute("PRAGMA temp_store = FILE")
+        for statement in create_tables(seq="INTEGER PRIMARY KEY", integer="INTEGER"):
+            connection.execute(statement)
+        connection.execute(f"CREATE TEMP TABLE arrived ({_LISTED})")
+        connection.execute("BEGIN")
+        arriving = iter(rows)
+        while batch := list(islice(arriving, _BATCH)):
+            connection.executemany(_ARRIVE, [queries.values_of(row) for row, _ in batch])
+            connection.executemany(_ADD_PARENT, _parents(batch))
+        connection.execute(_SORT)
+        connection.execute("COMMIT")
+        connection.execute("DROP TABLE arrived")
+        for statement in [*create_indexes(), *create_totals(), FILL]:
+            connection.execute(statement)
+        header(connection)
+
+
+def exchange(new: str, old: sqlite3.Connection, newest_seq: int, patience: float) -> None:
+    """Put the new file's content into the old one, with the rows that others committed meanwhile.
+
+    Args:
+        new: The file that `build` made.
+        old: A connection to the index.
+        newest_seq: The newest row of the old index when the build began; later ones are carried over.
+        patience: Seconds to wait for another writer.
+
+    Raises:
+        sqlite3.OperationalError: It stayed locked.
+    """
+    path = old.execute("PRAGMA database_list").fetchone()[2]
+    deadline = time.monotonic() + patience
+    with closing(sqlite3.connect(new, isolation_level=None)) as source, closing(sqlite3.connect(path)) as reader:
+        while True:
+            newest_seq = _carry_over(reader, source, newest_seq)
+            try:
+                _copy(source, old, reader, newest_seq, deadline)
+            except _LateRowError:
+                continue
+            break
+    with suppress(sqlite3.OperationalError):  # a reader may hold the log; the next checkpoint shortens it
+        old.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+
+def damage(path: str) -> str | None:
+    """Why a file cannot be an index any more; ``None`` for a healthy database and for no file at all."""
+    if not os.path.exists(path):
+        return None
+    try:
+        with closing(sqlite3.connect(path)) as connection:
+            found = str(connection.execute("PRAGMA quick_check(1)").fetchone()[0])
+    except sqlite3.OperationalError:
+        raise  # locked, or not to be opened: that says nothing about its content
+    except sqlite3.DatabaseError as error:
+        return str(error)
+    return None if found == "ok" else found
+
+
+def set_aside(path: str) -> str:
+    """Rename a damaged index with its log, so that nothing is deleted; what SQLite would replay into a new file goes first.
+
+    Returns:
+        The new name.
+    """
+    aside = f"{path}.damaged-{time.strftime('%Y%m%dT%H%M%S')}-{os.getpid()}"
+    for suffix in reversed(_SUFFIXES):
+        with suppress(FileNotFoundError):
+            os.rename(path + suffix, aside + suffix)
+    sync_folder(os.path.dirname(path))
+    return aside
+
+
+def remove_file(path: str) -> None:
+    """Remove a database that nobody has open, with what SQLite keeps beside it."""
+    for suffix in _SUFFIXES:
+        with suppress(FileNotFoundError):
+            os.unlink(path + suffix)
+
+
+class _LateRowError(Exception):
+    """A row was committed after the last look, and before the old file was locked."""
+
+
+def _copy(
+    source: sqlite3.Connection, old: sqlite3.Connection, reader: sqlite3.Connection, newest_seq: int, deadline: float
+) -> None:
+    """All pages as one transaction of the old file, which is locked for writers after the first step."""
+
+    def watch(status: int, _remaining: int, _pages: int) -> None:
+        if status in _WAITING:
+            if time.monotonic() > deadline:
+                raise sqlite3.OperationalError("database is locked")
+        elif reader.execute(_ANY_LATE, (newest_seq,)).fetchone() is not None:
+            raise _LateRowError
+
+    # At least two steps, as the look at late rows between them must come before the commit at the end of the last.
+    step = max(1, min(_LARGEST_STEP, source.execute("PRAGMA page_count").fetchone()[0] // 2))
+    source.backup(old, pages=step, progress=watch, sleep=0.01)
+
+
+_ANY_LATE = "SELECT 1 FROM documents WHERE seq > ? LIMIT 1"
+
+
+def _carry_over(reader: sqlite3.Connection, source: sqlite3.Connection, newest_seq: int) -> int:
+    """Add the rows of the old index that came in since; the newest ``seq`` that was seen."""
+    source.execute("BEGIN")
+    for values in reader.execute(queries.LATE, (newest_seq,)).fetchall():
+        row = queries.row_from(values)
+        newest_seq = row.seq
+        if source.execute(_ADD, queries.values_of(row.as_dict())).rowcount:
+            parents = [Parent(*each) for each in reader.execute(queries.PARENTS, (row.doc_id,))]
+            source.executemany(_ADD_PARENT, _parents([({"doc_id": row.doc_id}, parents)]))
+    source.execute("COMMIT")
+    return newest_seq
+
+
+def _parents(batch: Iterable[Arriving]) -> Iterator[tuple[str, int, str, str]]:
+    for row, parents in batch:
+        for position, parent in enumerate(parents):
+            yield row["doc_id"], position, parent.doc_id, parent.input_name

@@ -1,0 +1,79 @@
+"""Full-text search over the stored texts; what is not yet in the index of texts is read first."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+from doc_io.document import DocumentRow
+from doc_io.index.base import Index
+from doc_io.metadata import decode_text
+from doc_io.storage.base import Storage
+from doc_io.texts import path_of
+
+_AT_ONCE = 500
+_LONGEST = 250_000  # characters of a text that can be found; PostgreSQL holds no more than a megabyte of words
+
+
+class Found(NamedTuple):
+    """A document that has the words.
+
+    Attributes:
+        row: Which document.
+        excerpt: The passage around them.
+    """
+
+    row: DocumentRow
+    excerpt: str
+
+
+def search(
+    storage: Storage,
+    index: Index,
+    words: str,
+    *,
+    limit: int = 20,
+    progress: Callable[[int, int | None], None] | None = None,
+) -> list[Found]:
+    """Find documents whose text (parsed where there is one, else raw) has all the words.
+
+    Args:
+        storage: Where the texts are.
+        index: Their rows, and what is remembered of their texts.
+        words: Words in any order; no query language.
+        limit: How many at most.
+        progress: Told how many new texts were read. Default: nobody.
+
+    Returns:
+        The best first, as the database ranks them.
+    """
+    texts = index.texts()
+    done = 0
+    while missing := texts.missing(_AT_ONCE):
+        rows = {row.doc_id: row for row in index.get_many(missing)}
+        texts.add(
+            [(doc_id, "") for doc_id in missing if doc_id not in rows] + list(_read(storage, list(rows.values())))
+        )
+        done += len(missing)
+        if progress is not None:
+            progress(done, None)
+    found = dict(texts.search(words, limit))
+    return [Found(row, found[row.doc_id]) for row in index.get_many(list(found))]
+
+
+def _read(storage: Storage, rows: list[DocumentRow]) -> Iterator[tuple[str, str]]:
+    readable = [row for row in rows if row.raw_chars is not None or row.parsed_chars is not None]
+    for row in rows:
+        if row not in readable:
+            yield row.doc_id, ""  # skipped: known, with nothing in it
+    for row, data in zip(readable, storage.read_many([path_of(row, "text") for row in readable]), strict=True):
+        yield row.doc_id, "" if isinstance(data, OSError) else _cleaned(data)
+
+
+def _cleaned(data: bytes) -> str:
+    """The text as a database can hold it; a damaged one is searched as far as it can be read."""
+    try:
+        text = decode_text(data)
+    except UnicodeDecodeError:
+        text = data.decode("utf-8", "replace")
+    return text[:_LONGEST].replace("\0", " ").encode("utf-8", "replace").decode("utf-8")

@@ -1,0 +1,92 @@
+"""Whether what lies in a folder is a whole document; nothing else in upkeep decides that."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from typing import NamedTuple
+
+from doc_io.metadata import RECORD_NAME, Record, RecordError, decode, file_entry
+from doc_io.storage.base import Folder, Storage
+
+_AT_ONCE = 256  # folders; enough for a storage that reads side by side, little enough to stay flat
+
+
+class Judged(NamedTuple):
+    """A folder, and what lies in it.
+
+    Attributes:
+        folder: Where.
+        record: The commit record where the document is whole; else ``None``.
+        reasons: Why it is not, file by file; empty where it is.
+        extra: Files that the manifest does not know.
+    """
+
+    folder: Folder
+    record: Record | None
+    reasons: tuple[str, ...] = ()
+    extra: tuple[str, ...] = ()
+
+
+def judge(storage: Storage, folders: Iterable[Folder], *, full: bool = False) -> Iterator[Judged]:
+    """Read the commit record of each folder and hold the files against its manifest.
+
+    Args:
+        storage: Where they lie.
+        folders: Which, as `Storage.folders` gives them.
+        full: Also read every file and compare its hash. Default: lengths only, which tells every cut text and no
+            altered one of the same length.
+
+    Returns:
+        Each folder with the verdict, in the order given, in flat memory. A file that cannot be read is a reason like
+        any other and does not end the scan.
+    """
+    folders = iter(folders)
+    while batch := list(islice(folders, _AT_ONCE)):
+        having = [folder for folder in batch if RECORD_NAME in folder.files]
+        read = storage.read_many([f"{folder.path}/{RECORD_NAME}" for folder in having])
+        records = dict(zip((folder.path for folder in having), read, strict=True))
+        verdicts = [_verdict(folder, records.get(folder.path)) for folder in batch]
+        yield from _compared(storage, verdicts) if full else verdicts
+
+
+def _verdict(folder: Folder, data: bytes | OSError | None) -> Judged:
+    if data is None:
+        return Judged(folder, None, (f"{RECORD_NAME} is missing",))
+    if isinstance(data, OSError):
+        return Judged(folder, None, (f"{RECORD_NAME} cannot be read: {data}",))
+    try:
+        record = decode(data)
+    except RecordError as error:
+        return Judged(folder, None, (str(error),))
+    if record.doc_dir != folder.path:
+        return Judged(folder, None, (f"{RECORD_NAME} is of another document, {record.row['doc_id']}",))
+    reasons = []
+    for name, entry in record.files.items():
+        size = folder.files.get(name)
+        if size is None:
+            reasons.append(f"{name} is missing")
+        elif size != entry.size:
+            reasons.append(f"{name} has {size} bytes and not {entry.size}")
+    extra = tuple(name for name in folder.files if name not in record.files and name != RECORD_NAME)
+    return Judged(folder, None if reasons else record, tuple(reasons), extra)
+
+
+def _compared(storage: Storage, verdicts: list[Judged]) -> Iterator[Judged]:
+    """The same verdicts, after a look at every byte of those that seemed whole."""
+    wanted = [
+        (verdict.folder.path, name, entry)
+        for verdict in verdicts
+        if verdict.record is not None
+        for name, entry in verdict.record.files.items()
+    ]
+    altered: dict[str, list[str]] = {}
+    read = storage.read_many([f"{path}/{name}" for path, name, _ in wanted])
+    for (path, name, entry), data in zip(wanted, read, strict=True):
+        if isinstance(data, OSError):
+            altered.setdefault(path, []).append(f"{name} cannot be read: {data}")
+        elif file_entry(data) != entry:
+            altered.setdefault(path, []).append(f"{name} was altered: its hash is another one")
+    for verdict in verdicts:
+        reasons = altered.get(verdict.folder.path)
+        yield verdict if reasons is None else verdict._replace(record=None, reasons=tuple(reasons))
