@@ -1,4 +1,6 @@
-"""Pictures of the demo in Dagster's UI, taken in headless Chromium: ``python -m docs.screenshots`` after ``make demo``.
+"""Pictures of the demo and of a tour in Dagster's UI, taken in headless Chromium.
+
+``python -m docs.screenshots`` after ``make demo``.
 
 Needs Debian's ``chromium`` and ``chromium-driver``, and ``selenium`` from PyPI.
 """  # noqa: INP001 - a script of its own
@@ -13,12 +15,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from dagster import DagsterInstance
 from selenium import webdriver
 from selenium.common.exceptions import WebDriverException
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 
 from doc_io import DocumentRow, DocumentStore, Status
+from docs import tour
 from examples.essay_pipeline.corpus import longest
 from examples.essay_pipeline.demo import DAGSTER_HOME, PARTITIONS
 
@@ -27,15 +31,39 @@ PATIENCE = 60  # seconds; the first page of the UI is megabytes of script
 
 
 def main() -> None:
+    """Every picture."""
+    IMAGES.mkdir(exist_ok=True)
+    of_the_demo()
+    of_the_tour()
+
+
+def of_the_demo() -> None:
     """One picture of a document's materialization, one of a failed step that links what it kept."""
     with DocumentStore("data/docs", "data/db/documents.sqlite") as store:
         good = _newest(store, "evaluation", Status.OK)
         cut = _newest(store, "essay", Status.TRUNCATED)
-    IMAGES.mkdir(exist_ok=True)
-    with _webserver() as url, _browser() as browser:
+    with _webserver("examples/essay_pipeline/definitions.py", DAGSTER_HOME) as url, _browser() as browser:
         page = f"{url}/assets/evaluation?view=partitions&partition={good.task_id}"
         _shoot(browser, page, good.doc_id, IMAGES / "materialization.png")
         _shoot(browser, f"{url}/runs/{cut.run_id}?logs=type%3ASTEP_FAILURE", cut.doc_dir, IMAGES / "failed_step.png")
+
+
+def of_the_tour() -> None:
+    """Checks green and red, numbers over attempts, a backfill in one run, and what is stale after a regeneration."""
+    home = tour.ROOT / "dagster_home"
+    shutil.rmtree(tour.ROOT, ignore_errors=True)
+    home.mkdir(parents=True)
+    (home / "dagster.yaml").write_text("telemetry: {enabled: false}\nnux: {enabled: false}\n", encoding="utf-8")
+    with DagsterInstance.from_config(str(home)) as instance:
+        tour.make(instance)
+    with _webserver("docs/tour.py", home) as url, _browser() as browser:
+        for name, view, wanted, opened in (
+            ("checks", "essay?view=checks", "content_hash_matches", None),
+            ("plots", "draft?view=overview", "raw_chars", "Plots"),
+            ("single_run", "portrait?view=partitions&partition=cats", "A portrait of cats", None),
+            ("stale", "essay?view=overview", "Unsynced", "Unsynced"),
+        ):
+            _shoot(browser, f"{url}/assets/{view}", wanted, IMAGES / f"{name}.png", opened)
 
 
 def _newest(store: DocumentStore, stage: str, status: Status) -> DocumentRow:
@@ -45,15 +73,15 @@ def _newest(store: DocumentStore, stage: str, status: Status) -> DocumentRow:
 
 
 @contextmanager
-def _webserver() -> Iterator[str]:
-    """Dagster's UI on the demo's instance, at the URL given; ended afterwards."""
+def _webserver(definitions: str, home: Path) -> Iterator[str]:
+    """Dagster's UI on definitions and an instance, at the URL given; ended afterwards."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = str(free.getsockname()[1])
     program = str(Path(sys.executable).parent / "dagster-webserver")
     server = subprocess.Popen(  # noqa: S603 - a program of this virtual environment
-        [program, "-h", "127.0.0.1", "-p", port, "-f", "examples/essay_pipeline/definitions.py"],
-        env={**os.environ, "DAGSTER_HOME": str(DAGSTER_HOME.resolve())},
+        [program, "-h", "127.0.0.1", "-p", port, "-f", definitions],
+        env={**os.environ, "DAGSTER_HOME": str(home.resolve())},
     )
     try:
         _wait_for(server, int(port))
@@ -90,15 +118,18 @@ def _browser() -> Iterator[webdriver.Chrome]:
         browser.quit()
 
 
-def _shoot(browser: webdriver.Chrome, page: str, wanted: str, image: Path) -> None:
-    """Take a picture of a page, once the text that it is taken for is really on it."""
+def _shoot(browser: webdriver.Chrome, page: str, wanted: str, image: Path, opened: str | None = None) -> None:
+    """Take a picture of a page, once the text that it is taken for is really on it, and what is to be opened open."""
     browser.get(page)
     WebDriverWait(browser, PATIENCE, ignored_exceptions=[WebDriverException]).until(
-        lambda opened: wanted in opened.find_element(By.TAG_NAME, "body").text
+        lambda there: wanted in there.find_element(By.TAG_NAME, "body").text
     )
     for shortened in browser.find_elements(By.XPATH, "//*[text()='View full message']"):
         browser.execute_script("arguments[0].click()", shortened)
-    time.sleep(1)  # what still slides into place
+    if opened is not None:
+        time.sleep(1)
+        browser.find_element(By.XPATH, f"//*[contains(text(), '{opened}')]").click()
+    time.sleep(2)  # what still slides into place
     browser.save_screenshot(str(image))
     sys.stdout.write(f"{image}\n")
 

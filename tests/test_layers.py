@@ -21,10 +21,10 @@ LAYERS: list[set[str]] = [
     {"storage", "index"},
     {"read_through", "saving", "tasks"},
     {"reports"},
-    {"spool", "upkeep"},
+    {"spool"},
+    {"upkeep", "legacy"},
     {"stored"},
     {"store"},
-    {"legacy"},
     {"cli", "dagster"},
     {"testing"},
 ]

@@ -5,9 +5,8 @@ Order of a write: the files, durable; then the row, committed. A row never point
 
 from __future__ import annotations
 
-import logging
 import os
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -35,7 +34,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
     from upath import UPath
 
-_log = logging.getLogger("doc_io")
+    from doc_io.legacy.report import BackfillReport
 
 
 class DocumentStore(Upkeep):
@@ -351,6 +350,54 @@ class DocumentStore(Upkeep):
         self.index = cast("Index", IndexOver(self.index, parent.index))
         self.storage = cast("Storage", StorageOver(self.storage, parent.storage))
 
+    def backfill(
+        self,
+        data_root: str | os.PathLike[str] = "data",
+        *,
+        layout: str | os.PathLike[str] | None = None,
+        stages: Collection[str] = (),
+        run_id: str | None = None,
+        link: bool = False,
+        dry_run: bool = False,
+        bad_files: str | os.PathLike[str] | None = None,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> BackfillReport:
+        """File the versioned text files of before doc_io as documents; run again, it adds what is new.
+
+        Args:
+            data_root: The folder that holds the old tree; nothing in it is changed.
+            layout: A TOML file that says where its files lie; see docs/adopting.md. Default: ``2_tasks``,
+                ``3_generation`` and ``4_evaluation``, as in ``doc_io/legacy/generation.toml``.
+            stages: Only these stages. Default: all of the layout.
+            run_id: The run that the documents belong to. Default: ``backfill-YYYYMMDD``.
+            link: Whether texts may be hard links to the old files, into which nothing may write any more then.
+            dry_run: Whether to look and count only.
+            bad_files: Where the CSV of what was not taken in goes. Default: ``bad_files.csv`` in the data root.
+            progress: Told how many of how many files are done. Default: nobody.
+
+        Returns:
+            The counts, and what was not taken in and why.
+
+        Raises:
+            ConfigurationError: There is no such data root or stage, or layout or tables cannot be used.
+            StorageError: The docs root failed. What was filed stays; run it again.
+            IndexAccessError: The index failed. Likewise.
+        """
+        from doc_io.legacy.backfill import backfill  # noqa: PLC0415 - only those who come from somewhere need it
+        from doc_io.legacy.layout import read_layout  # noqa: PLC0415 - as above
+
+        return backfill(
+            self,
+            data_root,
+            layout=read_layout(layout),
+            stages=stages,
+            run_id=run_id,
+            link=link,
+            dry_run=dry_run,
+            bad_files=bad_files,
+            progress=progress,
+        )
+
     def close(self) -> None:
         """Let go of files and connections. Using the store again opens them again."""
         self.index.close()
@@ -371,7 +418,9 @@ class DocumentStore(Upkeep):
 @cache
 def _say_that_the_index_is_local(docs_root: str, index: str) -> None:
     """Once in a process: documents that other machines can read have an index that they cannot."""
-    _log.warning(
+    import logging  # noqa: PLC0415 - 19 ms that nobody else need wait for
+
+    logging.getLogger("doc_io").warning(
         "The documents are in %s, but their index %s is on this machine only. Where several machines write, give db_url"
         " a PostgreSQL database.",
         docs_root,

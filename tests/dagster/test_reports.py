@@ -3,11 +3,12 @@
 import csv
 import io
 from collections.abc import Iterator
+from pathlib import Path
 
 import dagster as dg
 import pytest
 
-from doc_io import Document, Usage, documents_latest_report
+from doc_io import Document, Usage, documents_consistency_report, documents_latest_report
 from doc_io.testing import TemporaryDocuments, temporary_documents
 
 
@@ -81,3 +82,44 @@ def test_a_hostile_name_is_escaped_in_the_table(documents: TemporaryDocuments) -
 
     assert isinstance(table, dg.TableMetadataValue)
     assert table.records[0].data["task_id"] == r"\x1b[31mred"
+
+
+def differences(documents: TemporaryDocuments) -> tuple[list[dict[str, str]], dg.AssetMaterialization]:
+    """The consistency report's CSV, and what it said to Dagster."""
+    result = dg.materialize([documents_consistency_report], resources=documents.resources)
+    text = documents.read(documents_consistency_report)
+    assert text is not None
+    [materialization] = result.asset_materializations_for_node("documents_consistency_report")
+    return list(csv.DictReader(io.StringIO(text))), materialization
+
+
+def test_the_consistency_report_finds_nothing_in_a_sound_store(documents: TemporaryDocuments) -> None:
+    documents.store.save("a", stage="draft", task_id="cats")
+
+    lines, materialization = differences(documents)
+
+    assert lines == []
+    assert materialization.metadata["damages"].value == 0
+
+
+def test_a_lost_file_is_in_the_consistency_report(documents: TemporaryDocuments) -> None:
+    """In the CSV, in the table, and as a number that the UI plots."""
+    row = documents.store.save("a", stage="draft", task_id="cats")
+    Path(str(documents.store.resolve_doc_dir(row)), "raw.txt").unlink()
+
+    lines, materialization = differences(documents)
+
+    assert [(line["kind"], line["where"]) for line in lines] == [("damaged", row.doc_dir)]
+    assert materialization.metadata["damages"].value == 1
+    assert materialization.metadata["found/damaged"].value == 1
+    table = materialization.metadata["findings"]
+    assert isinstance(table, dg.TableMetadataValue)
+    assert [record.data["where"] for record in table.records] == [row.doc_dir]
+
+
+def test_a_task_without_an_ok_document_is_a_note_and_no_damage(documents: TemporaryDocuments) -> None:
+    documents.store.save(Document("cut", finish_reason="length"), stage="draft", task_id="cats")
+
+    _, materialization = differences(documents)
+
+    assert [materialization.metadata[name].value for name in ("damages", "notes")] == [0, 1]

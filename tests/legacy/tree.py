@@ -100,7 +100,7 @@ def _task(tree: Tree, chance: random.Random, stage: str, task: str) -> None:
             newest = _file(tree, chance, f"{parsed}/{task}_v{chance.randrange(1, 20)}.txt")
     elif stage == "draft" and f"{LINKS}/{task}.txt" in tree.texts:
         newest = tree.texts[f"{LINKS}/{task}.txt"]
-    if chance.random() < 0.2:
+    if chance.random() < 0.2 and len(tree.bad) == bad_before:  # else there may be no version that it matches
         name = f"{task}.txt" if chance.random() < 0.5 else f"{task}_v{max(versions, default=1)}.txt"
         _file(tree, chance, f"{prompts}/{name}")
     if len(tree.bad) == bad_before and newest is not None:

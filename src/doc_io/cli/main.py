@@ -8,6 +8,7 @@ import sys
 import click
 
 from doc_io.cli import keep, look
+from doc_io.cli.backfill import backfill
 from doc_io.cli.place import find
 from doc_io.errors import DocIOError
 
@@ -30,7 +31,7 @@ def group(context: click.Context, docs_root: str | None, db: str | None) -> None
     context.obj = find(docs_root, db)
 
 
-for command in (*look.COMMANDS, *keep.COMMANDS):
+for command in (*look.COMMANDS, *keep.COMMANDS, backfill):
     group.add_command(command)
 
 

@@ -7,7 +7,7 @@ from pydantic import Field
 
 from doc_io.dagster.checks import build_document_checks
 from doc_io.dagster.io_manager import DocDirIOManager
-from doc_io.dagster.reports import documents_latest_report
+from doc_io.dagster.reports import documents_consistency_report, documents_latest_report
 from doc_io.dagster.resource import DocumentsIndex
 
 
@@ -62,7 +62,7 @@ class DocumentStoreComponent(Component, Resolvable, Model):
             "storage_options": self.storage_options,
         }
         return Definitions(
-            assets=[documents_latest_report] if self.reports else [],
+            assets=[documents_latest_report, documents_consistency_report] if self.reports else [],
             asset_checks=build_document_checks(assets=self.checks_by_key, blocking=self.blocking),
             resources={
                 "io_manager": DocDirIOManager(**place, **self.io_manager),

@@ -71,23 +71,29 @@ def load(store: DocumentStore, context: InputContext, as_of: str | None = None) 
         UnknownDocumentError: The pinned version does not exist.
         ConfigurationError: The input's annotation or metadata cannot be followed.
     """
-    wanted = _wanted(context)
-    step = _step_of(context)
-    if step is not None:
-        as_of = step.dagster_run.tags.get(AS_OF_TAG, as_of)
-    rows = _resolve(store, context, wanted, as_of)
-    if step is not None:
-        remember(step, context._name or _label(context), rows.values())
+    wanted = wanted_of(context)
+    rows = resolve(store, context, wanted, as_of)
     found = list(rows.values())
-    if wanted.shape == "one":
-        return wanted.read(store, found, wanted.which)[0] if found else None
     if wanted.shape == "iterator":
         return (value for row in found for value in wanted.read(store, [row], wanted.which))
-    values = wanted.read(store, found, wanted.which)
-    return values if wanted.shape == "list" else dict(zip(rows, values, strict=True))
+    return shaped(wanted, dict(zip(rows, wanted.read(store, found, wanted.which), strict=True)))
 
 
-def _wanted(context: InputContext) -> Wanted:
+def shaped(wanted: Wanted, values: Mapping[str | None, Any]) -> Any:
+    """The values of some partitions in the shape that an input asks for."""
+    if wanted.shape == "one":
+        return next(iter(values.values()), None)
+    if wanted.shape == "iterator":
+        return iter(values.values())
+    return list(values.values()) if wanted.shape == "list" else dict(values)
+
+
+def wanted_of(context: InputContext) -> Wanted:
+    """What an input asks for.
+
+    Raises:
+        ConfigurationError: Its annotation or metadata cannot be followed.
+    """
     metadata = context.definition_metadata or {}
     label = _label(context)
     tasks = _tasks(context, label)
@@ -133,7 +139,20 @@ def _tasks(context: InputContext, label: str) -> dict[str | None, str]:
     }
 
 
-def _resolve(
+def resolve(
+    store: DocumentStore, context: InputContext, wanted: Wanted, as_of: str | None = None
+) -> dict[str | None, DocumentRow]:
+    """Which document each partition is given; noted as read by the step. Arguments and errors as for `load`."""
+    step = _step_of(context)
+    if step is not None:
+        as_of = step.dagster_run.tags.get(AS_OF_TAG, as_of)
+    rows = _resolved(store, context, wanted, as_of)
+    if step is not None:
+        remember(step, context._name or _label(context), rows.values())
+    return rows
+
+
+def _resolved(
     store: DocumentStore, context: InputContext, wanted: Wanted, as_of: str | None
 ) -> dict[str | None, DocumentRow]:
     if wanted.version is not None:
@@ -145,7 +164,7 @@ def _resolve(
         latest = view_of(store, as_of).latest(wanted.stage, tasks)
     missing = [key for key, task in wanted.tasks.items() if task not in latest]
     if missing and not wanted.allow_missing:
-        raise _not_found(store, wanted, missing)
+        raise not_found(store, wanted, missing)
     if missing:
         context.log.warning(
             f"{wanted.label}: {len(missing)} of {len(wanted.tasks)} partitions have no ok document and are left out"
@@ -196,7 +215,8 @@ def _pinned(store: DocumentStore, wanted: Wanted, task: str) -> DocumentRow:
     return row
 
 
-def _not_found(store: DocumentStore, wanted: Wanted, missing: Sequence[str | None]) -> DocumentNotFoundError:
+def not_found(store: DocumentStore, wanted: Wanted, missing: Sequence[str | None]) -> DocumentNotFoundError:
+    """The error for partitions without an ok document: which, of what, and how their newest attempt ended."""
     key = missing[0]
     task = wanted.tasks[key]
     newest = store.get_latest_by_task(wanted.stage, task, frozenset(Status))
@@ -255,9 +275,9 @@ def _without_none(annotation: Any) -> Any:
 
 def _reader(element: Any, label: str) -> Reader:
     if element in (Any, object, str):
-        return _texts
+        return texts
     if element is bytes:
-        return _bytes
+        return raw_bytes
     if element is StoredDocument:
         return _stored
     if isinstance(element, type) and issubclass(element, (UPath, Path)):
@@ -269,12 +289,14 @@ def _reader(element: Any, label: str) -> Reader:
     )
 
 
-def _texts(store: DocumentStore, rows: Sequence[DocumentRow], which: Which) -> list[Any]:
-    texts = store.read_many(rows, which)
-    return [texts[row.doc_id] for row in rows]
+def texts(store: DocumentStore, rows: Sequence[DocumentRow], which: Which) -> list[Any]:
+    """Gives each document as its text."""
+    found = store.read_many(rows, which)
+    return [found[row.doc_id] for row in rows]
 
 
-def _bytes(store: DocumentStore, rows: Sequence[DocumentRow], which: Which) -> list[Any]:
+def raw_bytes(store: DocumentStore, rows: Sequence[DocumentRow], which: Which) -> list[Any]:
+    """Gives each document as the bytes of its text's file."""
     return [store.read_bytes(row, which) for row in rows]
 
 

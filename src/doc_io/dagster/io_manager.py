@@ -14,15 +14,18 @@ from dagster import (
     OutputContext,
     UPathIOManager,
 )
-from pydantic import Field, field_validator
+from pydantic import Field, PrivateAttr, field_validator
 
-from doc_io.dagster import inputs
+from doc_io.dagster import files, rollout
 from doc_io.dagster.events import failure_of, is_failed, metadata_of, observation_of
+from doc_io.dagster.files import StageFiles
 from doc_io.dagster.identity import Maker, maker_of_output, own_task_of, stage_of
 from doc_io.dagster.outputs import Documents, Filing, documents_of
 from doc_io.dagster.reuse import ReusedDocument
+from doc_io.dagster.rollout import Phase
 from doc_io.dagster.settings import StoreSettings
 from doc_io.errors import DocIOError
+from doc_io.legacy.versioned import VersionedFiles
 from doc_io.metadata import PARSED_NAME, RAW_NAME, decode_text
 from doc_io.spool import DEFAULT_SPOOL
 from doc_io.tasks import Task, TaskTable
@@ -65,7 +68,11 @@ class DocDirIOManager(StoreSettings, ConfigurableIOManager, _UPathBase):
         default=None,
         description="The parser of documents that name none: a registered name, or a dotted path to a function.",
     )
-    prompt_copy: bool = Field(default=True, description="Whether a document's prompt is kept in its prompt.txt.")
+    prompt_copy: bool | None = Field(
+        default=None,
+        description="Whether a document's prompt is kept in its prompt.txt. Default: what DD_DOCS_PROMPT_COPY_ENABLED"
+        " says, else yes.",
+    )
     preview_chars: int = Field(
         default=500, ge=0, description="The longest preview in the metadata, in characters; 0 turns it off."
     )
@@ -93,6 +100,19 @@ class DocDirIOManager(StoreSettings, ConfigurableIOManager, _UPathBase):
         description="The folder on this machine that keeps texts while the store cannot be reached, until"
         " `doc-io recover` files them. Empty: none.",
     )
+    rollout: str | None = Field(
+        default=None,
+        description="How far the way from legacy files is gone: legacy, dual_write, index_first or index_only. Default:"
+        " what DD_DOCS_INDEX_ENABLED and DD_DOCS_LEGACY_WRITE_ENABLED say, else index_only.",
+    )
+    legacy_root: str = Field(
+        default="data", description="Where the legacy files are, <stage>/<partition>_v<N>.txt: a path or a URL."
+    )
+    legacy_folders: dict[str, str] = Field(
+        default={}, description="Stage to its folder below legacy_root, where that is not called as the stage is."
+    )
+
+    _legacy_files: StageFiles | None = PrivateAttr(default=None)
 
     @field_validator("task_tables", mode="before")
     @classmethod
@@ -119,6 +139,9 @@ class DocDirIOManager(StoreSettings, ConfigurableIOManager, _UPathBase):
                 pay for another generation); or a document is not ok, and was kept.
         """
         maker = maker_of_output(context)
+        if self._phase is Phase.LEGACY:
+            files.dump(self._legacy, context, maker, obj, more=self.get_metadata(context, obj), defaults=self._defaults)
+            return
         try:
             self._filing.check_stage(maker)
             documents = documents_of(context, maker, obj)
@@ -131,16 +154,26 @@ class DocDirIOManager(StoreSettings, ConfigurableIOManager, _UPathBase):
     def load_input(self, context: InputContext) -> Any:
         """Give an input its documents: the pinned one, else the latest ok of this run, else the latest ok.
 
+        In the first phases of ``rollout`` it is given legacy files.
+
         Raises:
             DocumentNotFoundError: There is none; also a ``FileNotFoundError``.
         """
-        return inputs.load(self.store, context, self.as_of)
+        return rollout.load(self._phase, self.store, self._legacy, context, self.as_of)
 
     def has_output(self, context: OutputContext) -> bool:
         """Whether there is an ok document for every partition of an output."""
         partitioned = context.has_asset_key and context.has_asset_partitions
         tasks = list(context.asset_partition_keys) if partitioned else [own_task_of(context)]
+        if self._phase.reads_files:
+            return all(self._legacy.has(stage_of(context), str(task)) for task in tasks)
         return len(self.store.get_latest_by_tasks(stage_of(context), tasks)) == len(set(tasks))
+
+    def teardown_after_execution(self, context: Any) -> None:
+        """Let go of the connections when the run, or the step's process, ends."""
+        super().teardown_after_execution(context)
+        if self._legacy_files is not None:
+            self._legacy_files.files.storage.close()
 
     def load_from_path(self, context: InputContext, path: UPath) -> str:  # noqa: ARG002 - a hook of Dagster's
         """The text of the document in a folder: parsed where there is one, else raw."""
@@ -177,12 +210,29 @@ class DocDirIOManager(StoreSettings, ConfigurableIOManager, _UPathBase):
     @property
     def _filing(self) -> Filing:
         return Filing(
-            prompt_copy=self.prompt_copy,
+            prompt_copy=rollout.copies_prompts(self.prompt_copy),
             stages=self.stages,
             experiment=self.experiment,
-            defaults={"template_id": self.template_id, "model_id": self.model_id, "parser": self.parser},
+            defaults=self._defaults,
             spool=self.spool or None,
+            beside=self._legacy.beside if self._phase.writes_files else None,
         )
+
+    @property
+    def _phase(self) -> Phase:
+        return rollout.phase_of(self.rollout)
+
+    @property
+    def _defaults(self) -> dict[str, str | None]:
+        return {"template_id": self.template_id, "model_id": self.model_id, "parser": self.parser}
+
+    @property
+    def _legacy(self) -> StageFiles:
+        if self._legacy_files is None:
+            same_place = self.legacy_root.partition("://")[0] == self.docs_root.partition("://")[0]
+            options = self.storage_options if same_place else {}
+            self._legacy_files = StageFiles(VersionedFiles(self.legacy_root, options), self.legacy_folders)
+        return self._legacy_files
 
     def _report(self, context: OutputContext, maker: Maker, obj: Any, reported: list[Reported]) -> None:
         failed = [each for each in reported if is_failed(each[1])]

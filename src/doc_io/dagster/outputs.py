@@ -26,7 +26,7 @@ from doc_io.printable import printable
 from doc_io.stored import StoredDocument
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Callable, Collection
 
     from dagster import OutputContext
 
@@ -63,6 +63,8 @@ class Filing:
         experiment: The experiment, where the run's tags name none.
         defaults: Template, model and parser where nothing else names them.
         spool: The folder for texts that the store cannot take; ``None`` for none.
+        beside: Writes a document, its stage and its task somewhere else first, and gives the document that says so.
+            Default: nowhere.
     """
 
     prompt_copy: bool
@@ -70,6 +72,7 @@ class Filing:
     experiment: str | None
     defaults: Mapping[str, Any]
     spool: str | None
+    beside: Callable[[Document, str, str], Document] | None = None
 
     def save(
         self, store: DocumentStore, maker: Maker, documents: Documents, tasks: Mapping[str, Task]
@@ -86,6 +89,10 @@ class Filing:
             SpooledError: The store stayed away; the texts are in the spool.
             DocIOError: As `DocumentStore.save_many`.
         """
+        if self.beside is not None:  # once, however often the store is tried
+            documents = {
+                partition: self._beside(maker, partition, each, tasks) for partition, each in documents.items()
+            }
         attempts = {partition: maker.attempt_of(partition) for partition in documents}
         try:
             return _AGAIN(lambda: store.save_many(self._filed(store, maker, documents, tasks, attempts)))
@@ -96,6 +103,12 @@ class Filing:
             raise SpooledError(
                 count=len(documents), spool=self.spool, reason=error, command=_recovery(store, self.spool)
             ) from error
+
+    def _beside(self, maker: Maker, partition: str | None, document: Document, tasks: Mapping[str, Task]) -> Document:
+        if self.beside is None:
+            return document
+        document = completed(document, maker, partition, self.defaults, task=tasks.get(partition or ""))
+        return self.beside(document, maker.stage, maker.task_of(partition))
 
     def check_stage(self, maker: Maker) -> None:
         """Refuse a stage that is not on the list.

@@ -12,6 +12,7 @@ from doc_io.dagster.settings import StoreSettings
 from doc_io.document import DocumentRow, Status
 from doc_io.printable import printable
 from doc_io.store import DocumentStore
+from doc_io.upkeep.verify import NOTES, Finding
 
 TABLE_ROWS = 200
 """The longest table in the metadata; the CSV has every row."""
@@ -55,6 +56,31 @@ def documents_latest_report(context: AssetExecutionContext) -> str:
         }
     )
     return as_csv(_LATEST, rows)
+
+
+@asset(
+    name="documents_consistency_report",
+    group_name=_GROUP,
+    required_resource_keys={"documents"},
+    kinds={"csv"},
+)
+def documents_consistency_report(context: AssetExecutionContext) -> str:
+    """What differs between the files and the index of the store, by `DocumentStore.verify`; nothing is changed.
+
+    Lengths and commit records are compared, not every byte: for that run ``doc-io verify --full``.
+    """
+    rows = [finding._asdict() for finding in _store(context).verify()]
+    kinds = Counter(row["kind"] for row in rows)
+    notes = sum(kinds[kind] for kind in NOTES)
+    context.add_output_metadata(
+        {
+            "damages": len(rows) - notes,
+            "notes": notes,
+            **{f"found/{kind}": count for kind, count in sorted(kinds.items())},
+            "findings": table(Finding._fields, rows),
+        }
+    )
+    return as_csv(Finding._fields, rows)
 
 
 def latest_rows(store: DocumentStore) -> Iterable[Mapping[str, Any]]:

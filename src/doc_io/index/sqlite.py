@@ -16,6 +16,7 @@ from typing import Any, NoReturn, TypeVar
 
 from doc_io.document import DocumentRow, Parent, Status
 from doc_io.errors import (
+    DocIOError,
     IndexAccessError,
     IndexBusyError,
     IndexFormatError,
@@ -206,16 +207,22 @@ class SqliteIndex(Asking):
                 newest = 0
             sqlite_rebuild.exchange(new, self._connection(), newest, BUSY_SECONDS)
             return int(self._ask(lambda connection: connection.execute(queries.COUNT).fetchone()[0]))
-        except sqlite3.Error as error:
+        except DocIOError:
+            raise
+        except (sqlite3.Error, OSError) as error:
             raise self._error(error) from error
         finally:
-            sqlite_rebuild.remove_file(new)
+            with suppress(OSError):  # the next one begins by taking it away
+                sqlite_rebuild.remove_file(new)
 
     @contextmanager
     def alone(self) -> Iterator[None]:
         self._make_folder()
         # A lock that the system lets go of when its holder dies. It guards upkeep only; writers do not ask for it.
-        descriptor = os.open(f"{self.name}.upkeep", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        try:
+            descriptor = os.open(f"{self.name}.upkeep", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        except OSError as error:
+            raise self._error(error) from error
         try:
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

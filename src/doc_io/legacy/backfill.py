@@ -10,6 +10,7 @@ import os
 from collections.abc import Callable, Collection, Iterator, Mapping
 from datetime import datetime, timezone
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from doc_io.errors import ConfigurationError
 from doc_io.legacy.filing import Filing
@@ -17,8 +18,10 @@ from doc_io.legacy.layout import Layout, StageLayout, read_layout
 from doc_io.legacy.reading import Old, read_task
 from doc_io.legacy.report import BackfillReport, BadFile, StageReport, write_bad_files
 from doc_io.legacy.scan import TaskFiles, scan
-from doc_io.store import DocumentStore
 from doc_io.tasks import Task
+
+if TYPE_CHECKING:
+    from doc_io.store import DocumentStore
 
 Progress = Callable[[int, int], None]
 """Told after each step: files done, files in all."""

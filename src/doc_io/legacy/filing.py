@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from doc_io.document import Document, DocumentRow
 from doc_io.draft import Draft, Origin, later_created_at, make_draft
@@ -15,8 +15,10 @@ from doc_io.legacy.report import BackfillReport, BadFile, StageReport
 from doc_io.legacy.versioned import UNVERSIONED
 from doc_io.metadata import PARSED_NAME, PROMPT_NAME, RAW_NAME, RECORD_NAME, Record, encode
 from doc_io.saving import whole_record
-from doc_io.store import DocumentStore
 from doc_io.tasks import Task
+
+if TYPE_CHECKING:
+    from doc_io.store import DocumentStore
 
 Key = tuple[str, str]
 """A stage and a task."""
@@ -191,10 +193,14 @@ class _History:
 
     def row_of(self, old: Old) -> DocumentRow | None:
         """The row of a document that was written with this legacy file beside it, by ``rollout``."""
+        file = old.text_file
         for row in self._rows:
             facts = row.meta_small
-            same_text = old.text_file.sha256 in (facts.get("legacy_sha256"), row.content_hash)
-            if same_text and facts.get("legacy_version") == old.source.version and "backfill" not in facts:
+            written = (
+                (facts.get("legacy_version"), facts.get("legacy_sha256")),
+                (facts.get("legacy_raw_version"), row.content_hash),
+            )
+            if "backfill" not in facts and (file.version, file.sha256) in written:
                 return row
         return None
 
@@ -233,8 +239,8 @@ def _parent(task: Task) -> Key:
 
 def _metadata(old: Old, *, known: bool) -> dict[str, Any]:
     metadata: dict[str, Any] = {"backfill": True, "legacy_sha256": old.text_file.sha256}
-    if old.source.version != UNVERSIONED:
-        metadata["legacy_version"] = old.source.version
+    if old.text_file.version != UNVERSIONED:
+        metadata["legacy_version"] = old.text_file.version
     if not known:
         metadata["logical_key"] = "of stage and task: no table names the task"
     for name, file in (("legacy_raw", old.raw), ("legacy_parsed", old.parsed), ("legacy_prompt", old.prompt)):

@@ -29,11 +29,13 @@ class Capabilities:
         atomic_create: Of two writers of one document exactly one succeeds.
         atomic_document: All files of a document appear at one instant.
         durable: What was written survives a power cut once the call returns.
+        whole_files: A file that is there has its bytes, after a power cut too; else only its hash tells.
     """
 
     atomic_create: bool
     atomic_document: bool
     durable: bool
+    whole_files: bool
 
 
 @dataclass(frozen=True, slots=True)

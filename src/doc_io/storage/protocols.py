@@ -129,8 +129,8 @@ def _secrets(options: Mapping[str, Any]) -> Iterator[str]:
 
 _CREATE = {"mode": "create"}
 _FRESH = {"use_listings_cache": False}  # the default hides what other processes wrote and shows what they removed
-_OBJECTS = Capabilities(atomic_create=True, atomic_document=False, durable=True)
-_NOTHING = Capabilities(atomic_create=False, atomic_document=False, durable=False)
+_OBJECTS = Capabilities(atomic_create=True, atomic_document=False, durable=True, whole_files=True)
+_NOTHING = Capabilities(atomic_create=False, atomic_document=False, durable=False, whole_files=False)
 
 _ANY = Protocol(_NOTHING, folders=True)
 _S3 = Protocol(

@@ -63,13 +63,15 @@ def reindex(
         storage: The documents.
         index: The index to rebuild; it may be gone or damaged.
         incremental: Only add rows for documents that have none. Default: rebuild all.
-        full: Read and hash every file. Default: compare lengths, and the record's own checksum.
+        full: Read and hash every file. Default: only where the storage may have files with other bytes than were
+            written, as a disk has after a power cut; else compare lengths, and the record's own checksum.
         progress: Told of each batch. Default: nobody.
 
     Raises:
         UpkeepBusyError: Another upkeep is at work.
         StorageError: The docs root cannot be listed; the index is as it was.
     """
+    full = full or not storage.capabilities.whole_files
     rejected: list[Rejected] = []
     added = 0
 
