@@ -35,7 +35,8 @@ check: $(VENV)/.installed  ## formatting, lint rules and types
 	$(BIN)/mypy
 
 bench: $(VENV)/.installed  ## speeds as ratios to hand-written floors
-	$(BIN)/python -m benchmarks
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[bench]"
+	$(BIN)/python -m benchmarks --json .bench/results.json --plot docs/images/speed.png
 
 clean:  ## remove what the other targets made
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache

@@ -68,7 +68,7 @@ def measured_folder(parent: Path) -> Iterator[Path]:
         message = f"{parent} is {kind}: nothing durable can be measured there. Name a folder on a disk with --folder."
         raise SystemExit(message)
     with tempfile.TemporaryDirectory(prefix="doc-io-bench-", dir=parent) as folder:
-        yield Path(folder)
+        yield Path(folder).resolve()
 
 
 def machine(folder: Path) -> dict[str, str | int | list[float]]:

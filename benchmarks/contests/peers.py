@@ -27,7 +27,7 @@ MODULES = {
 """What to import to see that a peer is there, its module here, and its name in the table."""
 
 SIZES = (0, 10_000)
-FILL_SECONDS = 60.0
+FILL_SECONDS = 30.0
 BATCH = 5
 HERE = Path(__file__).parents[2]
 
@@ -102,6 +102,7 @@ def contests(setting: Setting) -> Iterator[Contest]:
                 peer.ask("fill", list(itertools.islice(itertools.cycle(keys), size)), seconds=FILL_SECONDS)["filled"]
             )
         index = RawIndex(folder / "raw.sqlite")
+        index.connection.execute("CREATE INDEX history ON documents (stage, task_id, created_at)")
         seed(folder / "raw.sqlite", size)
         (folder / "hand").mkdir()
         batch = keys[:BATCH]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import secrets
+import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, timezone
@@ -46,7 +46,7 @@ class Origin:
 
     stage: str
     task_id: str
-    attempt: str = field(default_factory=lambda: secrets.token_hex(8))
+    attempt: str = field(default_factory=lambda: os.urandom(8).hex())
     run_id: str | None = None
     asset_key: str | None = None
     experiment_id: str | None = None

@@ -5,7 +5,6 @@ Order of a write: the files, durable; then the row, committed. A row never point
 
 from __future__ import annotations
 
-import logging
 import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from functools import cache
@@ -36,8 +35,6 @@ if TYPE_CHECKING:
     from upath import UPath
 
     from doc_io.legacy.report import BackfillReport
-
-_log = logging.getLogger("doc_io")
 
 
 class DocumentStore(Upkeep):
@@ -421,7 +418,9 @@ class DocumentStore(Upkeep):
 @cache
 def _say_that_the_index_is_local(docs_root: str, index: str) -> None:
     """Once in a process: documents that other machines can read have an index that they cannot."""
-    _log.warning(
+    import logging  # noqa: PLC0415 - 19 ms that nobody else need wait for
+
+    logging.getLogger("doc_io").warning(
         "The documents are in %s, but their index %s is on this machine only. Where several machines write, give db_url"
         " a PostgreSQL database.",
         docs_root,

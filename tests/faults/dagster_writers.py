@@ -11,7 +11,6 @@ from pathlib import Path
 import dagster as dg
 
 from doc_io import DocDirIOManager, DocIOError, Document, DocumentsByPartition
-
 from tests.faults.writers import Acknowledge, database, docs, open_store
 
 CUT_SHORT = Document("half an ans", finish_reason="length", prompt="write an answer")

@@ -195,7 +195,7 @@ class Bench:
 
     def _crash_states(self, calls: Sequence[replay.Call], seed: int) -> Iterator[tuple[str, list[str]]]:
         """Every state a cut could have left after each call; the same state is judged once."""
-        disk = self._disk(calls)
+        disk = self.disk_before(calls)
         chance, seen = random.Random(seed), set()  # noqa: S311 - a seed that can be repeated is the point
         promised: dict[str, str] = {}
         for position, call in enumerate(calls):
@@ -224,14 +224,14 @@ class Bench:
         broken += [f"an error that is not of doc_io: {note['crashed']}" for note in outcome.notes if "crashed" in note]
         if not any(note.get("finished") for note in outcome.notes):
             broken.append(f"the retry did not succeed: {outcome.notes}")
-        disk = self._disk(calls)
+        disk = self.disk_before(calls)
         for call in calls:
             disk.apply(call)
         for name, tree in disk.worst_states():
             broken += [f"{name}: {problem}" for problem in self.judge(tree, outcome.acknowledged)]
         return broken
 
-    def _disk(self, calls: Sequence[replay.Call]) -> replay.Disk:
+    def disk_before(self, calls: Sequence[replay.Call]) -> replay.Disk:
         """The disk as it was before these calls."""
         path = Path(next(call.path for call in calls if call.path))
         root = self._folder / path.relative_to(self._folder).parts[0]

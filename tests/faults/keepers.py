@@ -19,9 +19,13 @@ def a_store(root: Path) -> None:
     with open_store(root) as store:
         parent = store.save(FULL, stage="draft", task_id="t", run_id="r", attempt="parent")
         store.save(FULL, stage="draft", task_id="t", run_id="r", attempt="old")
-        store.save(Document("made of it"), stage="essay", task_id="t", run_id="r", attempt="child", parents=[parent.doc_id])
+        store.save(
+            Document("made of it"), stage="essay", task_id="t", run_id="r", attempt="child", parents=[parent.doc_id]
+        )
         for attempt in ("failed 1", "failed 2"):
-            store.save(Document("half", finish_reason="length"), stage="draft", task_id="t", run_id="r", attempt=attempt)
+            store.save(
+                Document("half", finish_reason="length"), stage="draft", task_id="t", run_id="r", attempt=attempt
+            )
         store.save(FULL, stage="draft", task_id="t", run_id="r", attempt="latest")
 
 
@@ -77,5 +81,10 @@ def _acknowledge_all(store: DocumentStore, acknowledge: Acknowledge) -> None:
         acknowledge(row, store.read(row, "raw"))
 
 
-BEFORE: dict[str, Callable[[Path], None]] = {"reindex": a_store, "prune": a_store, "copy": a_source, "repair": rows_without}
+BEFORE: dict[str, Callable[[Path], None]] = {
+    "reindex": a_store,
+    "prune": a_store,
+    "copy": a_source,
+    "repair": rows_without,
+}
 """What a keeper's root holds before it begins."""

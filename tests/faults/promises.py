@@ -53,11 +53,13 @@ def _unreadable(store: DocumentStore, row: DocumentRow, acknowledged: Mapping[st
 
 def _unlike_rebuilt(root: Path, rows: Mapping[str, DocumentRow]) -> list[str]:
     """Promise 6: an index made from the files alone has every row, and no row without its document."""
-    with tempfile.TemporaryDirectory(dir=root.parent) as folder:
-        with DocumentStore(docs(root), Path(folder) / "rebuilt.sqlite") as rebuilt:
-            rebuilt.reindex()
-            again = {row.doc_id: row for row in rebuilt.index.scan()}
-            broken = [problem for row in again.values() for problem in _unreadable(rebuilt, row, {})]
+    with (
+        tempfile.TemporaryDirectory(dir=root.parent) as folder,
+        DocumentStore(docs(root), Path(folder) / "rebuilt.sqlite") as rebuilt,
+    ):
+        rebuilt.reindex()
+        again = {row.doc_id: row for row in rebuilt.index.scan()}
+        broken = [problem for row in again.values() for problem in _unreadable(rebuilt, row, {})]
     broken += [f"promise 6: {doc_id} is not in the rebuilt index" for doc_id in rows.keys() - again.keys()]
     for doc_id in rows.keys() & again.keys():
         if _facts(rows[doc_id]) != _facts(again[doc_id]):

@@ -137,7 +137,7 @@ class Disk:
 
     def now(self) -> Tree:
         """What the running system sees: the state that a kill leaves."""
-        return self.tree(lambda folder: folder.names, lambda file: file.data)
+        return self.tree(lambda folder: folder.names, kept)
 
     def crash_states(self, chance: random.Random) -> Iterator[tuple[str, Tree]]:
         """The states a cut at this moment could leave: each way to lose things alone, the worst of all, and two mixtures by chance."""
@@ -152,13 +152,13 @@ class Disk:
                 "mixed",
                 self.tree(
                     lambda folder: chance.choice(folder.history),
-                    lambda file: chance.choice((dropped, zeroed, torn, lambda file: file.data))(file),
+                    lambda file: chance.choice((dropped, zeroed, torn, kept))(file),  # noqa: PLW0108 - each file by its own chance
                 ),
             )
 
     def worst_states(self) -> Iterator[tuple[str, Tree]]:
         """The states a cut at this moment could leave that lose every name it can."""
-        yield "names dropped", self.tree(lambda folder: folder.history[0], lambda file: file.data)
+        yield "names dropped", self.tree(lambda folder: folder.history[0], kept)
         yield "names and data dropped", self.tree(lambda folder: folder.history[0], dropped)
 
     def _but_the_record(self, tree: Tree) -> Tree:
@@ -190,6 +190,11 @@ class Disk:
                 yield from self._all(item)
             else:
                 yield item
+
+
+def kept(file: File) -> bytes:
+    """All of it."""
+    return file.data
 
 
 def dropped(file: File) -> bytes:

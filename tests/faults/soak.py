@@ -18,9 +18,11 @@ import tempfile
 import time
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from doc_io import DocIOError, Document
+from doc_io.errors import UpkeepBusyError
 from tests.faults.promises import broken_promises
 from tests.faults.writers import open_store
 
@@ -82,6 +84,15 @@ def open_and_close(root: Path, diary: Diary, chance: random.Random, unfinished: 
             store.save(
                 document_of(name), stage="essay", task_id=name.split("/", maxsplit=1)[0], run_id="soak", attempt=name
             )
+
+
+def reindex(root: Path, diary: Diary, chance: random.Random, unfinished: str | None) -> None:
+    """Make the index anew again and again, while the others use it."""
+    with open_store(root) as store:
+        while True:
+            with suppress(UpkeepBusyError):  # the one that was killed may still be dying
+                store.reindex()
+            time.sleep(chance.uniform(0, 0.3))
 
 
 ROLES: tuple[Callable[[Path, Diary, random.Random, str | None], None], ...] = (

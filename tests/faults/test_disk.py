@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from doc_io import DocIOError, Document, DocumentStore, draft
+from doc_io import DocIOError, Document, DocumentRow, DocumentStore, draft
 from doc_io.errors import StorageError
 from tests import skips
 from tests.faults.promises import broken_promises
@@ -36,16 +36,22 @@ def mounted(folder: Path, *options: str) -> Iterator[Path]:
         subprocess.run(["umount", str(top)], check=True)
 
 
+def fill(store: DocumentStore, rows: list[DocumentRow]) -> None:
+    """Save until an error ends it."""
+    for number in range(1000):
+        row = store.save("text " * 4000, stage="essay", task_id="t", attempt=str(number))
+        rows.append(row)
+
+
 def test_a_disk_that_fills_up_loses_nothing_and_goes_on_when_there_is_room(tmp_path: Path) -> None:
     """Saves fail with an error that says so; what was acknowledged stays readable; the failed attempt succeeds later."""
     with mounted(tmp_path, "-o", "size=1500k") as top:
         ballast = top / "ballast"
         ballast.write_bytes(b"x" * 300_000)
-        rows = []
+        rows: list[DocumentRow] = []
         with open_store(top) as store:
-            with pytest.raises(DocIOError, match="(?i)space|full"):
-                for number in range(1000):
-                    rows.append(store.save("text " * 4000, stage="essay", task_id="t", attempt=str(number)))
+            with pytest.raises(DocIOError, match=r"(?i)space|full"):
+                fill(store, rows)
             assert len(rows) > 5
             assert [store.read(row) for row in rows] == ["text " * 4000] * len(rows)
             ballast.unlink()
@@ -61,7 +67,7 @@ def test_a_read_only_disk_is_an_error_for_a_writer_and_none_for_a_reader_of_file
             row = store.save("text", stage="essay", task_id="t")
         subprocess.run(["mount", "-o", "remount,ro", str(top)], check=True)
         with DocumentStore(docs(top), tmp_path / "elsewhere.sqlite") as store:
-            with pytest.raises(StorageError, match="[Rr]ead-only"):
+            with pytest.raises(StorageError, match=r"[Rr]ead-only"):
                 store.save("another", stage="essay", task_id="t")
             assert store.read(row) == "text"
         subprocess.run(["mount", "-o", "remount,rw", str(top)], check=True)

@@ -32,7 +32,7 @@ class Line:
         """Cut so many of the COMMITs that come."""
         self.how, self.left, self.dead = how, times, False
 
-    def fault(self, number: int) -> Fault:
+    def fault(self, number: int) -> Fault:  # noqa: ARG002 - all connections are alike
         """The fault of one connection."""
         lost = []  # the answer to come must not arrive
 

@@ -30,7 +30,7 @@ class Weather:
         self.faults = 0
         self._chance, self._one_in, self._lock = random.Random(seed), one_in, threading.Lock()  # noqa: S311 - repeatable
 
-    def fault(self, number: int) -> Fault:
+    def fault(self, number: int) -> Fault:  # noqa: ARG002 - all connections are alike
         """The fault of one connection."""
         coming: list[str] = []  # what happens to the next answer
 

@@ -105,25 +105,22 @@ WRITES = {"legacy": (1, 0), "dual_write": (1, 1), "index_first": (1, 1), "index_
 READS = {"legacy": "file", "dual_write": "file", "index_first": "document", "index_only": "document"}
 
 
-def test_the_four_phases_there_and_back(tmp_path: Path) -> None:
-    """Each writes and reads as documented, on an instance on disk, whatever the phase before wrote."""
-    (tmp_path / "dagster").mkdir()
-    with DagsterInstance.local_temp(str(tmp_path / "dagster")) as instance:
-        pipeline = Pipeline(tmp_path, instance)
-        walk = ["legacy", "dual_write", "index_first", "index_only", "index_first", "dual_write", "legacy"]
-        for number, phase in enumerate(walk):
-            files, documents = pipeline.file_texts("draft"), pipeline.document_texts("draft")
-            TEXT["draft"] = f"{phase} {number}"
-            assert pipeline.run(draft, phase).success
-            assert pipeline.file_texts("draft") == files + [TEXT["draft"]] * WRITES[phase][0]
-            assert pipeline.document_texts("draft") == documents + [TEXT["draft"]] * WRITES[phase][1]
+def test_the_four_phases_there_and_back(pipeline: Pipeline) -> None:
+    """Each writes and reads as documented, whatever the phase before wrote; Dagster's instance is one and the same."""
+    walk = ["legacy", "dual_write", "index_first", "index_only", "index_first", "dual_write", "legacy"]
+    for number, phase in enumerate(walk):
+        files, documents = pipeline.file_texts("draft"), pipeline.document_texts("draft")
+        TEXT["draft"] = f"{phase} {number}"
+        assert pipeline.run(draft, phase).success
+        assert pipeline.file_texts("draft") == files + [TEXT["draft"]] * WRITES[phase][0]
+        assert pipeline.document_texts("draft") == documents + [TEXT["draft"]] * WRITES[phase][1]
 
-            # Something newer in both places, to see which of them is read.
-            pipeline.files.write("draft", "a task", "file")
-            pipeline.store.save("document", stage="draft", task_id="a task")
-            assert pipeline.run(essay, phase).success
-            newest = (pipeline.file_texts if phase == "legacy" else pipeline.document_texts)("essay")[-1]
-            assert newest == f"essay of: {READS[phase]}"
+        # Something newer in both places, to see which of them is read.
+        pipeline.files.write("draft", "a task", "file")
+        pipeline.store.save("document", stage="draft", task_id="a task")
+        assert pipeline.run(essay, phase).success
+        newest = (pipeline.file_texts if phase == "legacy" else pipeline.document_texts)("essay")[-1]
+        assert newest == f"essay of: {READS[phase]}"
 
 
 def test_index_first_reads_a_legacy_file_where_the_index_has_none_and_warns_once(

@@ -197,7 +197,7 @@ policies = st.builds(
     stage=st.sampled_from([None, "a", "b"]),
     experiment_id=st.just(None),
     grace=st.just(NOW),
-) | st.builds(Policy, stage=st.sampled_from(["a", "b", "c"]), cascade=st.just(True), grace=st.just(NOW))
+) | st.builds(Policy, stage=st.sampled_from(["a", "b", "c"]), cascade=st.sampled_from([True]), grace=st.just(NOW))
 
 
 @settings(max_examples=5, deadline=None, suppress_health_check=list(HealthCheck))

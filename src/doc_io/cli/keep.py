@@ -169,6 +169,38 @@ def copy(place: Place, /, to_root: str, to_db: str, *, as_json: bool) -> None:
 
 
 @click.command()
+@click.argument("folder", required=False)
+@options.as_json
+@click.pass_obj
+def recover(place: Place, /, folder: str | None, *, as_json: bool) -> None:
+    """File the texts that were spooled on this machine while the store was away.
+
+    FOLDER is the IO manager's spool; data/spool where it is not named. Each text leaves the spool once the store has
+    acknowledged it; what cannot be filed stays there and is listed.
+    """
+    from doc_io.spool import DEFAULT_SPOOL, recover, spooled  # noqa: PLC0415 - only this command needs it
+
+    waiting = folder or DEFAULT_SPOOL
+    total = spooled(waiting)
+    outcomes = []
+    with place.open() as store, render.progress("Recovering") as progress:
+        for outcome in recover(store.storage, store.index, waiting):
+            outcomes.append(outcome)
+            progress(len(outcomes), total)
+    failed = [each for each in outcomes if each.row is None]
+    if as_json:
+        render.as_json(
+            [{"doc_id": each.doc_id, "filed": each.row is not None, "error": each.error} for each in outcomes]
+        )
+    else:
+        click.echo(f"{len(outcomes) - len(failed):,} documents filed, {len(failed):,} still in {waiting}.")
+        if failed:
+            render.table(("doc_id", "because"), [(each.doc_id, each.error) for each in failed])
+    if failed:
+        sys.exit(_UNSOUND)
+
+
+@click.command()
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 def completion(shell: str) -> None:
     """Print what makes a shell complete doc-io's commands and options: eval "$(doc-io completion bash)"."""
@@ -180,7 +212,7 @@ def completion(shell: str) -> None:
         click.echo(kind(root, {}, "doc-io", "_DOC_IO_COMPLETE").source())
 
 
-COMMANDS = (verify, reindex, prune, pin, unpin, copy, completion)
+COMMANDS = (verify, reindex, prune, pin, unpin, copy, recover, completion)
 
 
 def _print_findings(findings: list[Finding]) -> None:

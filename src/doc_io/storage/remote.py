@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import errno
 import os
-import secrets
 import threading
 from collections import deque
 from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
@@ -88,14 +87,14 @@ class RemoteStorage(Storage):
                 self._raised(self._each([(self._put, path, data, {})]))
                 return
             folder = path.rpartition("/")[0]
-            temporary = f"{folder}/{TEMPORARY_PREFIX}{secrets.token_hex(4)}"
+            temporary = f"{folder}/{TEMPORARY_PREFIX}{os.urandom(4).hex()}"
             self._raised(self._each([(self._put, temporary, data, {})]))
             filesystem, base = self._filesystem()
             filesystem.mv(f"{base}/{temporary}", f"{base}/{path}")
 
     def set_aside(self, doc_dir: str) -> None:
         key_folder, _, name = doc_dir.rpartition("/")
-        aside = f"{key_folder}/{SET_ASIDE_PREFIX}{name}-{secrets.token_hex(4)}"
+        aside = f"{key_folder}/{SET_ASIDE_PREFIX}{name}-{os.urandom(4).hex()}"
         with self._told("set aside", doc_dir):
             filesystem, base = self._filesystem()
             if self._protocol.folders:

@@ -1,0 +1,42 @@
+"""docs/cli.md is true: each of its examples is run, and each command has one."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from doc_io import errors
+from doc_io.cli.main import group
+
+PAGE = (Path(__file__).parent.parent.parent / "docs" / "cli.md").read_text()
+EXAMPLES = re.findall(r"^\$ doc-io (.+)$", PAGE, flags=re.MULTILINE)
+
+
+def test_every_example_of_the_page_ends_with_success(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One after the other in one store, as a reader might type them."""
+    monkeypatch.chdir(place)
+    for example in EXAMPLES:
+        result = CliRunner().invoke(group, shlex.split(example, comments=True))
+
+        assert result.exit_code == 0, f"doc-io {example}\n{result.output}\n{result.exception!r}"
+        assert result.output.strip() or "export" in example, example
+
+
+def test_every_command_has_an_example() -> None:
+    """And a help text."""
+    shown = {example.split()[0] for example in EXAMPLES}
+
+    assert shown == set(group.commands)
+    assert all(command.help for command in group.commands.values())
+
+
+def test_every_exit_code_is_in_the_table() -> None:
+    """By kind of error."""
+    listed = {int(code) for code in re.findall(r"^\| (\d+) \|", PAGE, flags=re.MULTILINE)}
+    kinds = [each for each in vars(errors).values() if isinstance(each, type) and issubclass(each, errors.DocIOError)]
+
+    assert {kind.exit_code for kind in kinds} <= listed
