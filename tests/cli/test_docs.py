@@ -19,6 +19,7 @@ EXAMPLES = re.findall(r"^\$ doc-io (.+)$", PAGE, flags=re.MULTILINE)
 def test_every_example_of_the_page_ends_with_success(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """One after the other in one store, as a reader might type them."""
     monkeypatch.chdir(place)
+    (place / "old").mkdir()
     for example in EXAMPLES:
         result = CliRunner().invoke(group, shlex.split(example, comments=True))
 

@@ -1,4 +1,4 @@
-"""Rows and texts as a Parquet file, by way of Arrow; needs the extra ``parquet``."""
+"""Rows and texts as a Parquet file, by way of Arrow; needs the extra ``pandas``."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def write_parquet(path: str, values: Iterable[Mapping[str, Any]], texts: Sequenc
         from pyarrow import parquet  # noqa: PLC0415 - an extra
     except ModuleNotFoundError:
         raise ConfigurationError(
-            setting="Parquet", reason="pyarrow is not installed", todo="pip install 'doc-io[parquet]'"
+            setting="Parquet", reason="pyarrow is not installed", todo="pip install 'doc-io[pandas]'"
         ) from None
     names = [*COLUMNS, *texts]
     kinds = [pa.int64() if name in _INTEGERS else pa.large_string() for name in names]
