@@ -5,7 +5,6 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Iterator
-from importlib.util import find_spec
 
 from benchmarks.floors import TEXT
 from benchmarks.ground import Setting
@@ -30,10 +29,9 @@ def contests(setting: Setting) -> Iterator[Contest]:
             "from doc_io import DocumentStore", _over_bare([sys.executable, "-c", "from doc_io import DocumentStore"])
         ),
     ]
-    if find_spec("doc_io.cli"):
-        ls = "import sys; from doc_io.cli.main import main; sys.exit(main(sys.argv[1:]))"
-        where = ["--docs-root", str(folder / "docs"), "--db-path", str(folder / "docs.sqlite")]
-        lanes.append(Lane("doc-io ls", _over_bare([sys.executable, "-c", ls, "ls", *where]), goal_seconds=0.200))
+    ls = [sys.executable, "-c", "from doc_io.cli.main import main; main()"]
+    where = ["--docs-root", str(folder / "docs"), "--db", str(folder / "docs.sqlite")]
+    lanes.append(Lane("doc-io ls", _over_bare([*ls, *where, "ls"]), goal_seconds=0.200))
     yield Contest("start of a process, over bare Python", lanes, setting.rounds)
 
 

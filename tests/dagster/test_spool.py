@@ -1,5 +1,6 @@
 """The store's trouble never costs a second generation."""
 
+import shutil
 import threading
 import time
 from pathlib import Path
@@ -51,7 +52,7 @@ def test_what_was_filed_before_is_not_made_anew(house: House) -> None:
     (house.root / "docs").unlink()
     kept = house.root / "kept"
     (house.root / "spool").rename(kept)
-    __import__("shutil").copytree(kept, house.root / "spool")
+    shutil.copytree(kept, house.root / "spool")
     first, second = (next(iter(house.store.recover(folder))).row for folder in (kept, house.root / "spool"))
 
     assert first == second
@@ -64,7 +65,7 @@ def test_a_damaged_spooled_text_stays_and_does_not_stop_the_rest(house: House) -
     house.run([draft])
     house.run([draft])
     (house.root / "docs").unlink()
-    damaged = sorted((house.root / "spool").rglob("raw.txt"))[0]
+    damaged = min((house.root / "spool").rglob("raw.txt"))
     damaged.write_text("other")
     found = {each.doc_id: each for each in house.store.recover(house.root / "spool")}
 

@@ -16,7 +16,7 @@ SLOW = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
 WRITERS = [
     "writers.save",
-    "writers.backfill_copies",
+    pytest.param("writers.backfill_copies", marks=SLOW),
     pytest.param("writers.backfill_links", marks=SLOW),
     pytest.param("keepers.reindex", marks=SLOW),
     pytest.param("keepers.prune", marks=SLOW),
@@ -83,11 +83,10 @@ def test_a_power_cut_after_any_call_loses_nothing(writing: Bench) -> None:
     assert faults_of(writing.cut_everywhere(seed=7)) == []
 
 
-@pytest.mark.parametrize("keeper", ["reindex", "prune"])
-def test_a_power_cut_in_the_middle_of_upkeep_loses_nothing(library: Path, scratch: Path, keeper: str) -> None:
+@pytest.mark.parametrize("writer", ["writers.backfill_copies", "keepers.reindex", "keepers.prune"])
+def test_a_power_cut_in_the_middle_of_upkeep_loses_nothing(library: Path, scratch: Path, writer: str) -> None:
     """The short form of the above for those that are broken at every call only with ``-m slow``."""
-    before = prepared(f"keepers.{keeper}", scratch)
-    with bench(library, scratch, f"keepers.{keeper}", before=before) as made:
+    with bench(library, scratch, writer, before=prepared(writer, scratch)) as made:
         assert faults_of(made.cut_everywhere(seed=7)) == []
 
 

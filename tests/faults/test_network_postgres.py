@@ -19,6 +19,9 @@ from doc_io.index import pool
 from tests.faults.proxy import CutError, Fault, Proxy, proxy
 from tests.servers.postgres import Postgres
 
+ROW = b"essay/"
+"""In what inserts and commits a row, as its ``doc_dir`` is sent with nothing else: the insert is its own commit."""
+
 
 class Line:
     """Says which COMMITs are cut: before they reach the server, after it has answered, or after that and for good."""
@@ -40,7 +43,7 @@ class Line:
             with self._lock:
                 if self.dead:
                     raise CutError
-                if self.left and b"COMMIT" in data:
+                if self.left and ROW in data:
                     self.left -= 1
                     self.cut += 1
                     self.dead = self.how == "for good"

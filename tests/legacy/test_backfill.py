@@ -18,6 +18,7 @@ from doc_io.legacy.backfill import backfill
 from doc_io.legacy.report import BackfillReport
 from doc_io.metadata import encode_text
 from tests.legacy.tree import Tree, make_tree
+from tests.servers.s3 import S3
 
 SIZES = [600, pytest.param(20_000, marks=[pytest.mark.slow, pytest.mark.timeout(1800)])]
 
@@ -383,6 +384,17 @@ def test_copies_do_not_share_them(tmp_path: Path, store: DocumentStore, data: Pa
     assert store.read(newest(store, "draft", "t")) == "before"
     assert backfill(store, data).documents == 1
     assert store.read(newest(store, "draft", "t")) == "after"
+
+
+def test_old_files_come_into_a_store_in_the_cloud(tmp_path: Path, data: Path, s3_server: S3) -> None:
+    """Links fall back to copies; twice is once."""
+    for version in (1, 2):
+        put(data, f"3_generation/draft_responses_raw/t_v{version}.txt", f"raw {version}")
+    root, options = f"{s3_server.root}/backfill/docs", s3_server.storage_options
+    with DocumentStore(root, tmp_path / "index.sqlite", storage_options=options) as store:
+        assert backfill(store, data, link=True).documents == 2
+        assert backfill(store, data, run_id="again").documents == 0
+        assert [store.read(row) for row in store.history("draft", "t")] == ["raw 2", "raw 1"]
 
 
 def test_only_the_stages_asked_for_are_filed(store: DocumentStore, pipeline: Path) -> None:

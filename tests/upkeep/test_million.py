@@ -29,9 +29,10 @@ QUESTIONS: dict[str, Callable[[DocumentStore], object]] = {
     "show": lambda store: [store.find(f"{7:016d}"), store.parents(f"{7:016d}"), store.children(f"{7:016d}")],
     "history": lambda store: store.history("draft", "task-7"),
     "status": lambda store: store.tally(),
-    **{
-        f"usage --by {by}": lambda store, by=by: store.usage(by) for by in ("model_id", "stage", "day", "experiment_id")
-    },
+    "usage --by model": lambda store: store.usage("model_id"),
+    "usage --by stage": lambda store: store.usage("stage"),
+    "usage --by day": lambda store: store.usage("day"),
+    "usage --by experiment": lambda store: store.usage("experiment_id"),
 }
 
 

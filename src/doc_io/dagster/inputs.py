@@ -179,7 +179,7 @@ def _in_order(context: InputContext) -> Sequence[str]:
     definition = context._asset_partitions_def
     if len(keys) < 2 or definition is None:  # noqa: PLR2004 - one is in order
         return keys
-    position = {key: number for number, key in enumerate(all_keys(definition, context.instance))}
+    position = {key: number for number, key in enumerate(all_keys(definition, context._instance))}
     return sorted(keys, key=lambda key: position.get(key, len(position)))
 
 

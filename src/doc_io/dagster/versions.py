@@ -56,7 +56,7 @@ def keys_in_range(
         return partitions_def.get_partition_keys_in_range(keys)
 
 
-def all_keys(partitions_def: PartitionsDefinition[Any], instance: DagsterInstance) -> Sequence[str]:
+def all_keys(partitions_def: PartitionsDefinition[Any], instance: DagsterInstance | None) -> Sequence[str]:
     """Every partition in the order of its definition, dynamic ones included.
 
     Args:

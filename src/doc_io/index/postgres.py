@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import itertools
 import re
 import threading
@@ -21,10 +20,10 @@ from doc_io.errors import (
 )
 from doc_io.index import lateral, queries
 from doc_io.index.asking import Asking
-from doc_io.index.base import Choice, DocumentIndexedError, Place, PlaceTakenError
+from doc_io.index.base import Choice, Place
 from doc_io.index.pool import Pool
 from doc_io.index.postgres_search import PostgresTexts
-from doc_io.index.procedure import CALL, CREATE
+from doc_io.index.procedure import CREATE, LOCK, Insert, is_lost, lock_key
 from doc_io.index.schema import INSERTED, INTEGERS, SCHEMA_VERSION, create_statements
 
 if TYPE_CHECKING:
@@ -80,8 +79,6 @@ _EXCHANGE = (
     "INSERT INTO document_parents SELECT * FROM arrived_parents",
     "SELECT setval(pg_get_serial_sequence('documents', 'seq'), (SELECT coalesce(max(seq), 0) + 1 FROM documents), false)",
 )
-# Until the end of the transaction, in a fixed order, so that no two writers wait for each other.
-_LOCK = "SELECT pg_advisory_xact_lock(key) FROM (SELECT unnest(%s::bigint[]) AS key ORDER BY 1) AS keys"
 
 
 class PostgresIndex(Asking):
@@ -110,7 +107,7 @@ class PostgresIndex(Asking):
         return self.insert_all([(row, tuple(parents))])[0]
 
     def insert_all(self, rows: Sequence[tuple[Mapping[str, Any], Sequence[Parent]]]) -> list[DocumentRow]:
-        attempt = _Insert(rows)
+        attempt = Insert(rows)
         try:
             seqs = self._ask(attempt)
         except IndexAccessError:
@@ -235,7 +232,9 @@ class PostgresIndex(Asking):
         with self._told():
             connection = self._pool.direct()
         try:
-            (held,) = connection.execute("SELECT pg_try_advisory_lock(%s)", (_key("upkeep"),)).fetchone() or (False,)
+            (held,) = connection.execute("SELECT pg_try_advisory_lock(%s)", (lock_key("upkeep"),)).fetchone() or (
+                False,
+            )
             if not held:
                 raise UpkeepBusyError(index=self.name)
             yield
@@ -271,7 +270,7 @@ class PostgresIndex(Asking):
                 with self._connection() as connection:
                     return question(connection)
             except psycopg.OperationalError as error:
-                if not _is_lost(error):
+                if not is_lost(error):
                     raise
             self._pool.mend()
             with self._connection() as connection:
@@ -316,7 +315,7 @@ class PostgresIndex(Asking):
             if self._is_index(connection):
                 return
             with connection.transaction():
-                connection.execute(_LOCK, ([_key(_SCHEMA_LOCK)],))
+                connection.execute(LOCK, ([lock_key(_SCHEMA_LOCK)],))
                 if self._is_index(connection):  # another writer was first
                     return
                 for statement in create_statements(
@@ -343,66 +342,6 @@ class PostgresIndex(Asking):
         if int(mark[1]) > SCHEMA_VERSION:
             raise IndexVersionError(index=self.name, found=mark[1], known=SCHEMA_VERSION)
         return True
-
-
-class _Insert:
-    """Rows on their way in; asked twice they are still there once, as a doc_id is unique.
-
-    Attributes:
-        outcome_unknown: Whether a commit may have reached the server without an answer.
-    """
-
-    def __init__(self, rows: Sequence[tuple[Mapping[str, Any], Sequence[Parent]]]) -> None:
-        self.outcome_unknown = False
-        self._rows = [(row, _arguments(row, parents)) for row, parents in rows]
-
-    def __call__(self, connection: psycopg.Connection[Any]) -> list[int]:
-        import psycopg  # noqa: PLC0415 - only those who use PostgreSQL wait for its driver
-
-        before, self.outcome_unknown = self.outcome_unknown, True
-        try:
-            seqs = self._insert(connection)
-        except psycopg.Error as error:
-            if not _is_lost(error):  # the server said no
-                self.outcome_unknown = before
-            raise
-        except (PlaceTakenError, DocumentIndexedError):
-            self.outcome_unknown = False
-            raise
-        self.outcome_unknown = False
-        return seqs
-
-    def _insert(self, connection: psycopg.Connection[Any]) -> list[int]:
-        if len(self._rows) == 1:
-            ((row, arguments),) = self._rows
-            return [_seq(connection, row, connection.execute(CALL, arguments))]
-        with connection.pipeline(), connection.transaction():
-            # All locks first: taken row by row, two writers of many rows could wait for each other.
-            locks = {lock for row, _ in self._rows for lock in _locks(row)}
-            connection.execute(_LOCK, (list(locks),))
-            answers = [(row, connection.execute(CALL, arguments)) for row, arguments in self._rows]
-            return [_seq(connection, row, answer) for row, answer in answers]
-
-
-def _arguments(row: Mapping[str, Any], parents: Sequence[Parent]) -> list[Any]:
-    ids, names = [parent.doc_id for parent in parents], [parent.input_name for parent in parents]
-    return [*queries.values_of(row), *_locks(row), ids, names]
-
-
-def _locks(row: Mapping[str, Any]) -> tuple[int, int]:
-    """What one writer at a time may add to: the task, whose times grow; and the logical key, whose versions are a chain."""
-    return _key("task", row["stage"], row["task_id"]), _key("key", row["logical_key_id"])
-
-
-def _seq(connection: psycopg.Connection[Any], row: Mapping[str, Any], answer: psycopg.Cursor[Any]) -> int:
-    """The number of a new row, where it was new and in its place."""
-    seq, newest, prev = answer.fetchone() or (None, None, None)
-    if seq is not None:
-        return int(seq)
-    there = connection.execute(_GET, (row["doc_id"],)).fetchone()
-    if there is not None:
-        raise DocumentIndexedError(queries.row_from(there))
-    raise PlaceTakenError(Place(newest, prev))
 
 
 def _insert_batch(connection: psycopg.Connection[Any], batch: list[tuple[Mapping[str, Any], Sequence[Parent]]]) -> int:
@@ -440,16 +379,3 @@ def _insert_parents(connection: psycopg.Connection[Any], documents: Iterable[tup
     ]
     if values:
         connection.cursor().executemany(_INSERT_PARENT, values)
-
-
-def _is_lost(error: psycopg.Error) -> bool:
-    """Whether it was the connection that failed and not the statement."""
-    # Without a code it is the client's own; 08 is a connection's, 57P the server's shutting down
-    # (postgresql.org/docs/current/errcodes-appendix.html).
-    return error.sqlstate is None or error.sqlstate.startswith(("08", "57P"))
-
-
-def _key(*names: str) -> int:
-    """The number of an advisory lock: 64 bits, signed; a rare collision only makes one writer wait."""
-    digest = hashlib.sha256("\0".join(("doc_io", *names)).encode("utf-8", "surrogatepass")).digest()
-    return int.from_bytes(digest[:8], "big", signed=True)
