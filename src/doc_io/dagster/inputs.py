@@ -16,7 +16,7 @@ from upath import UPath
 from doc_io.dagster.as_of import AS_OF_TAG, view_of
 from doc_io.dagster.identity import own_task_of, stage_of
 from doc_io.dagster.loaded import remember
-from doc_io.dagster.versions import all_keys
+from doc_io.dagster.versions import in_order
 from doc_io.document import DocumentRow, Status
 from doc_io.errors import ConfigurationError, DocumentNotFoundError, UnknownDocumentError
 from doc_io.stored import StoredDocument
@@ -175,12 +175,7 @@ def _resolved(
 
 def _in_order(context: InputContext) -> Sequence[str]:
     """The partitions as their definition orders them: Dagster gives those of several dimensions in any order."""
-    keys = list(context.asset_partition_keys)
-    definition = context._asset_partitions_def
-    if len(keys) < 2 or definition is None:  # noqa: PLR2004 - one is in order
-        return keys
-    position = {key: number for number, key in enumerate(all_keys(definition, context._instance))}
-    return sorted(keys, key=lambda key: position.get(key, len(position)))
+    return in_order(context.asset_partition_keys, context._asset_partitions_def, context._instance)
 
 
 def _step_of(context: InputContext) -> StepExecutionContext | None:

@@ -10,6 +10,7 @@ import tenacity
 
 from doc_io.dagster.identity import EXPERIMENT_TAG, Maker, completed, input_named, parents_of
 from doc_io.dagster.reuse import ReusedDocument
+from doc_io.dagster.versions import in_order
 from doc_io.document import Document, DocumentRow, as_document
 from doc_io.draft import Origin
 from doc_io.errors import (
@@ -156,7 +157,8 @@ def documents_of(context: OutputContext, maker: Maker, value: object) -> Documen
     """
     if not (context.has_asset_key and context.has_asset_partitions):
         return {None: _one(maker, None, value)}
-    keys = list(context.asset_partition_keys)
+    instance = None if maker.step is None else maker.step.instance
+    keys = in_order(context.asset_partition_keys, context.asset_partitions_def, instance)
     if len(keys) == 1 and not isinstance(value, Mapping):
         return {keys[0]: _one(maker, keys[0], value)}
     if not isinstance(value, Mapping):

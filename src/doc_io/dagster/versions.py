@@ -56,11 +56,18 @@ def keys_in_range(
         return partitions_def.get_partition_keys_in_range(keys)
 
 
-def all_keys(partitions_def: PartitionsDefinition[Any], instance: DagsterInstance | None) -> Sequence[str]:
-    """Every partition in the order of its definition, dynamic ones included.
+def in_order(
+    keys: Sequence[str], partitions_def: PartitionsDefinition[Any] | None, instance: DagsterInstance | None
+) -> list[str]:
+    """Partitions as their definition orders them: Dagster gives those of a run, and several dimensions, in any order.
 
     Args:
-        partitions_def: Of the asset.
+        keys: The partitions.
+        partitions_def: Of the asset; without it they stay as they are.
         instance: Holds the keys of dynamic partitions.
     """
-    return partitions_def.get_partition_keys(dynamic_partitions_store=instance)
+    if len(keys) < 2 or partitions_def is None:  # noqa: PLR2004 - one is in order
+        return list(keys)
+    known = partitions_def.get_partition_keys(dynamic_partitions_store=instance)
+    position = {key: number for number, key in enumerate(known)}
+    return sorted(keys, key=lambda key: position.get(key, len(position)))
