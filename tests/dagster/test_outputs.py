@@ -150,6 +150,23 @@ def test_the_bad_ones_of_many_partitions_are_all_written_and_then_the_step_fails
     assert [each["partition"] for each in listed.metadata["failed_documents"].value] == ["b", "c"]
 
 
+def test_the_good_ones_may_count_though_others_are_bad(house: House) -> None:
+    """on_bad_status="skip": they are materialized, the bad ones are not, and the failure lists those alone."""
+
+    @dg.asset(partitions_def=ABC, backfill_policy=dg.BackfillPolicy.single_run())
+    def draft() -> dict[str, Any]:
+        return {"a": "good", "b": Document("half", finish_reason="length"), "c": "good too"}
+
+    tags = {"dagster/asset_partition_range_start": "a", "dagster/asset_partition_range_end": "c"}
+    result = house.run([draft], tags=tags, manager={"on_bad_status": "skip"})
+    listed = failure(result, "draft").user_failure_data.metadata["failed_documents"].value
+    made = house.instance.get_materialized_partitions(dg.AssetKey("draft"))
+
+    assert (made, [each["partition"] for each in listed]) == ({"a", "c"}, ["b"])
+    house.run([draft], tags=tags)
+    assert house.instance.get_materialized_partitions(dg.AssetKey("draft")) == {"a", "c"}
+
+
 @pytest.mark.parametrize(
     ("value", "says"),
     [

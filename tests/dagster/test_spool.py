@@ -1,5 +1,6 @@
 """The store's trouble never costs a second generation."""
 
+import shlex
 import shutil
 import threading
 import time
@@ -7,10 +8,12 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
+from click.testing import CliRunner
 
 from doc_io import Document
+from doc_io.cli.main import group
 from doc_io.spool import spooled
-from tests.dagster.conftest import House, reason
+from tests.dagster.conftest import House, failure, reason
 
 
 @dg.asset(retry_policy=dg.RetryPolicy(max_retries=2))
@@ -28,6 +31,19 @@ def test_a_text_that_the_store_cannot_take_waits_in_the_spool(house: House) -> N
     assert spooled(house.root / "spool") == 1
     assert f"doc-io --docs-root {house.root}/docs --db {house.root}/documents.sqlite recover {house.root}/spool" in said
     assert not any(event.event_type_value == "STEP_UP_FOR_RETRY" for event in result.all_events)
+
+
+def test_the_command_that_the_failure_names_files_the_text(house: House) -> None:
+    """To be copied and pasted."""
+    (house.root / "docs").write_text("in the way")
+    result = house.run([draft])
+    (house.root / "docs").unlink()
+    said = failure(result, "draft").user_failure_data.description
+    command = said.split("file them with: doc-io ")[1].split(". The reason")[0]
+    done = CliRunner().invoke(group, shlex.split(command))
+
+    assert done.exit_code == 0, done.output
+    assert house.store.read(house.store.history("draft", "draft")[0]) == "paid \ud800 for"
 
 
 def test_a_spooled_text_is_filed_once_under_its_identity(house: House) -> None:

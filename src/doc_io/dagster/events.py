@@ -58,25 +58,36 @@ def observation_of(
     )
 
 
-def failure_of(label: str, kept: Sequence[tuple[str | None, DocumentRow, Mapping[str, Any]]]) -> Failure:
-    """The failure of a step whose documents were kept but are not good.
+def failure_of_one(label: str, row: DocumentRow, metadata: Mapping[str, Any]) -> Failure:
+    """The failure of a step whose document was kept but is not good.
 
     Args:
         label: The output in words.
-        kept: Partition, row and metadata of each.
+        row: Its row.
+        metadata: What Dagster gets to see of it.
 
     Returns:
-        One `dagster.Failure` for all of them. A RetryPolicy may try again: another generation may be good.
+        A `dagster.Failure`. A RetryPolicy may try again: another generation may be good.
     """
-    if len(kept) == 1:
-        _, row, metadata = kept[0]
-        reason = row.meta_small.get("error") or row.meta_small.get("finish_reason")
-        because = f" ({printable(str(reason), limit=200)})" if reason else ""
-        return Failure(
-            description=f"{printable(label)}: the document is {row.status}{because}. It was kept as {row.doc_id} in"
-            f" {row.doc_dir}; the older ok version, where there is one, stays the latest.",
-            metadata=dict(metadata),
-        )
+    reason = row.meta_small.get("error") or row.meta_small.get("finish_reason")
+    because = f" ({printable(str(reason), limit=200)})" if reason else ""
+    return Failure(
+        description=f"{printable(label)}: the document is {row.status}{because}. It was kept as {row.doc_id} in"
+        f" {row.doc_dir}; the older ok version, where there is one, stays the latest.",
+        metadata=dict(metadata),
+    )
+
+
+def failure_of_many(label: str, kept: Sequence[tuple[str | None, DocumentRow, Mapping[str, Any]]]) -> Failure:
+    """The failure of a run over many partitions, of which some are not good.
+
+    Args:
+        label: The output in words.
+        kept: Partition, row and metadata of each that is not.
+
+    Returns:
+        One `dagster.Failure` that lists them all.
+    """
     lines = [f"{partition}: {row.status}, kept as {row.doc_id}" for partition, row, _ in kept]
     return Failure(
         description=f"{printable(label)}: {len(kept)} documents are not ok. They were kept, and the older ok versions"

@@ -17,7 +17,7 @@ from dagster import (
 from pydantic import Field, PrivateAttr, field_validator
 
 from doc_io.dagster import files, rollout
-from doc_io.dagster.events import failure_of, is_failed, metadata_of, observation_of
+from doc_io.dagster.events import failure_of_many, failure_of_one, is_failed, metadata_of, observation_of
 from doc_io.dagster.files import StageFiles
 from doc_io.dagster.identity import Maker, maker_of_output, own_task_of, stage_of
 from doc_io.dagster.outputs import Documents, Filing, documents_of
@@ -242,7 +242,10 @@ class DocDirIOManager(StoreSettings, ConfigurableIOManager, _UPathBase):
                 context.log_event(observation_of(maker.asset_key, partition, row, metadata))
         if failed:
             self._let_count(context, maker, [each for each in reported if not is_failed(each[1])])
-            raise failure_of(maker.label(failed[0][0] if len(reported) == 1 else None), failed)
+            if len(reported) > 1:
+                raise failure_of_many(maker.label(None), failed)
+            partition, row, metadata = failed[0]
+            raise failure_of_one(maker.label(partition), row, metadata)
         if len(reported) == 1:
             _, row, metadata = reported[0]
             self._set_data_version(maker, row)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
+from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 import tenacity
@@ -100,9 +102,10 @@ class Filing:
         except AWAY as error:
             if self.spool is None:
                 raise
-            store.spool(self._filed(None, maker, documents, tasks, attempts), self.spool)
+            spool = str(Path(self.spool).expanduser().absolute())  # whoever reads the message may be anywhere
+            store.spool(self._filed(None, maker, documents, tasks, attempts), spool)
             raise SpooledError(
-                count=len(documents), spool=self.spool, reason=error, command=_recovery(store, self.spool)
+                count=len(documents), spool=spool, reason=error, command=_recovery(store, spool)
             ) from error
 
     def _beside(self, maker: Maker, partition: str | None, document: Document, tasks: Mapping[str, Task]) -> Document:
@@ -221,8 +224,8 @@ def _prompt(
 
 def _recovery(store: DocumentStore, spool: str) -> str:
     """The command that files what is in the spool; the index's URL is not part of it, for it may hold a password."""
-    database = "" if "://" in store.index.name else f" --db {store.index.name}"
-    return f"doc-io --docs-root {store.docs_root}{database} recover {spool}"
+    database = "" if "://" in store.index.name else f" --db {quote(store.index.name)}"
+    return f"doc-io --docs-root {quote(store.docs_root)}{database} recover {quote(spool)}"
 
 
 def _listed(keys: list[Any]) -> str:
