@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from doc_io.upkeep import reindex
+from doc_io.upkeep import reader
 from doc_io.upkeep.whole import judge
 from tests.faults import keepers
 from tests.faults.harness import bench
@@ -38,6 +38,6 @@ def test_a_power_cut_shows_a_rebuild_that_believes_the_record(
     library: Path, scratch: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Without a look at the bytes, a rebuilt index has a row for a text of zeros."""
-    monkeypatch.setattr(reindex, "judge", lambda storage, folders, **_: judge(storage, folders, full=False))
+    monkeypatch.setattr(reader, "judge", lambda storage, folders, **_: judge(storage, folders, full=False))
     with bench(library, scratch, "writers.save") as made:
         assert any("promise 2" in problem for _, problems in made.cut_everywhere(seed=7) for problem in problems)

