@@ -59,15 +59,13 @@ class Weather:
         return Fault(up, down)
 
 
-def save_in_bad_weather(
-    folder: Path, server: S3, *, faults: int, one_in: int, seed: int, client: str = "fsspec"
-) -> None:
+def save_in_bad_weather(folder: Path, server: S3, *, faults: int, one_in: int, seed: int) -> None:
     """Save until so many requests went wrong; retry what was not acknowledged; then read everything directly."""
-    weather, root = Weather(seed, one_in), f"{server.root}/weather-{faults}-{client}"
+    weather, root = Weather(seed, one_in), f"{server.root}/weather-{faults}"
     host, _, port = server.endpoint.removeprefix("http://").partition(":")
     acknowledged: dict[str, str] = {}
     with proxy((host, int(port)), weather.fault) as line:
-        options = server.options_at(f"http://127.0.0.1:{line.port}") | {"client": client}
+        options = server.options_at(f"http://127.0.0.1:{line.port}")
         with DocumentStore(root, folder / "index.sqlite", storage_options=options) as store:
 
             def save(number: int) -> None:
@@ -97,15 +95,13 @@ def save_in_bad_weather(
         assert store.read_many(rows.values()) == {doc_id: acknowledged[doc_id] for doc_id in rows}
 
 
-@pytest.mark.parametrize("client", ["fsspec", "obstore"])
-def test_requests_that_go_wrong_lose_no_document(tmp_path: Path, s3_server: S3, client: str) -> None:
+def test_requests_that_go_wrong_lose_no_document(tmp_path: Path, s3_server: S3) -> None:
     """Some faults on every run."""
-    save_in_bad_weather(tmp_path, s3_server, faults=12, one_in=8, seed=3, client=client)
+    save_in_bad_weather(tmp_path, s3_server, faults=12, one_in=8, seed=3)
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize("client", ["fsspec", "obstore"])
-def test_a_thousand_requests_that_go_wrong_lose_no_document(tmp_path: Path, s3_server: S3, client: str) -> None:
+def test_a_thousand_requests_that_go_wrong_lose_no_document(tmp_path: Path, s3_server: S3) -> None:
     """The same, more often."""
-    save_in_bad_weather(tmp_path, s3_server, faults=1000, one_in=4, seed=4, client=client)
+    save_in_bad_weather(tmp_path, s3_server, faults=1000, one_in=4, seed=4)

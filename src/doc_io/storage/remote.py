@@ -74,7 +74,9 @@ class RemoteStorage(Storage):
         ]
         owners = [doc_dir for doc_dir, files in new.items() for _ in files]
         most = max([_AT_ONCE, *(len(files) for files in new.values())])  # a document is as slow as its slowest file
-        for doc_dir, outcome in zip(owners, self._each(calls, most), strict=True):
+        for doc_dir, outcome in zip(
+            owners, self._each(calls, most), strict=False
+        ):  # the last may be missing behind a failure
             with self._told("write", doc_dir):
                 if isinstance(outcome, BaseException):
                     if not _says_that_it_is_there(outcome):
@@ -207,13 +209,25 @@ class RemoteStorage(Storage):
         return _method(filesystem, "cat_file")(path, **self._protocol.read)
 
     def _each(self, calls: list[tuple[Any, ...]], at_once: int = _AT_ONCE) -> list[object]:
-        """Make all calls, many at once where the file system can, and wait for every one."""
+        """Make all calls, many at once where the file system can, and wait for every one.
+
+        After one that failed no more are begun: of a server that does not answer, each would only take its time.
+        """
         outcomes: list[object] = []
-        for _, outcome in self._in_order(calls, at_once):
+        failed = False
+
+        def wanted() -> Iterator[tuple[Any, ...]]:
+            for call in calls:
+                if failed:
+                    return
+                yield call
+
+        for _, outcome in self._in_order(wanted(), at_once):
             try:
                 outcomes.append(outcome())
             except Exception as error:  # noqa: BLE001 - the caller judges them all together
                 outcomes.append(error)
+                failed = failed or not _says_that_it_is_there(error)
         return outcomes
 
     def _in_order(
