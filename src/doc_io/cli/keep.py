@@ -187,7 +187,7 @@ def recover(place: Place, /, folder: str | None, *, as_json: bool) -> None:
         for outcome in recover(store.storage, store.index, waiting):
             outcomes.append(outcome)
             progress(len(outcomes), total)
-    failed = [each for each in outcomes if each.row is None]
+    failed = [each for each in outcomes if each.error is not None]
     if as_json:
         render.as_json(
             [{"doc_id": each.doc_id, "filed": each.row is not None, "error": each.error} for each in outcomes]

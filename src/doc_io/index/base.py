@@ -363,5 +363,16 @@ class Index(ABC):
         """
 
     @abstractmethod
+    def turn(self) -> AbstractContextManager[None]:
+        """Held by one at a time, on any machine that shares the index, while the others wait.
+
+        For the few writes of documents that must be judged and changed before anybody else looks: those that find
+        something in their place, and removals.
+
+        Raises:
+            IndexBusyError: The wait took too long.
+        """
+
+    @abstractmethod
     def close(self) -> None:
         """Let go of connections. Using the index again opens new ones."""

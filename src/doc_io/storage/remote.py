@@ -98,7 +98,8 @@ class RemoteStorage(Storage):
         with self._told("set aside", doc_dir):
             filesystem, base = self._filesystem()
             if self._protocol.folders:
-                filesystem.mv(f"{base}/{doc_dir}", f"{base}/{aside}", recursive=True)
+                if filesystem.exists(f"{base}/{doc_dir}"):
+                    filesystem.mv(f"{base}/{doc_dir}", f"{base}/{aside}", recursive=True)
                 return
             # One object after the other, each copied before it goes: what a second writer adds meanwhile stays.
             for path in filesystem.find(f"{base}/{doc_dir}"):
