@@ -223,7 +223,10 @@ class LocalStorage(Storage):
                     doomed = f"{key_folder}/{TEMPORARY_PREFIX}{os.urandom(8).hex()}"
                     os.rename(final, doomed)  # the document is gone at one instant
                     sync_folder(key_folder)
-                shutil.rmtree(doomed)
+                if os.path.islink(doomed):  # somebody else's; what it points to is not ours
+                    os.unlink(doomed)
+                else:
+                    shutil.rmtree(doomed)
             except FileNotFoundError:
                 return
 
