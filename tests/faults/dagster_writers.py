@@ -66,4 +66,4 @@ def _run(
         assert len(rows) == len(made), f"promise 5: the step failed with {len(rows)} of {len(made)} documents kept"
         for row in rows:
             document = made.get(row.task_id, CUT_SHORT)
-            acknowledge(row, document if isinstance(document, str) else document.raw or "")
+            acknowledge(row.doc_id, document if isinstance(document, str) else document.raw or "")
