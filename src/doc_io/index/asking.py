@@ -1,15 +1,16 @@
-"""The questions of upkeep and of reports, asked the same way of both engines."""
+"""The questions that are asked the same way of both engines."""
 
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Sequence
-from typing import Any, ClassVar
+from collections.abc import Callable, Collection, Iterator, Sequence
+from typing import Any, ClassVar, TypeVar
 
 from doc_io.document import DocumentRow, Parent, Status
 from doc_io.index import queries
 from doc_io.index.base import ALL, Filter, GroupedBy, Index, Removable, Spent, Tally
 
+_T = TypeVar("_T")
 _AFTER_ANY_ID = "{"  # the character that follows "z", the last one of an id
 
 
@@ -20,24 +21,65 @@ class Asking(Index):
     """A list of ids as a table ``wanted(task, position)`` in the engine's own SQL, with one placeholder."""
 
     @abstractmethod
-    def rows(self, statement: str, values: Sequence[Any]) -> list[tuple[Any, ...]]:
+    def answers(self, statement: str, values: Sequence[Any], make: Callable[[Sequence[Any]], _T]) -> list[_T]:
         """Ask one question.
 
         Args:
             statement: With ``?`` for each value.
             values: A list of ids as `listed` makes it, and plain values.
+            make: What to make of each row of the answer.
         """
 
     @abstractmethod
     def listed(self, ids: Sequence[str]) -> Any:
         """A list of ids as one value for `wanted`."""
 
+    def rows(self, statement: str, values: Sequence[Any]) -> list[tuple[Any, ...]]:
+        """Ask for plain values; arguments as for `answers`."""
+        return self.answers(statement, values, tuple)
+
+    def documents(self, statement: str, values: Sequence[Any]) -> list[DocumentRow]:
+        """Ask for whole rows of the table; arguments as for `answers`."""
+        return self.answers(statement, values, queries.row_from)
+
+    def document(self, statement: str, values: Sequence[Any]) -> DocumentRow | None:
+        """Ask for one whole row of the table; arguments as for `answers`."""
+        found = self.documents(statement, values)
+        return found[0] if found else None
+
+    def get(self, doc_id: str) -> DocumentRow | None:
+        return self.document(queries.GET, (doc_id,))
+
+    def latest_by_logical(self, logical_key_id: str, status: Collection[Status]) -> DocumentRow | None:
+        return self.document(*queries.latest_by_logical(logical_key_id, frozenset(status)))
+
+    def history(self, stage: str, task_id: str) -> list[DocumentRow]:
+        return self.documents(queries.HISTORY, (stage, task_id))
+
+    def parents(self, doc_id: str) -> list[Parent]:
+        return [Parent(*each) for each in self.rows(queries.PARENTS, (doc_id,))]
+
+    def children(self, doc_id: str) -> list[DocumentRow]:
+        return self.documents(queries.CHILDREN, (doc_id, doc_id))
+
+    def last_of_run(self, run_id: str) -> DocumentRow | None:
+        return self.document(queries.LAST_OF_RUN, (run_id,))
+
+    def read_by_run(self, run_id: str) -> list[DocumentRow]:
+        return self.documents(queries.READ_BY_RUN, (run_id,))
+
+    def scan(self) -> Iterator[DocumentRow]:
+        # A page at a time: one long read would keep SQLite from emptying its write-ahead log.
+        last = 0
+        while page := self.documents(queries.SCAN, (last,)):
+            yield from page
+            last = page[-1].seq
+
     def select(self, wanted: Filter = ALL, after: DocumentRow | None = None, limit: int = 100) -> list[DocumentRow]:
-        return [queries.row_from(each) for each in self.rows(*queries.select(wanted, after, limit))]
+        return self.documents(*queries.select(wanted, after, limit))
 
     def starting_with(self, prefix: str, limit: int = 2) -> list[DocumentRow]:
-        found = self.rows(queries.STARTING_WITH, (prefix, prefix + _AFTER_ANY_ID, limit))
-        return [queries.row_from(each) for each in found]
+        return self.documents(queries.STARTING_WITH, (prefix, prefix + _AFTER_ANY_ID, limit))
 
     def tally(self) -> list[Tally]:
         return [Tally(stage, Status(status), *counts) for stage, status, *counts in self.rows(queries.TALLY, ())]
@@ -59,12 +101,10 @@ class Asking(Index):
         return found
 
     def superseded(self, wanted: Filter, keep_ok: int, keep_failed: int) -> list[Removable]:
-        found = self.rows(*queries.superseded(wanted, keep_ok, keep_failed))
-        return [queries.removable_from(each) for each in found]
+        return self.answers(*queries.superseded(wanted, keep_ok, keep_failed), queries.removable_from)
 
     def removable(self, doc_ids: Sequence[str], before: str) -> list[Removable]:
-        found = self.rows(queries.removable(self.wanted), (self.listed(doc_ids), before))
-        return [queries.removable_from(each) for each in found]
+        return self.answers(queries.removable(self.wanted), (self.listed(doc_ids), before), queries.removable_from)
 
     def duplicates(self) -> list[tuple[str, int]]:
         return [(doc_id, count) for doc_id, count in self.rows(queries.DUPLICATES, ())]

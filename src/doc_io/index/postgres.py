@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import re
 import threading
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -127,44 +127,15 @@ class PostgresIndex(Asking):
                 inserted += _insert_batch(connection, batch)
         return inserted
 
-    def get(self, doc_id: str) -> DocumentRow | None:
-        return self._one(queries.GET, (doc_id,))
-
     def get_many(self, doc_ids: Sequence[str]) -> list[DocumentRow]:
-        return self._all(lateral.GET_MANY, (list(doc_ids),))
+        return self.documents(lateral.GET_MANY, (list(doc_ids),))
 
     def latest_by_tasks(self, stage: str, task_ids: Sequence[str], choice: Choice) -> dict[str, DocumentRow]:
         if len(task_ids) == 1 and not choice.runs:
-            row = self._one(*queries.latest_by_task(stage, task_ids[0], choice))
+            row = self.document(*queries.latest_by_task(stage, task_ids[0], choice))
             return {} if row is None else {row.task_id: row}
         statement, values = lateral.latest_by_tasks(stage, choice)
-        return {row.task_id: row for row in self._all(statement, (list(task_ids), *values))}
-
-    def latest_by_logical(self, logical_key_id: str, status: Collection[Status]) -> DocumentRow | None:
-        return self._one(*queries.latest_by_logical(logical_key_id, frozenset(status)))
-
-    def history(self, stage: str, task_id: str) -> list[DocumentRow]:
-        return self._all(queries.HISTORY, (stage, task_id))
-
-    def parents(self, doc_id: str) -> list[Parent]:
-        statement = _sql(queries.PARENTS)
-        found = self._ask(lambda connection: connection.execute(statement, (doc_id,)).fetchall())
-        return [Parent(*values) for values in found]
-
-    def children(self, doc_id: str) -> list[DocumentRow]:
-        return self._all(queries.CHILDREN, (doc_id, doc_id))
-
-    def last_of_run(self, run_id: str) -> DocumentRow | None:
-        return self._one(queries.LAST_OF_RUN, (run_id,))
-
-    def read_by_run(self, run_id: str) -> list[DocumentRow]:
-        return self._all(queries.READ_BY_RUN, (run_id,))
-
-    def scan(self) -> Iterator[DocumentRow]:
-        last = 0
-        while page := self._all(queries.SCAN, (last,)):
-            yield from page
-            last = page[-1].seq
+        return {row.task_id: row for row in self.documents(statement, (list(task_ids), *values))}
 
     def ask(self, statement: str, limit: int = 1000) -> tuple[list[str], list[tuple[Any, ...]]]:
         import psycopg  # noqa: PLC0415 - only those who use PostgreSQL wait for its driver
@@ -253,25 +224,15 @@ class PostgresIndex(Asking):
         finally:
             connection.close()  # lets go of the lock
 
-    def rows(self, statement: str, values: Sequence[Any]) -> list[tuple[Any, ...]]:
+    def answers(self, statement: str, values: Sequence[Any], make: Callable[[Sequence[Any]], _T]) -> list[_T]:
         statement = _sql(statement)
-        return self._ask(lambda connection: connection.execute(statement, values).fetchall())
+        return self._ask(lambda connection: list(map(make, connection.execute(statement, values))))
 
     def listed(self, ids: Sequence[str]) -> list[str]:
         return list(ids)
 
     def close(self) -> None:
         self._pool.close()
-
-    def _one(self, statement: str, values: Sequence[Any]) -> DocumentRow | None:
-        statement = _sql(statement)
-        found = self._ask(lambda connection: connection.execute(statement, values).fetchone())
-        return None if found is None else queries.row_from(found)
-
-    def _all(self, statement: str, values: Sequence[Any]) -> list[DocumentRow]:
-        statement = _sql(statement)
-        found = self._ask(lambda connection: connection.execute(statement, values).fetchall())
-        return [queries.row_from(values) for values in found]
 
     def _ask(self, question: Callable[[psycopg.Connection[Any]], _T]) -> _T:
         """Ask, and once more on a new connection where the first one was lost: every question may be asked twice."""

@@ -9,8 +9,8 @@ import sqlite3
 import threading
 import time
 import weakref
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager, suppress
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
@@ -109,52 +109,23 @@ class SqliteIndex(Asking):
                     inserted += 1
         return inserted
 
-    def get(self, doc_id: str) -> DocumentRow | None:
-        return self._one(queries.GET, (doc_id,))
-
     def get_many(self, doc_ids: Sequence[str]) -> list[DocumentRow]:
-        return self._all(queries.get_many(_WANTED), (json.dumps(list(doc_ids)),))
+        return self.documents(queries.get_many(_WANTED), (json.dumps(list(doc_ids)),))
 
     def latest_by_task(self, stage: str, task_id: str, choice: Choice) -> DocumentRow | None:
         if choice.runs:
             return super().latest_by_task(stage, task_id, choice)
-        return self._one(*queries.latest_by_task(stage, task_id, choice))
+        return self.document(*queries.latest_by_task(stage, task_id, choice))
 
     def latest_by_tasks(self, stage: str, task_ids: Sequence[str], choice: Choice) -> dict[str, DocumentRow]:
         statement, values = queries.latest_by_tasks(_WANTED, stage, choice)
         # The list of tasks stands last in the text of the values, as ``wanted`` is read before the join.
-        return {row.task_id: row for row in self._all(statement, (json.dumps(list(task_ids)), *values))}
-
-    def latest_by_logical(self, logical_key_id: str, status: Collection[Status]) -> DocumentRow | None:
-        return self._one(*queries.latest_by_logical(logical_key_id, frozenset(status)))
-
-    def history(self, stage: str, task_id: str) -> list[DocumentRow]:
-        return self._all(queries.HISTORY, (stage, task_id))
-
-    def parents(self, doc_id: str) -> list[Parent]:
-        found = self._ask(lambda connection: connection.execute(queries.PARENTS, (doc_id,)).fetchall())
-        return [Parent(*values) for values in found]
-
-    def children(self, doc_id: str) -> list[DocumentRow]:
-        return self._all(queries.CHILDREN, (doc_id, doc_id))
-
-    def last_of_run(self, run_id: str) -> DocumentRow | None:
-        return self._one(queries.LAST_OF_RUN, (run_id,))
-
-    def read_by_run(self, run_id: str) -> list[DocumentRow]:
-        return self._all(queries.READ_BY_RUN, (run_id,))
-
-    def scan(self) -> Iterator[DocumentRow]:
-        # A page at a time: one long read would keep SQLite from emptying its write-ahead log.
-        last = 0
-        while page := self._all(queries.SCAN, (last,)):
-            yield from page
-            last = page[-1].seq
+        return {row.task_id: row for row in self.documents(statement, (json.dumps(list(task_ids)), *values))}
 
     def select(self, wanted: Filter = ALL, after: DocumentRow | None = None, limit: int = 100) -> list[DocumentRow]:
         # Told, and not left to a planner without statistics: any other index makes a sort of all rows of the kind.
         narrow = wanted.run_id is not None or (wanted.stage is not None and wanted.task_id is not None)
-        return self._all(*queries.select(wanted, after, limit, "" if narrow else " INDEXED BY documents_newest"))
+        return self.documents(*queries.select(wanted, after, limit, "" if narrow else " INDEXED BY documents_newest"))
 
     def tally(self) -> list[Tally]:
         return [Tally(stage, Status(status), *counts) for stage, status, *counts in self.rows(sqlite_totals.TALLY, ())]
@@ -248,22 +219,19 @@ class SqliteIndex(Asking):
     def _newest_seq(self) -> int:
         return int(self._ask(lambda connection: connection.execute(queries.NEWEST_SEQ).fetchone()[0]))
 
-    def rows(self, statement: str, values: Sequence[Any]) -> list[tuple[Any, ...]]:
-        return self._ask(lambda connection: connection.execute(statement, values).fetchall())
+    def answers(self, statement: str, values: Sequence[Any], make: Callable[[Sequence[Any]], _T]) -> list[_T]:
+        return self._ask(lambda connection: list(map(make, connection.execute(statement, values))))
 
     def listed(self, ids: Sequence[str]) -> str:
         return json.dumps(list(ids))
 
-    def _one(self, statement: str, values: Sequence[Any]) -> DocumentRow | None:
+    def document(self, statement: str, values: Sequence[Any]) -> DocumentRow | None:
         # As `_ask`, spelled out: this is the one question that is asked for each document that is read.
         try:
             found = self._connection().execute(statement, values).fetchone()
             return None if found is None else queries.row_from(found)
         except _DAMAGE as error:
             raise self._error(error) from error
-
-    def _all(self, statement: str, values: Sequence[Any]) -> list[DocumentRow]:
-        return self._ask(lambda connection: list(map(queries.row_from, connection.execute(statement, values))))
 
     def _ask(self, question: Callable[[sqlite3.Connection], _T]) -> _T:
         try:
@@ -331,13 +299,15 @@ class SqliteIndex(Asking):
         # disk fails just now SQLite stays in its old mode without an error, and a commit would not be durable in that
         # one: the removal of its journal is a name that FULL does not sync.
         new = not self._is_index(connection)
-        mode = connection.execute("PRAGMA journal_mode = WAL").fetchone()[0]
-        if mode != "wal":
-            raise IndexAccessError(
-                index=self.name, reason=f"SQLite cannot keep a write-ahead log here (it says {mode!r})"
-            )
-        if new:
-            self._create(connection)
+        # Of many who find it new at once SQLite let the unluckiest wait for 0.7 s.
+        with turn(f"{self.name}-turns") if new else nullcontext():
+            mode = connection.execute("PRAGMA journal_mode = WAL").fetchone()[0]
+            if mode != "wal":
+                raise IndexAccessError(
+                    index=self.name, reason=f"SQLite cannot keep a write-ahead log here (it says {mode!r})"
+                )
+            if new:
+                self._create(connection)
         # NORMAL loses the last commits on power loss (sqlite.org/pragma.html#pragma_synchronous); an acknowledged row
         # must stay.
         connection.execute("PRAGMA synchronous = FULL")
