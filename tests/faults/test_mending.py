@@ -23,7 +23,8 @@ from doc_io.storage.remote import RemoteStorage
 from tests.servers.postgres import Postgres
 from tests.servers.s3 import S3
 
-PATIENCE = 1.5  # seconds that one waits in vain for another who is kept out
+IN_VAIN = 1.5  # seconds that one waits for another who is kept out
+AS_LONG_AS_IT_TAKES = 30.0
 
 
 class Killed(BaseException):
@@ -36,7 +37,7 @@ class Race:
     What it judged is no longer so. It is killed right after it has taken the folder away, before it writes its own.
     """
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, kind: type[Storage]) -> None:
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, kind: type[Storage], patience: float) -> None:
         self.first = threading.local()
         self.judged, self.other_is_done = threading.Event(), threading.Event()
         set_aside = kind.set_aside
@@ -46,7 +47,7 @@ class Race:
                 set_aside(storage, doc_dir)
                 return
             self.judged.set()
-            self.other_is_done.wait(PATIENCE)
+            self.other_is_done.wait(patience)
             set_aside(storage, doc_dir)
             raise Killed
 
@@ -103,7 +104,7 @@ def test_a_torn_document_that_another_mended_meanwhile_stays(
     kind: str, tmp_path: Path, s3_server: S3, postgres_server: Postgres, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Who comes second waits, and what it was acknowledged cannot be taken away by the first."""
-    race = Race(monkeypatch, LocalStorage if kind.startswith("local") else RemoteStorage)
+    race = Race(monkeypatch, LocalStorage if kind.startswith("local") else RemoteStorage, IN_VAIN)
     with places(kind, tmp_path, s3_server, postgres_server) as (one, other):
         row = race.run(one, other, DOCUMENT)
 
@@ -116,7 +117,7 @@ def test_without_turns_an_acknowledged_document_is_taken_away(
     kind: str, tmp_path: Path, s3_server: S3, postgres_server: Postgres, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The control: the same race where nobody waits."""
-    race = Race(monkeypatch, LocalStorage if kind.startswith("local") else RemoteStorage)
+    race = Race(monkeypatch, LocalStorage if kind.startswith("local") else RemoteStorage, AS_LONG_AS_IT_TAKES)
     monkeypatch.setattr(SqliteIndex if kind.endswith("sqlite") else PostgresIndex, "turn", lambda _: nullcontext())
     with places(kind, tmp_path, s3_server, postgres_server) as (one, other):
         row = race.run(one, other, DOCUMENT)

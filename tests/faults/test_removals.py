@@ -20,7 +20,8 @@ from doc_io.upkeep.prune import Policy
 
 NOW = Policy(grace=timedelta())
 AN_HOUR = Policy(grace=timedelta(hours=1))
-PATIENCE = 1.0  # seconds that a writer is waited for who is kept out
+IN_VAIN = 1.0  # seconds that a writer is waited for who is kept out
+AS_LONG_AS_IT_TAKES = 30.0
 
 
 @pytest.fixture
@@ -37,7 +38,7 @@ def save(store: DocumentStore, attempt: str) -> DocumentRow:
     return store.save(f"text {attempt}", stage="essay", task_id="t", run_id="r", attempt=attempt)
 
 
-def prune_while_it_is_sent_again(store: DocumentStore, monkeypatch: pytest.MonkeyPatch) -> DocumentRow:
+def prune_while_it_is_sent_again(store: DocumentStore, monkeypatch: pytest.MonkeyPatch, patience: float) -> DocumentRow:
     """Send attempt 1 again just when its row is gone and its files are not; the row that came of it."""
     rows: list[DocumentRow] = []
     writers: list[threading.Thread] = []
@@ -47,7 +48,7 @@ def prune_while_it_is_sent_again(store: DocumentStore, monkeypatch: pytest.Monke
         writer = threading.Thread(target=lambda: rows.append(save(store, "1")))
         writers.append(writer)
         writer.start()
-        writer.join(PATIENCE)
+        writer.join(patience)
         remove(storage, folder)
 
     monkeypatch.setattr(LocalStorage, "remove", remove_late)
@@ -62,7 +63,7 @@ def test_an_attempt_sent_again_while_it_is_pruned_is_there_afterwards(
     store: DocumentStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its writer waits for the removal, and then writes it anew."""
-    row = prune_while_it_is_sent_again(store, monkeypatch)
+    row = prune_while_it_is_sent_again(store, monkeypatch, IN_VAIN)
 
     assert store.get(row.doc_id) == row
     assert store.read(row) == "text 1"
@@ -71,7 +72,7 @@ def test_an_attempt_sent_again_while_it_is_pruned_is_there_afterwards(
 def test_without_turns_it_would_be_lost(store: DocumentStore, monkeypatch: pytest.MonkeyPatch) -> None:
     """The control."""
     monkeypatch.setattr(SqliteIndex, "turn", lambda _: nullcontext())
-    row = prune_while_it_is_sent_again(store, monkeypatch)
+    row = prune_while_it_is_sent_again(store, monkeypatch, AS_LONG_AS_IT_TAKES)
 
     with pytest.raises(DocIOError):
         store.read(row)
