@@ -33,6 +33,7 @@ def faults_of(judged: Iterable[tuple[str, list[str]]]) -> list[str]:
     """Where, and what was broken; asserts that anything was judged at all."""
     everything = list(judged)
     assert len(everything) > 20
+    print(f"{len(everything)} judged")
     return [f"{where}: {problem}" for where, problems in everything for problem in problems]
 
 
