@@ -315,7 +315,7 @@ class Index(ABC):
 
     @abstractmethod
     def removable(self, doc_ids: Sequence[str], before: str) -> list[Removable]:
-        """Of these documents those that were made before a time and are not the latest ok of their task."""
+        """Of these documents those that were made before a time and have not been the latest ok of their task since then."""
 
     @abstractmethod
     def duplicates(self) -> list[tuple[str, int]]:
