@@ -17,6 +17,7 @@ from doc_io.storage.base import KEPT_APART, Storage
 from doc_io.upkeep.pins import pinned
 
 _FOLDER = f"{KEPT_APART}/removals"
+_IN_A_TURN = 25  # documents; on an object store some seconds, which others may have to wait
 
 
 def remove_documents(storage: Storage, index: Index, documents: Sequence[tuple[str, str]], before: str) -> list[str]:
@@ -60,14 +61,20 @@ def under_way(storage: Storage) -> list[str]:
 def _carry_out(
     storage: Storage, index: Index, tombstone: str, documents: Sequence[tuple[str, str]], before: str
 ) -> list[str]:
-    folders = dict(documents)
+    gone: list[str] = []
+    for start in range(0, len(documents), _IN_A_TURN):
+        gone += _remove(storage, index, dict(documents[start : start + _IN_A_TURN]), before)
+    storage.delete(tombstone)
+    return gone
+
+
+def _remove(storage: Storage, index: Index, folders: Mapping[str, str], before: str) -> list[str]:
     with index.turn():  # who sends one of these attempts again waits, and then finds no folder to give a row to
         protected = _protected(storage, index, folders, before)
         # The index itself refuses to part with a document that something still there was made from.
         gone = index.remove([doc_id for doc_id in folders if doc_id not in protected])
         for doc_id in gone:
             storage.remove(folders[doc_id])
-        storage.delete(tombstone)
     return gone
 
 
