@@ -30,6 +30,7 @@ from doc_io.index import queries, sqlite_rebuild, sqlite_totals
 from doc_io.index.asking import Asking
 from doc_io.index.base import (
     ALL,
+    LATEST_OK,
     Choice,
     DocumentIndexedError,
     Filter,
@@ -113,6 +114,8 @@ class SqliteIndex(Asking):
         return self.documents(queries.get_many(_WANTED), (json.dumps(list(doc_ids)),))
 
     def latest_by_task(self, stage: str, task_id: str, choice: Choice) -> DocumentRow | None:
+        if choice is LATEST_OK:
+            return self.document(queries.LATEST_OK_BY_TASK, (stage, task_id))
         if choice.runs:
             return super().latest_by_task(stage, task_id, choice)
         return self.document(*queries.latest_by_task(stage, task_id, choice))
