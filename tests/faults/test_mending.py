@@ -151,6 +151,30 @@ def test_a_record_that_came_before_its_files_is_kept(tmp_path: Path, s3_server: 
         assert store.read(again) == "paid for"
 
 
+@pytest.mark.parametrize("kind", ["local, postgres", "s3, postgres"])
+def test_the_same_attempt_from_several_machines_is_one_document(
+    kind: str, tmp_path: Path, s3_server: S3, postgres_server: Postgres
+) -> None:
+    """All are given the same row, and every machine finds the document whole under it."""
+    root = f"{s3_server.root}/{tmp_path.name}" if kind.startswith("s3") else str(tmp_path / "docs")
+    options = s3_server.storage_options if kind.startswith("s3") else {}
+    url = postgres_server.new_database()
+    machines = [DocumentStore(root, db_url=url, storage_options=options) for _ in range(4)]
+    with ThreadPoolExecutor(len(machines)) as threads:
+        for attempt in "12345":
+
+            def send(store: DocumentStore, attempt: str = attempt) -> DocumentRow:
+                return store.save(DOCUMENT, stage="essay", task_id="t", run_id="r", attempt=attempt)
+
+            rows = list(threads.map(send, machines))
+            assert rows == [rows[0]] * len(machines)
+            assert all(store.record(rows[0]).row["created_at"] == rows[0].created_at for store in machines)
+    assert [row.attempt for row in machines[0].history("essay", "t")] == list("54321")
+    assert {finding.kind for finding in machines[0].verify(full=True, grace=0)} <= {"duplicate"}
+    for store in machines:
+        store.close()
+
+
 def test_many_writers_mend_many_torn_documents(tmp_path: Path) -> None:
     """Every row is whole at every instant. Stores of their own are to the kernel's lock what processes are."""
     attempts = [f"{number}" for number in range(30)]
