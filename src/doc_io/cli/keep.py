@@ -193,7 +193,9 @@ def recover(place: Place, /, folder: str | None, *, as_json: bool) -> None:
             [{"doc_id": each.doc_id, "filed": each.row is not None, "error": each.error} for each in outcomes]
         )
     else:
-        click.echo(f"{len(outcomes) - len(failed):,} documents filed, {len(failed):,} still in {waiting}.")
+        click.echo(
+            f"{len(outcomes) - len(failed):,} documents filed, {len(failed):,} still in {render.shown(waiting)}."
+        )
         if failed:
             render.table(("doc_id", "because"), [(each.doc_id, each.error) for each in failed])
     if failed:
