@@ -220,20 +220,31 @@ def test_a_verification_and_a_rebuild_follow_no_symlink(tmp_path: Path) -> None:
 @pytest.mark.parametrize("umask", [0o000, 0o022, 0o027, 0o077])
 def test_file_modes_follow_the_umask(tmp_path: Path, umask: int) -> None:
     """No file is executable, and none is more open than the user's umask says."""
-    program = (
-        "import os, sys; os.umask(int(sys.argv[2]));"
-        "from doc_io import Document, DocumentStore;"
-        "DocumentStore(sys.argv[1]).save(Document('r', parsed='p', prompt='q', extras={'a': 'b'}), stage='s', task_id='t')"
-    )
+    program = """
+import os, sys
+os.umask(int(sys.argv[2]))
+from doc_io import Document, DocumentStore
+from doc_io.draft import Origin
+with DocumentStore(sys.argv[1]) as store:
+    row = store.save(Document("r", parsed="p", prompt="q", extras={"a": "b"}), stage="s", task_id="t", attempt="1")
+    assert store.save(Document("r", parsed="p", prompt="q", extras={"a": "b"}), stage="s", task_id="t", attempt="1") == row
+    store.pin(row.doc_id)
+    store.search("r")
+    store.reindex()
+    store.spool([("text", Origin(stage="s", task_id="t"))], sys.argv[1] + "-spool")
+"""
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     subprocess.run([sys.executable, "-c", program, str(tmp_path / "docs"), str(umask)], check=True, env=environment)
 
     found = [path for path in tmp_path.rglob("*") if path.is_file()]
-    assert len(found) >= 6
+    assert len(found) >= 12
     for path in found:
         mode = stat.S_IMODE(path.stat().st_mode)
-        assert mode & umask == 0
-        assert mode & 0o111 == 0
+        assert mode & umask == 0, path
+        assert mode & 0o111 == 0, path
+    for path in tmp_path.rglob("*"):
+        if path.is_dir():
+            assert stat.S_IMODE(path.stat().st_mode) & umask == 0, path
 
 
 def test_nothing_is_unpickled_or_evaluated() -> None:
