@@ -17,10 +17,11 @@ from doc_io.errors import DamagedDocumentError, DocumentConflictError, UnknownDo
 from doc_io.ids import unstorable
 from doc_io.index.base import LATEST_OK, Choice, Index
 from doc_io.index.open import open_index
+from doc_io.mending import whole_record
 from doc_io.metadata import RECORD_NAME, Record, RecordError, decode
 from doc_io.parsers import parse
 from doc_io.read_through import IndexOver, StorageOver
-from doc_io.saving import Writer, whole_record
+from doc_io.saving import Writer
 from doc_io.spool import Recovered, recover, spool
 from doc_io.storage.base import Storage
 from doc_io.storage.open import open_storage

@@ -52,15 +52,16 @@ def in_terminal() -> bool:
 def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """Print rows under their columns: cut to the width of a terminal, tab-separated and whole in a pipe."""
     cells = [[shown(value) for value in row] for row in rows]
+    names = [printable(column) for column in columns]
     if not in_terminal():
-        for line in [list(columns), *cells]:
+        for line in [names, *cells]:
             click.echo("\t".join(line))
         return
     from rich.table import Table  # noqa: PLC0415 - a pipe need not wait for it
     from rich.text import Text  # noqa: PLC0415 - as above
 
     drawn = Table(box=None, pad_edge=False, header_style="bold")
-    for column in columns:
+    for column in names:
         drawn.add_column(column, justify="right" if column in _RIGHT else "left", no_wrap=True, overflow="ellipsis")
     for line in cells:
         drawn.add_row(*(Text(cell) for cell in line))  # as Text: a model's square brackets are no markup
@@ -76,8 +77,9 @@ def console() -> Console:
 
 def fields(values: Mapping[str, object]) -> None:
     """Print names and values, one a line."""
-    width = max(map(len, values), default=0)
-    for name, value in values.items():
+    named = [(printable(name), value) for name, value in values.items()]  # a provider's metadata names its own fields
+    width = max((len(name) for name, _ in named), default=0)
+    for name, value in named:
         label = click.style(name.ljust(width), bold=True) if in_terminal() else name
         click.echo(f"{label}  {shown(value)}" if in_terminal() else f"{name}\t{shown(value)}")
 
@@ -106,7 +108,7 @@ def bars(pairs: Sequence[tuple[str, int]]) -> None:
 def hint(words: str) -> None:
     """Say what could come next, to a person only."""
     if in_terminal():
-        click.secho(words, dim=True, err=True)
+        click.secho(printable(words), dim=True, err=True)  # a stage or a task may be part of it
 
 
 @contextmanager

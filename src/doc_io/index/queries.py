@@ -61,10 +61,17 @@ WITHOUT_OK = (
     " AND good.status = 'ok') GROUP BY stage, task_id ORDER BY stage, task_id"
 )
 _REMOVABLE = ", ".join(f"found.{column}" for column in Removable._fields)
-_NOT_LATEST_OK = (
-    "(found.status <> 'ok' OR found.seq <> (SELECT seq FROM documents AS latest WHERE latest.stage = found.stage"
-    f" AND latest.task_id = found.task_id AND latest.status = 'ok' {NEWEST_FIRST} LIMIT 1))"
-)
+
+
+def _not_latest_ok(of: str = "") -> str:
+    return (
+        "(found.status <> 'ok' OR found.seq <> (SELECT seq FROM documents AS latest WHERE latest.stage = found.stage"
+        f" AND latest.task_id = found.task_id AND latest.status = 'ok'{of} {NEWEST_FIRST} LIMIT 1))"
+    )
+
+
+_NOT_LATEST_OK = _not_latest_ok()
+_NOT_LATEST_OK_THEN = _not_latest_ok(" AND latest.created_at < ?")
 REMOVE = (
     "DELETE FROM documents WHERE doc_id = ?"
     " AND NOT EXISTS (SELECT 1 FROM documents AS child WHERE child.parent_doc_id = documents.doc_id)"
@@ -164,7 +171,7 @@ def removable(wanted: str) -> str:
     """The statement for those of many documents, given as ``wanted(task, position)``, that may be removed."""
     return (
         f"SELECT {_REMOVABLE} FROM {wanted} JOIN documents AS found ON found.doc_id = wanted.task"
-        f" WHERE found.created_at < ? AND {_NOT_LATEST_OK} ORDER BY wanted.position"
+        f" WHERE found.created_at < ? AND {_NOT_LATEST_OK} AND {_NOT_LATEST_OK_THEN} ORDER BY wanted.position"
     )
 
 

@@ -43,7 +43,7 @@ from doc_io.index.base import (
 from doc_io.index.network import unsafe_disk
 from doc_io.index.schema import SCHEMA_VERSION, create_indexes, create_tables
 from doc_io.index.sqlite_search import SqliteTexts
-from doc_io.index.turns import turn
+from doc_io.turns import turn
 
 BUSY_SECONDS = 30
 """How long a writer waits for others (sqlite.org/pragma.html#pragma_busy_timeout)."""
@@ -205,6 +205,12 @@ class SqliteIndex(Asking):
             yield
         finally:
             os.close(descriptor)
+
+    @contextmanager
+    def turn(self) -> Iterator[None]:
+        self._make_folder()
+        with turn(f"{self.name}-mending"):
+            yield
 
     def close(self) -> None:
         with self._lock:

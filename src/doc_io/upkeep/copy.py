@@ -8,8 +8,8 @@ from itertools import islice
 
 from doc_io.document import DocumentRow
 from doc_io.index.base import Index
+from doc_io.mending import mend
 from doc_io.metadata import RECORD_NAME, encode, file_entry
-from doc_io.saving import whole_record
 from doc_io.storage.base import DocumentThereError, Storage
 from doc_io.upkeep.pins import pinned
 from doc_io.upkeep.reindex import Rejected
@@ -25,7 +25,7 @@ class Copied:
     Attributes:
         copied: Documents that the target got.
         there: Documents that it had.
-        rejected: Documents of the source that are not whole, and so were not copied.
+        rejected: Documents that were not copied: not whole in the source, or another one lies in their place.
     """
 
     copied: int
@@ -89,18 +89,19 @@ def _copy_batch(
         if altered or files.get(RECORD_NAME) != encode(record):
             rejected.append(Rejected(path, tuple(f"{name} was altered" for name in altered or [RECORD_NAME])))
             continue
-        _create(target[0], path, files)
+        if not _created(*target, path, files):
+            rejected.append(Rejected(path, ("the target has another document in its place, without a row",)))
+            continue
         arrived.append(({**record.row, "doc_dir": path}, record.parents))
     target[1].insert_many(arrived)
     return len(arrived)
 
 
-def _create(storage: Storage, path: str, files: dict[str, bytes]) -> None:
+def _created(storage: Storage, index: Index, path: str, files: dict[str, bytes]) -> bool:
+    """Write a document; whether it is there now, and no other one in its place."""
     try:
         storage.create(path, files)
-    except DocumentThereError:
-        if whole_record(storage, path) is not None and storage.read(f"{path}/{RECORD_NAME}") == files[RECORD_NAME]:
-            storage.sync(path, files)  # an earlier copy ended between the files and the row
-            return
-        storage.set_aside(path)
-        storage.create(path, files)
+    except DocumentThereError:  # an earlier copy ended between the files and the row, or in the files
+        with index.turn():
+            return encode(mend(storage, path, files)) == files[RECORD_NAME]
+    return True
