@@ -48,7 +48,8 @@ class DocumentStore(Upkeep):
         db_path: The SQLite file of the index, made on first use. Default: ``db/documents.sqlite`` beside a local docs
             root, ``data/db/documents.sqlite`` for a remote one.
         db_url: A database URL instead; wins over ``db_path``. Default: none.
-        storage_options: Handed to fsspec. Default: none.
+        storage_options: Handed to fsspec, or to obstore where they have ``"client": "obstore"`` (S3 and Azure; see
+            docs/scaling.md). Default: none.
         db_on_network: Whether the SQLite file may lie on NFS, SMB or FUSE, used by one process alone. Default: it is
             refused.
 
