@@ -31,7 +31,9 @@ _SHOWN = 20  # lines of a list that a person reads; --json has all
 @options.as_json
 @click.pass_obj
 def verify(place: Place, /, *, full: bool, repair: bool, yes: bool, notes: bool, as_json: bool) -> None:
-    """Check every file against its manifest and every row against its document.
+    """Check every file and every row against each other.
+
+    Files are compared with their manifest, rows with their documents.
 
     Changes nothing without --repair --yes, and deletes no committed document even then. Ends with 6 where something is
     damaged, missing or left over; notes alone end with 0.
@@ -95,7 +97,9 @@ def reindex(place: Place, /, *, incremental: bool, full: bool, as_json: bool) ->
 @options.as_json
 @click.pass_obj
 def prune(place: Place, /, *, yes: bool, as_json: bool, **policy: Any) -> None:
-    """Remove what nothing needs: by default all but the newest ok and the newest failed attempt of each logical key.
+    """Remove what nothing needs any more.
+
+    By default all but the newest ok and the newest failed attempt of each logical key.
 
     Always kept: the latest ok document of a task, what a kept document was made from, what is pinned, and what is in the
     grace period. Interrupted, it goes on when it is run again.
@@ -127,7 +131,10 @@ def prune(place: Place, /, *, yes: bool, as_json: bool, **policy: Any) -> None:
 @click.option("--note", default="", help="Why, for people.")
 @click.pass_obj
 def pin(place: Place, /, doc: str, note: str) -> None:
-    """Keep a document: no pruning removes it, nor what it was made from."""
+    """Keep a document from being pruned.
+
+    What it was made from stays too.
+    """
     with place.existing() as store:
         row = store.find(doc)
         store.pin(row.doc_id, note)
@@ -151,7 +158,9 @@ def unpin(place: Place, /, doc: str) -> None:
 @options.as_json
 @click.pass_obj
 def copy(place: Place, /, to_root: str, to_db: str, *, as_json: bool) -> None:
-    """Copy this store to another root and index: every document, row and pin that is not there yet.
+    """Copy this store to another root and index.
+
+    Every document, row and pin that is not there yet.
 
     Each file is held against its hash on the way. Nothing is deleted; run it again to go on, or to bring what is new.
     """
@@ -173,7 +182,7 @@ def copy(place: Place, /, to_root: str, to_db: str, *, as_json: bool) -> None:
 @options.as_json
 @click.pass_obj
 def recover(place: Place, /, folder: str | None, *, as_json: bool) -> None:
-    """File the texts that were spooled on this machine while the store was away.
+    """File what was spooled while the store was away.
 
     FOLDER is the IO manager's spool; data/spool where it is not named. Each text leaves the spool once the store has
     acknowledged it; what cannot be filed stays there and is listed.
@@ -198,21 +207,6 @@ def recover(place: Place, /, folder: str | None, *, as_json: bool) -> None:
             render.table(("doc_id", "because"), [(each.doc_id, each.error) for each in failed])
     if failed:
         sys.exit(_UNSOUND)
-
-
-@click.command()
-@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
-def completion(shell: str) -> None:
-    """Print what makes a shell complete doc-io's commands and options: eval "$(doc-io completion bash)"."""
-    from click.shell_completion import get_completion_class  # noqa: PLC0415 - only this command needs it
-
-    kind = get_completion_class(shell)
-    root = click.get_current_context().find_root().command
-    if kind is not None:
-        click.echo(kind(root, {}, "doc-io", "_DOC_IO_COMPLETE").source())
-
-
-COMMANDS = (verify, reindex, prune, pin, unpin, copy, recover, completion)
 
 
 def _print_findings(findings: list[Finding]) -> None:

@@ -2,20 +2,52 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import sys
 
 import click
 
-from doc_io.cli import keep, look
-from doc_io.cli.backfill import backfill
 from doc_io.cli.place import find
 from doc_io.errors import DocIOError
 
 _INTERRUPTED = 130  # what a shell says of a program that Ctrl-C ended: 128 and the number of SIGINT
 
+_SECTIONS: dict[str, dict[str, tuple[str, ...]]] = {
+    "Looking": {
+        "look": ("status", "ls", "show", "cat", "prompt", "history"),
+        "report": ("diff", "lineage", "usage", "search", "export", "sql"),
+    },
+    "Keeping": {"keep": ("verify", "reindex", "prune", "pin", "unpin", "copy", "recover")},
+    "Beginning": {"backfill": ("backfill",), "completion": ("completion",)},
+}
+"""Heading of the help text to module to commands."""
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+_HOMES = {name: home for homes in _SECTIONS.values() for home, names in homes.items() for name in names}
+
+
+class _Commands(click.Group):
+    """Imports a command when it is asked for, so that `ls` need not wait for `verify`; lists them by what they are for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's own signature
+        return list(_HOMES)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - as above
+        home = _HOMES.get(cmd_name)
+        return None if home is None else getattr(importlib.import_module(f"doc_io.cli.{home}"), cmd_name)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        width = max(map(len, _HOMES))
+        room = formatter.width - width - 6
+        for section, homes in _SECTIONS.items():
+            with formatter.section(section):
+                for name in (name for names in homes.values() for name in names):
+                    command = self.get_command(ctx, name)
+                    if command is not None:
+                        formatter.write_text(f"{name:{width}}  {command.get_short_help_str(room)}")
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.option("--docs-root", envvar="DOC_IO_DOCS_ROOT", metavar="PATH|URL", help="Where the documents are.")
 @click.option("--db", envvar="DOC_IO_DB", metavar="PATH|URL", help="Their index: a SQLite file or a database URL.")
 @click.version_option(package_name="doc-io")
@@ -29,10 +61,6 @@ def group(context: click.Context, docs_root: str | None, db: str | None) -> None
     DOC is a doc_id, the start of one, or STAGE/TASK for the latest ok document of a task.
     """
     context.obj = find(docs_root, db)
-
-
-for command in (*look.COMMANDS, *keep.COMMANDS, backfill):
-    group.add_command(command)
 
 
 def main() -> None:

@@ -17,6 +17,7 @@ from doc_io.printable import printable
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from doc_io.document import DocumentRow
     from doc_io.upkeep.verbs import Progress
 
 _SLOW = 2.0  # seconds; a progress bar for less is only a flicker
@@ -89,6 +90,11 @@ def text(value: str) -> None:
     else:
         sys.stdout.flush()
         sys.stdout.buffer.write(value.encode("utf-8", "surrogatepass"))
+
+
+def brief(row: DocumentRow) -> tuple[str, str, str, str]:
+    """What tells a person which document it is."""
+    return row.doc_id, row.stage, row.task_id, row.status.value
 
 
 def bars(pairs: Sequence[tuple[str, int]]) -> None:
