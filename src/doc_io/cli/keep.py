@@ -49,7 +49,7 @@ def verify(place: Place, /, *, full: bool, repair: bool, yes: bool, notes: bool,
             done = [each._asdict() | {"finding": each.finding._asdict()} for each in repairs]
             render.as_json({"findings": [each._asdict() for each in findings], "repairs": done, "done": repair and yes})
         else:
-            _print_findings(findings)
+            _print_findings(findings, sum(each.documents for each in store.tally()), full=full)
             if repair:
                 _print_repairs(repairs, done=yes)
             elif unsound:
@@ -76,7 +76,7 @@ def reindex(place: Place, /, *, incremental: bool, full: bool, as_json: bool) ->
             rejected = [each._asdict() for each in came.rejected]
             render.as_json({"documents": came.documents, "added": came.added, "rejected": rejected})
             return
-        click.echo(f"{came.documents:,} documents in {store.index.name}, {came.added:,} read in this run.")
+        click.echo(f"{_documents(came.documents)} in {store.index.name}, {came.added:,} read in this run.")
         _print_rejected(came.rejected)
 
 
@@ -120,10 +120,11 @@ def prune(place: Place, /, *, yes: bool, as_json: bool, **policy: Any) -> None:
     for reason, count in pruned.kept.items():
         click.echo(f"Kept: {count:,} ({reason})", err=True)
     if pruned.finished:
-        click.echo(f"Ended an interrupted pruning: {len(pruned.finished):,} documents.", err=True)
-    click.echo(
-        f"{len(rows):,} documents {'would go. With --yes they do.' if pruned.dry_run else 'are gone.'}", err=True
-    )
+        click.echo(f"Ended an interrupted pruning: {_documents(len(pruned.finished))}.", err=True)
+    if pruned.dry_run:
+        click.echo(f"{_documents(len(rows))} would go; with --yes they do." if rows else "Nothing to prune.", err=True)
+    else:
+        click.echo(f"{_documents(len(rows))} gone.", err=True)
 
 
 @click.command()
@@ -171,7 +172,7 @@ def copy(place: Place, /, to_root: str, to_db: str, *, as_json: bool) -> None:
             rejected = [each._asdict() for each in came.rejected]
             render.as_json({"copied": came.copied, "there": came.there, "rejected": rejected})
         else:
-            click.echo(f"{came.copied:,} documents copied to {there.docs_root}, {came.there:,} were there.")
+            click.echo(f"{_documents(came.copied)} copied to {there.docs_root}, {came.there:,} were there.")
             _print_rejected(came.rejected)
     if came.rejected:
         sys.exit(_UNSOUND)
@@ -202,27 +203,40 @@ def recover(place: Place, /, folder: str | None, *, as_json: bool) -> None:
             [{"doc_id": each.doc_id, "filed": each.row is not None, "error": each.error} for each in outcomes]
         )
     else:
-        click.echo(f"{len(outcomes) - len(failed):,} documents filed, {len(failed):,} still in {waiting}.")
+        click.echo(f"{_documents(len(outcomes) - len(failed))} filed, {len(failed):,} still in {waiting}.")
         if failed:
             render.table(("doc_id", "because"), [(each.doc_id, each.error) for each in failed])
     if failed:
         sys.exit(_UNSOUND)
 
 
-def _print_findings(findings: list[Finding]) -> None:
-    if not findings:
-        click.echo("Every row has its document, every document its row, every file its bytes.")
-        return
-    render.table(("kind", "where", "details"), findings)
+def _documents(count: int) -> str:
+    return f"{count:,} document{'' if count == 1 else 's'}"
+
+
+def _print_findings(findings: list[Finding], total: int, *, full: bool) -> None:
+    from doc_io.upkeep.verify import NOTES  # noqa: PLC0415 - `ls` need not wait for it
+
     counts = Counter(each.kind for each in findings)
-    click.echo(", ".join(f"{count:,} {kind}" for kind, count in sorted(counts.items())), err=True)
+    listed = ", ".join(f"{count:,} {kind}" for kind, count in sorted(counts.items()))
+    if set(counts) <= NOTES:
+        read = "bytes" if full else "length"
+        click.echo(f"{_documents(total)}: every row has its document, every document its row, every file its {read}.")
+    if findings:
+        render.table(("kind", "where", "details"), findings)
+        click.echo(f"{'Notes' if set(counts) <= NOTES else 'Found'}: {listed}", err=True)
 
 
 def _print_repairs(repairs: list[Repair], *, done: bool) -> None:
     click.echo()
     render.table(("action", "where", "because"), [(each.action, each.finding.where, each.details) for each in repairs])
     possible = sum(each.action != "none" for each in repairs)
-    click.echo(f"{possible:,} repairs {'done.' if done else 'possible. With --repair --yes they are done.'}", err=True)
+    if done:
+        click.echo(f"{possible:,} repaired.", err=True)
+    elif possible:
+        click.echo(f"{possible:,} can be repaired; with --repair --yes they are.", err=True)
+    else:
+        click.echo("None of this can be set right without you.", err=True)
 
 
 def _print_rejected(rejected: tuple[Rejected, ...]) -> None:

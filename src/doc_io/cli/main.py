@@ -23,6 +23,15 @@ _SECTIONS: dict[str, dict[str, tuple[str, ...]]] = {
 }
 """Heading of the help text to module to commands."""
 
+_GOES_ON = "The store is whole; run the same command again and it goes on."
+_INTERRUPTIONS = {
+    **dict.fromkeys(("prune", "copy", "recover", "backfill"), _GOES_ON),
+    "verify": "The store is whole; run it again to check it from the start.",
+    "reindex": "The old index is in its place; run it again for a new one.",
+    "search": "What was read is remembered; run the same command again and it goes on.",
+}
+"""What Ctrl-C leaves behind, where a command was not only looking."""
+
 _HOMES = {name: home for homes in _SECTIONS.values() for home, names in homes.items() for name in names}
 
 
@@ -32,9 +41,25 @@ class _Commands(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's own signature
         return list(_HOMES)
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - as above
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         home = _HOMES.get(cmd_name)
-        return None if home is None else getattr(importlib.import_module(f"doc_io.cli.{home}"), cmd_name)
+        if home is not None:
+            command: click.Command = getattr(importlib.import_module(f"doc_io.cli.{home}"), cmd_name)
+            return command
+        from difflib import get_close_matches  # noqa: PLC0415 - only a typing error needs it
+
+        near = get_close_matches(cmd_name, _HOMES, n=1)
+        if near and not ctx.resilient_parsing:
+            ctx.fail(f"No such command {cmd_name!r}. Did you mean {near[0]!r}?")
+        return None
+
+    def invoke(self, ctx: click.Context) -> object:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            said = _INTERRUPTIONS.get(str(ctx.invoked_subcommand), "Nothing was changed.")
+            click.echo(f"\nInterrupted. {said}", err=True)
+            sys.exit(_INTERRUPTED)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         width = max(map(len, _HOMES))
@@ -60,6 +85,7 @@ def group(context: click.Context, docs_root: str | None, db: str | None) -> None
 
     DOC is a doc_id, the start of one, or STAGE/TASK for the latest ok document of a task.
     """
+    context.color = None if _coloured() else False
     context.obj = find(docs_root, db)
 
 
@@ -72,12 +98,15 @@ def main() -> None:
         error.show()
         sys.exit(error.exit_code)
     except DocIOError as error:
-        click.secho(f"Error: {error}", fg="red", err=True)
+        click.secho(f"Error: {error}", fg="red", err=True, color=None if _coloured() else False)
         sys.exit(error.exit_code)
     except (KeyboardInterrupt, click.Abort):
-        click.echo("\nInterrupted. The store is whole; run the same command again and it goes on.", err=True)
         sys.exit(_INTERRUPTED)
     except BrokenPipeError:
         # The reader has seen enough (`doc-io ls | head`). Python would complain once more while it ends.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     sys.exit(0)
+
+
+def _coloured() -> bool:
+    return not os.environ.get("NO_COLOR")  # no-color.org; click does not know it

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 import shutil
 import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -20,9 +23,16 @@ if TYPE_CHECKING:
     from doc_io.document import DocumentRow
     from doc_io.upkeep.verbs import Progress
 
+_T = TypeVar("_T")
 _SLOW = 2.0  # seconds; a progress bar for less is only a flicker
 _RIGHT = ("documents", "tokens", "characters", "prompt", "completion", "total", "bytes", "chars", "count")
-_NARROWEST = 6
+_NAMES = frozenset({"stage", "task_id", "model_id", "template_id", "input", "excerpt"})
+_PROSE = frozenset({"details", "because"})
+_SPARED = ("template_id", "model_id", "chars", "stage", "created_at")
+_NARROWEST = 8
+_GAP = "  "
+_LONGEST_TOLD = len(" 1,000,000 of 1,000,000, 10,000/s, 0:01:40 left ")
+_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")
 
 
 def as_json(value: object) -> None:
@@ -50,22 +60,69 @@ def in_terminal() -> bool:
     return sys.stdout.isatty()
 
 
+def coloured() -> bool:
+    """Whether colours may be used: in a terminal whose user has not said otherwise (no-color.org)."""
+    return in_terminal() and not os.environ.get("NO_COLOR")
+
+
 def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Print rows under their columns: cut to the width of a terminal, tab-separated and whole in a pipe."""
+    """Print rows under their columns: fitted to the width of a terminal, tab-separated and whole in a pipe.
+
+    In a terminal what can be typed again (ids, paths, statuses, times to the second, numbers) is not cut: names and
+    excerpts are, sentences go on in the next line, and where that is not enough the columns of `_SPARED` are left out.
+    """
     cells = [[shown(value) for value in row] for row in rows]
     if not in_terminal():
         for line in [list(columns), *cells]:
             click.echo("\t".join(line))
         return
+    if not cells:
+        click.secho("Nothing found.", dim=True, err=True)
+        return
     from rich.table import Table  # noqa: PLC0415 - a pipe need not wait for it
     from rich.text import Text  # noqa: PLC0415 - as above
 
+    lines = [list(columns), *([_to_the_second(cell) for cell in line] for line in cells)]
+    by_column = dict(zip(columns, zip(*lines, strict=True), strict=True))
+    for spared in _SPARED:
+        if _least_width(by_column) > _width():
+            by_column.pop(spared, None)
     drawn = Table(box=None, pad_edge=False, header_style="bold")
-    for column in columns:
-        drawn.add_column(column, justify="right" if column in _RIGHT else "left", no_wrap=True, overflow="ellipsis")
-    for line in cells:
-        drawn.add_row(*(Text(cell) for cell in line))  # as Text: a model's square brackets are no markup
+    for column, shown_in_it in by_column.items():
+        drawn.add_column(
+            column,
+            justify="right" if column in _RIGHT else "left",
+            no_wrap=column not in _NAMES | _PROSE,  # rich narrows others first
+            min_width=min(_NARROWEST, *map(len, shown_in_it)),
+            overflow="ellipsis",
+        )
+    for cells_of_line in list(zip(*by_column.values(), strict=True))[
+        1:
+    ]:  # as Text: a model's square brackets are no markup
+        drawn.add_row(
+            *(
+                Text(cell) if column in _PROSE else Text(cell, no_wrap=True, overflow="ellipsis")
+                for column, cell in zip(by_column, cells_of_line, strict=True)
+            )
+        )
     console().print(drawn)
+
+
+def _least_width(by_column: Mapping[str, Sequence[str]]) -> int:
+    """What a table takes when its names are cut as far as they can be."""
+    longest = {column: max(map(len, cells)) for column, cells in by_column.items()}
+    soft = _NAMES | _PROSE
+    needed = sum(min(length, _NARROWEST) if column in soft else length for column, length in longest.items())
+    return needed + len(_GAP) * (len(longest) - 1)
+
+
+def _to_the_second(cell: str) -> str:
+    """A time as people read it, in UTC; JSON and pipes have its microseconds."""
+    return f"{cell[:10]} {cell[11:19]}" if _TIME.fullmatch(cell) else cell
+
+
+def _width() -> int:
+    return shutil.get_terminal_size().columns
 
 
 def console() -> Console:
@@ -103,7 +160,7 @@ def bars(pairs: Sequence[tuple[str, int]]) -> None:
         return
     label = max(len(name) for name, _ in pairs)
     number = max(len(f"{value:,}") for _, value in pairs)
-    room = max(_NARROWEST, shutil.get_terminal_size().columns - label - number - 4)
+    room = max(_NARROWEST, _width() - label - number - 4)
     most = max(value for _, value in pairs) or 1
     for name, value in pairs:
         click.echo(f"{name.ljust(label)}  {f'{value:,}'.rjust(number)}  {'█' * round(room * value / most)}")
@@ -116,39 +173,51 @@ def hint(words: str) -> None:
 
 
 @contextmanager
-def progress(what: str) -> Iterator[Progress]:
+def progress(what: str, *, quiet: bool = False) -> Iterator[Progress]:
     """A bar with rate and time left, on standard error, for what takes longer than two seconds.
 
     Args:
         what: What is being done, for example ``Verifying``.
+        quiet: Show none, as what is done is printed to the same terminal. Default: show it.
     """
-    if not sys.stderr.isatty():
+    if quiet or not sys.stderr.isatty():
         yield lambda _done, _total: None
         return
     from rich.console import Console  # noqa: PLC0415 - a pipe need not wait for it
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn  # noqa: PLC0415
+    from rich.progress import BarColumn, Progress, TextColumn  # noqa: PLC0415 - as above
 
-    columns = (
-        TextColumn(what),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[rate]}/s"),
-        TimeRemainingColumn(),
-    )
+    bar_width = max(_NARROWEST, min(40, _width() - len(what) - _LONGEST_TOLD))
+    columns = (TextColumn(what), BarColumn(bar_width), TextColumn("{task.fields[told]}"))
     bar = Progress(*columns, console=Console(stderr=True), transient=True)
-    task = bar.add_task(what, total=None, rate="")
+    task = bar.add_task(what, total=None, told="")
     started = time.monotonic()
 
     def show(done: int, total: int | None) -> None:
         seconds = time.monotonic() - started
         if seconds > _SLOW:
             bar.start()
-            bar.update(task, completed=done, total=total, rate=f"{done / seconds:,.0f}")
+            bar.update(task, completed=done, total=total, told=_told(done, total, done / seconds))
 
     try:
         yield show
     finally:
         bar.stop()
+
+
+def counted(values: Iterable[_T], total: int, progress: Progress) -> Iterator[_T]:
+    """The same values; a bar is told how far they are."""
+    for done, value in enumerate(values, start=1):
+        yield value
+        if done % 100 == 0:
+            progress(done, total)
+
+
+def _told(done: int, total: int | None, rate: float) -> str:
+    # Not rich's own estimate: it begins anew whenever the total is another.
+    if total is None:
+        return f"{done:,}, {rate:,.0f}/s"
+    left = timedelta(seconds=round((total - done) / rate)) if rate else "?"
+    return f"{done:,} of {total:,}, {rate:,.0f}/s, {left} left"
 
 
 def _plain(value: object) -> Any:

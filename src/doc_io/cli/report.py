@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -9,7 +10,7 @@ import click
 
 from doc_io.cli import draw, options, render
 from doc_io.cli.place import Place
-from doc_io.errors import UnknownDocumentError
+from doc_io.printable import printable
 
 if TYPE_CHECKING:
     from doc_io.document import DocumentRow
@@ -29,17 +30,18 @@ def diff(
 ) -> None:
     """What changed between two documents, word by word.
 
-    Of one document: since the attempt before it.
+    Of one document: since the attempt before it. Of STAGE/TASK: between its last two attempts.
     """
     with place.existing() as store:
-        new = store.find(doc if other is None else other)
-        old = _attempt_before(store, new) if other is None else store.find(doc)
+        old, new = _last_two(store, doc) if other is None else (store.find(doc), store.find(other))
         changes = store.diff(old, new, which or "text")
         if as_json:
             render.as_json({"old": old.doc_id, "new": new.doc_id, "changes": [each._asdict() for each in changes]})
             return
         click.echo(f"--- {old.doc_id} {old.created_at} {old.status}\n+++ {new.doc_id} {new.created_at} {new.status}")
         draw.changes(changes)
+        if all(each.kind == "same" for each in changes):
+            click.echo("The two are the same.", err=True)
 
 
 @click.command()
@@ -120,8 +122,13 @@ def export(
 
     Newest first. Parquet needs pyarrow, which the extra pandas brings.
     """
-    with place.existing() as store:
-        values = store.export(options.wanted(chosen), texts=texts)
+    with (
+        place.existing() as store,
+        render.progress("Exporting", quiet=parquet is None and render.in_terminal()) as progress,
+    ):
+        wanted = options.wanted(chosen)
+        total = sum(each.documents for each in store.usage("status", wanted))
+        values = render.counted(store.export(wanted, texts=texts), total, progress)
         if parquet is None:
             render.as_json_lines(values)
         else:
@@ -140,6 +147,8 @@ def sql(place: Place, /, statement: str, limit: int, *, as_json: bool) -> None:
 
     The tables are documents and document_parents. A dash reads the statement from a pipe.
     """
+    # SQLite does not come back to Python before it has an answer; only looking, this process may end at any moment.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     if statement == "-":
         statement = sys.stdin.read()
     with place.existing() as store:
@@ -150,14 +159,14 @@ def sql(place: Place, /, statement: str, limit: int, *, as_json: bool) -> None:
             render.table(columns, rows)
 
 
-def _attempt_before(store: DocumentStore, row: DocumentRow) -> DocumentRow:
-    earlier = [
-        each
-        for each in store.history(row.stage, row.task_id)
-        if (each.created_at, each.seq) < (row.created_at, row.seq)
-    ]
-    if not earlier:
-        raise UnknownDocumentError(
-            doc_id=f"before {row.doc_id} of {row.stage}/{row.task_id}", docs_root=store.docs_root
+def _last_two(store: DocumentStore, doc: str) -> tuple[DocumentRow, DocumentRow]:
+    """The attempt that a person means and the one before it; of a task the newest, whether it is ok or not."""
+    row = store.find(doc)
+    attempts = store.history(row.stage, row.task_id)
+    at = [each.doc_id for each in attempts].index(row.doc_id) if row.doc_id.startswith(doc) else 0
+    if at + 1 == len(attempts):
+        raise click.UsageError(
+            f"{attempts[at].doc_id} is the first attempt at {printable(row.stage)}/{printable(row.task_id)}; name"
+            " another document to compare it with."
         )
-    return earlier[0]
+    return attempts[at + 1], attempts[at]

@@ -8,6 +8,7 @@ from itertools import chain, islice
 from typing import Any, NamedTuple
 
 from doc_io.document import Parent
+from doc_io.errors import IndexAccessError
 from doc_io.index.base import Index
 from doc_io.storage.base import Folder, Storage
 from doc_io.storage.local import LocalStorage
@@ -88,7 +89,7 @@ def reindex(
     with index.alone():
         if incremental:
             inserted = looked_at = 0
-            known = sum(each.documents for each in index.tally())
+            known = _known(index)
             documents = (folder for folder in storage.folders() if is_document_folder(folder))
             while batch := list(islice(documents, _AT_ONCE)):
                 fresh = verdicts(storage, _without_row(index, batch), full=full)
@@ -99,7 +100,7 @@ def reindex(
             return Reindexed(sum(each.documents for each in index.tally()), inserted, tuple(rejected))
         found = _verdicts(storage, full=full)
         if progress is not None:
-            found = _told(found, storage, progress)
+            found = _told(found, storage, _known(index), progress)
         return Reindexed(index.rebuild(arriving(found)), added, tuple(sorted(rejected)))
 
 
@@ -114,20 +115,29 @@ def _verdicts(storage: Storage, *, full: bool) -> Iterator[Verdict]:
         yield from verdicts_aside(storage, chain([key], keys), full=full)
 
 
-def _told(found: Iterable[Verdict], storage: Storage, progress: Progress) -> Iterator[Verdict]:
+def _known(index: Index) -> int:
+    """How many documents the old index has; none where it cannot say."""
+    try:
+        return sum(each.documents for each in index.tally())
+    except IndexAccessError:
+        return 0
+
+
+def _told(found: Iterable[Verdict], storage: Storage, known: int, progress: Progress) -> Iterator[Verdict]:
     """The same verdicts; somebody is told how far it is.
 
-    How many documents there will be is guessed, for a local store, from the keys that are done: keys are counted in no
-    time, and the index that knew may be gone.
+    Of how many documents is what the old index knew. Where that is gone it is guessed, on a local disk, from the share of
+    the keys that are done: keys are counted in no time.
     """
-    keys = sum(1 for _ in storage.logical_keys()) if isinstance(storage, LocalStorage) else None
+    keys = sum(1 for _ in storage.logical_keys()) if isinstance(storage, LocalStorage) and not known else 0
     seen, last = 0, ""
     for done, verdict in enumerate(found, start=1):
         key = verdict.path.rpartition("/")[0]
         if key != last:
             seen, last = seen + 1, key
         if done % _AT_ONCE == 0:
-            progress(done, None if keys is None else max(done, round(done * keys / seen)))
+            total = known or round(done * keys / seen)
+            progress(done, max(done, total) if total else None)
         yield verdict
 
 

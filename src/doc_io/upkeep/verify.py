@@ -203,7 +203,11 @@ def _notes(index: Index) -> Iterator[Finding]:
     for doc_id, count in index.duplicates():
         yield Finding("duplicate", doc_id, f"{count} documents have the same raw text")
     for stage, task_id, count in index.without_ok():
-        yield Finding("without_ok", f"{stage}/{task_id}", f"{count} attempts, none of them ok")
+        yield Finding(
+            "without_ok",
+            f"{stage}/{task_id}",
+            f"{count} attempts, none of them ok" if count > 1 else "one attempt, and it is not ok",
+        )
 
 
 def _name(folder: Folder) -> str:
