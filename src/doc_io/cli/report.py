@@ -132,7 +132,7 @@ def export(
         if parquet is None:
             render.as_json_lines(values)
         else:
-            from doc_io.reports.parquet import write_parquet  # noqa: PLC0415 - pyarrow is an extra
+            from doc_io.reports.frames import write_parquet  # noqa: PLC0415 - pyarrow is an extra
 
             click.echo(f"{write_parquet(parquet, values, texts)} documents in {parquet}", err=True)
 
