@@ -15,6 +15,7 @@ from doc_io.document import Document
 from doc_io.errors import ConfigurationError, DocumentConflictError, StorageError
 from doc_io.storage.open import open_storage
 from doc_io.store import DocumentStore
+from tests.canaries import canary
 from tests.servers.counting import Counter, counting
 from tests.servers.gcs import GCS
 from tests.servers.s3 import S3
@@ -144,7 +145,7 @@ def test_a_committed_document_never_changes(  # noqa: PLR0917 - each of the serv
 
 def test_wrong_credentials_are_one_error_without_them(s3_server: S3, client: dict[str, Any]) -> None:
     """It names the root and what the server said, at once."""
-    secret = "a-wrong-secret-key"  # noqa: S105 - a wrong one
+    secret = canary("wrong-s3")
     storage = open_storage(s3_server.root, s3_server.storage_options | {"secret": secret} | client)
 
     with pytest.raises(StorageError, match="s3://documents could not write a/b/c: PermissionError") as refused:
@@ -194,7 +195,7 @@ def test_no_route_to_the_server_is_one_error_soon(s3_server: S3, client: dict[st
 
 def test_a_wrong_password_of_sftp_is_one_error_without_it(sftp_server: SFTP) -> None:
     """The client's own error holds all options; ours none."""
-    secret = "a-wrong-password"  # noqa: S105 - a wrong one
+    secret = canary("wrong-sftp")
     storage = open_storage(sftp_server.root, sftp_server.storage_options | {"password": secret})
 
     with pytest.raises(StorageError, match="could not open") as refused:

@@ -27,6 +27,7 @@ _BATCH = 1000
 _LARGEST_STEP = 2000  # pages that are copied between two looks at the clock
 _SUFFIXES = ("", "-wal", "-shm", "-journal")
 _WAITING = (5, 6)  # SQLITE_BUSY, SQLITE_LOCKED; Python has their names from 3.11 on
+_DONE = 101  # SQLITE_DONE
 _LISTED = ", ".join(INSERTED)
 _ARRIVE = f"INSERT INTO arrived VALUES ({', '.join('?' * len(INSERTED))})"
 _SORT = (
@@ -138,6 +139,8 @@ def _copy(
     """All pages as one transaction of the old file, which is locked for writers after the first step."""
 
     def watch(status: int, _remaining: int, _pages: int) -> None:
+        if status == _DONE:  # and committed: what the reader sees from now on are the new rows
+            return
         if status in _WAITING:
             if time.monotonic() > deadline:
                 raise sqlite3.OperationalError("database is locked")
@@ -155,7 +158,7 @@ _ANY_LATE = "SELECT 1 FROM documents WHERE seq > ? LIMIT 1"
 def _carry_over(reader: sqlite3.Connection, source: sqlite3.Connection, newest_seq: int) -> int:
     """Add the rows of the old index that came in since; the newest ``seq`` that was seen."""
     source.execute("BEGIN")
-    for values in reader.execute(queries.LATE, (newest_seq,)).fetchall():
+    for values in reader.execute(queries.LATE, (newest_seq,)):
         row = queries.row_from(values)
         newest_seq = row.seq
         if source.execute(_ADD, queries.values_of(row.as_dict())).rowcount:

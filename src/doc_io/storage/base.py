@@ -126,7 +126,7 @@ class Storage(ABC):
 
     @abstractmethod
     def set_aside(self, doc_dir: str) -> None:
-        """Take a folder that is no document out of the way of a new one; nothing is deleted."""
+        """Take a folder that is no document out of the way of a new one; nothing is deleted. None there: nothing to do."""
 
     @abstractmethod
     def sync(self, doc_dir: str, files: Iterable[str]) -> None:
@@ -143,6 +143,9 @@ class Storage(ABC):
     @abstractmethod
     def read_many(self, paths: Iterable[str]) -> Iterator[bytes | OSError]:
         """The contents of many files in the order asked for; the error in the place of one that cannot be read."""
+
+    def expect(self, paths: Iterable[str]) -> None:  # noqa: B027 - only a hint
+        """Say which files will be read soon; where the storage can, it begins with them. No error where one is not there."""
 
     @abstractmethod
     def folders(self) -> Iterator[Folder]:

@@ -118,7 +118,7 @@ class LocalStorage(Storage):
     def set_aside(self, doc_dir: str) -> None:
         folder = self._path(doc_dir)
         key_folder, name = os.path.split(folder)
-        with self._told("set aside", doc_dir):
+        with self._told("set aside", doc_dir), suppress(FileNotFoundError):
             os.rename(folder, f"{key_folder}/{SET_ASIDE_PREFIX}{name}-{os.urandom(4).hex()}")
 
     def sync(self, doc_dir: str, files: Iterable[str]) -> None:
@@ -162,9 +162,20 @@ class LocalStorage(Storage):
             except OSError as error:
                 yield error
 
-    def folders(self) -> Iterator[Folder]:
+    def expect(self, paths: Iterable[str]) -> None:
+        # Linux begins to read what it is told will be needed, and does not wait for it (posix_fadvise(2)): a disk that is
+        # asked for a thousand files at once gives them three times as fast. Elsewhere there is no such advice.
+        if hasattr(os, "posix_fadvise"):
+            walk.read_ahead(map(self._path, paths))
+
+    def folders(self, within: str = "") -> Iterator[Folder]:
+        with self._told("list", within):
+            yield from walk.folders(self.root, within, within.count("/") + 1 if within else 0)
+
+    def logical_keys(self) -> Iterator[str]:
+        """The folders of all logical keys, in flat memory; what does not lie in one of them is no document."""
         with self._told("list", ""):
-            yield from walk.folders(self.root)
+            yield from walk.keys(self.root)
 
     def folder(self, path: str) -> Folder:
         self._path(path)  # refuses what leaves the root
@@ -223,7 +234,10 @@ class LocalStorage(Storage):
                     doomed = f"{key_folder}/{TEMPORARY_PREFIX}{os.urandom(8).hex()}"
                     os.rename(final, doomed)  # the document is gone at one instant
                     sync_folder(key_folder)
-                shutil.rmtree(doomed)
+                if os.path.islink(doomed):  # somebody else's; what it points to is not ours
+                    os.unlink(doomed)
+                else:
+                    shutil.rmtree(doomed)
             except FileNotFoundError:
                 return
 

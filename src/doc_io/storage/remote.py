@@ -13,7 +13,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from doc_io.errors import ConfigurationError, StorageError
@@ -101,12 +101,14 @@ class RemoteStorage(Storage):
         with self._told("set aside", doc_dir):
             filesystem, base = self._filesystem()
             if self._protocol.folders:
-                filesystem.mv(f"{base}/{doc_dir}", f"{base}/{aside}", recursive=True)
+                if filesystem.exists(f"{base}/{doc_dir}"):
+                    filesystem.mv(f"{base}/{doc_dir}", f"{base}/{aside}", recursive=True)
                 return
             # One object after the other, each copied before it goes: what a second writer adds meanwhile stays.
             for path in filesystem.find(f"{base}/{doc_dir}"):
-                filesystem.cp_file(path, f"{base}/{aside}{path.rpartition(doc_dir)[2]}")
-                filesystem.rm_file(path)
+                with suppress(FileNotFoundError):  # whoever took it away meanwhile wanted the same
+                    filesystem.cp_file(path, f"{base}/{aside}{path.rpartition(doc_dir)[2]}")
+                    filesystem.rm_file(path)
 
     def sync(self, doc_dir: str, files: Iterable[str]) -> None:
         """Nothing to do: an object that can be seen is stored (the stores' own promise; SFTP makes none)."""

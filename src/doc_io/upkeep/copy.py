@@ -9,8 +9,8 @@ from itertools import islice
 from doc_io.document import DocumentRow
 from doc_io.ids import doc_dir
 from doc_io.index.base import Index
-from doc_io.metadata import RECORD_NAME
-from doc_io.saving import whole_record
+from doc_io.mending import mend
+from doc_io.metadata import RECORD_NAME, encode
 from doc_io.storage.base import Storage
 from doc_io.upkeep.pins import pinned
 from doc_io.upkeep.reindex import Rejected
@@ -26,7 +26,7 @@ class Copied:
     Attributes:
         copied: Documents that the target got.
         there: Documents that it had.
-        rejected: Documents of the source that are not whole, and so were not copied.
+        rejected: Documents that were not copied: not whole in the source, or another one lies in their place.
     """
 
     copied: int
@@ -83,20 +83,25 @@ def _copy_batch(
     for documents in contents(storage, [row.doc_dir for row in rows if row not in forged]):
         rejected += [Rejected(each.path, each.reasons) for each in documents if each.record is None]
         whole = {each.path: (each.record, each.files) for each in documents if each.record is not None}
-        _create(target[0], {path: files for path, (_, files) in whole.items()})
-        target[1].insert_many(
-            [({**record.row, "doc_dir": path}, record.parents) for path, (record, _) in whole.items()]
-        )
-        copied += len(whole)
+        others = _create(*target, {path: files for path, (_, files) in whole.items()})
+        rejected += [
+            Rejected(path, ("the target has another document in its place, without a row",)) for path in others
+        ]
+        arrived = [
+            ({**record.row, "doc_dir": path}, record.parents)
+            for path, (record, _) in whole.items()
+            if path not in others
+        ]
+        target[1].insert_many(arrived)
+        copied += len(arrived)
     return copied
 
 
-def _create(storage: Storage, documents: Mapping[str, Mapping[str, bytes]]) -> None:
-    """Write documents at once; what lies there already is one of them, or is set aside."""
-    for path in storage.create_many(documents):
-        files = documents[path]
-        if whole_record(storage, path) is not None and storage.read(f"{path}/{RECORD_NAME}") == files[RECORD_NAME]:
-            storage.sync(path, files)  # an earlier copy ended between the files and the row
-            continue
-        storage.set_aside(path)
-        storage.create(path, files)
+def _create(storage: Storage, index: Index, documents: Mapping[str, Mapping[str, bytes]]) -> list[str]:
+    """Write documents at once; those in whose place another one lies, which stays."""
+    others = []
+    for path in storage.create_many(documents):  # an earlier copy ended between the files and the row, or in the files
+        with index.turn():
+            if encode(mend(storage, path, documents[path])) != documents[path][RECORD_NAME]:
+                others.append(path)
+    return others

@@ -7,8 +7,9 @@ from itertools import islice
 from typing import NamedTuple
 
 from doc_io.errors import StorageError
+from doc_io.ids import is_id
 from doc_io.metadata import RECORD_NAME, Record, RecordError, decode, encode, file_entry
-from doc_io.storage.base import Folder, Storage
+from doc_io.storage.base import DOCUMENT_DEPTH, Folder, Storage
 
 _AT_ONCE = 256  # folders; enough for a storage that reads side by side, little enough to stay flat
 _BYTES_AT_ONCE = 32 * 2**20  # of the files of documents that are read whole; one alone may have more
@@ -30,6 +31,12 @@ class Judged(NamedTuple):
     extra: tuple[str, ...] = ()
 
 
+def is_document_folder(folder: Folder) -> bool:
+    """Whether a folder has the name and the place of a document; says nothing about what is in it."""
+    segments = folder.path.split("/")
+    return len(segments) == DOCUMENT_DEPTH and is_id(segments[1]) and is_id(segments[2])
+
+
 def judge(storage: Storage, folders: Iterable[Folder], *, full: bool = False) -> Iterator[Judged]:
     """Read the commit record of each folder and hold the files against its manifest.
 
@@ -45,6 +52,9 @@ def judge(storage: Storage, folders: Iterable[Folder], *, full: bool = False) ->
     """
     folders = iter(folders)
     while batch := list(islice(folders, _AT_ONCE)):
+        storage.expect(
+            f"{folder.path}/{name}" for folder in batch for name in folder.files if full or name == RECORD_NAME
+        )
         having = [folder for folder in batch if RECORD_NAME in folder.files]
         read = storage.read_many([f"{folder.path}/{RECORD_NAME}" for folder in having])
         records = dict(zip((folder.path for folder in having), read, strict=True))
