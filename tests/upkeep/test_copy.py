@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from doc_io import Document, DocumentRow, DocumentStore, Origin
-from doc_io.errors import StorageError
+from doc_io.errors import ConfigurationError, StorageError
 from tests.servers.counting import Counter, counting
 from tests.servers.s3 import S3
 from tests.upkeep import damage
@@ -120,6 +120,19 @@ def test_a_source_that_cannot_be_reached_is_one_error(
         pytest.raises(StorageError, match="PermissionError"),
     ):
         unreachable.copy_to(back)
+
+
+def test_an_index_of_another_root_is_refused(
+    store: DocumentStore, rows: list[DocumentRow], far: DocumentStore, tmp_path: Path
+) -> None:
+    """By its rows everything would be there already, and nothing would be copied."""
+    store.copy_to(far)
+
+    with (
+        DocumentStore(tmp_path / "other" / "docs", tmp_path / "far.sqlite") as mixed,
+        pytest.raises(ConfigurationError, match="which is not in"),
+    ):
+        store.copy_to(mixed)
 
 
 def test_a_forged_row_leads_nowhere(store: DocumentStore, rows: list[DocumentRow], tmp_path: Path) -> None:
