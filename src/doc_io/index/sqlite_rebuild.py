@@ -33,7 +33,8 @@ _SORT = (
     f"INSERT INTO documents ({_LISTED}) SELECT {_LISTED} FROM arrived WHERE true ORDER BY created_at, doc_id, rowid"
     " ON CONFLICT (doc_id) DO NOTHING"
 )
-_ADD = f"{queries.INSERT} ON CONFLICT (doc_id) DO NOTHING"
+# A record may have been read before its writer gave it another place and committed it so: what is committed counts.
+_MAKE_ROOM = ("DELETE FROM documents WHERE doc_id = ?", "DELETE FROM document_parents WHERE doc_id = ?")
 _ADD_PARENT = f"{queries.INSERT_PARENT} ON CONFLICT DO NOTHING"
 
 
@@ -158,9 +159,11 @@ def _carry_over(reader: sqlite3.Connection, source: sqlite3.Connection, newest_s
     for values in reader.execute(queries.LATE, (newest_seq,)).fetchall():
         row = queries.row_from(values)
         newest_seq = row.seq
-        if source.execute(_ADD, queries.values_of(row.as_dict())).rowcount:
-            parents = [Parent(*each) for each in reader.execute(queries.PARENTS, (row.doc_id,))]
-            source.executemany(_ADD_PARENT, _parents([({"doc_id": row.doc_id}, parents)]))
+        for statement in _MAKE_ROOM:
+            source.execute(statement, (row.doc_id,))
+        source.execute(queries.INSERT, queries.values_of(row.as_dict()))
+        parents = [Parent(*each) for each in reader.execute(queries.PARENTS, (row.doc_id,))]
+        source.executemany(_ADD_PARENT, _parents([({"doc_id": row.doc_id}, parents)]))
     source.execute("COMMIT")
     return newest_seq
 
