@@ -26,6 +26,7 @@ Arriving = tuple[Mapping[str, Any], Sequence[Parent]]
 _BATCH = 1000
 _LARGEST_STEP = 2000  # pages that are copied between two looks at the clock
 _SUFFIXES = ("", "-wal", "-shm", "-journal")
+_DONE = 101  # SQLITE_DONE: the old file has the new rows now, whose seq says nothing about late ones
 _WAITING = (5, 6)  # SQLITE_BUSY, SQLITE_LOCKED; Python has their names from 3.11 on
 _LISTED = ", ".join(INSERTED)
 _ARRIVE = f"INSERT INTO arrived VALUES ({', '.join('?' * len(INSERTED))})"
@@ -142,7 +143,7 @@ def _copy(
         if status in _WAITING:
             if time.monotonic() > deadline:
                 raise sqlite3.OperationalError("database is locked")
-        elif reader.execute(_ANY_LATE, (newest_seq,)).fetchone() is not None:
+        elif status != _DONE and reader.execute(_ANY_LATE, (newest_seq,)).fetchone() is not None:
             raise _LateRowError
 
     # At least two steps, as the look at late rows between them must come before the commit at the end of the last.
