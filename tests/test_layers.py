@@ -35,6 +35,7 @@ ONLY_IN = {
     "psycopg": {"index"},
     "psycopg_pool": {"index"},
     "fsspec": {"storage"},
+    "obstore": {"storage"},
     "upath": {"storage", "dagster"},
     "click": {"cli"},
     "rich": {"cli"},

@@ -39,10 +39,12 @@ if TYPE_CHECKING:
         UnknownTaskError,
     )
     from doc_io.ids import compute_logical_key_id, new_doc_id
+    from doc_io.index.base import Filter
     from doc_io.parsers import register_parser
     from doc_io.store import DocumentStore
     from doc_io.stored import StoredDocument
     from doc_io.tasks import Task, TaskTable
+    from doc_io.upkeep.prune import Policy
 
 _HOMES = {
     "doc_io.dagster.checks": ("build_document_checks",),
@@ -73,6 +75,8 @@ _HOMES = {
         "UnknownStatusError",
         "UnknownTaskError",
     ),
+    "doc_io.index.base": ("Filter",),
+    "doc_io.upkeep.prune": ("Policy",),
     "doc_io.ids": ("compute_logical_key_id", "new_doc_id"),
     "doc_io.parsers": ("register_parser",),
     "doc_io.store": ("DocumentStore",),
@@ -96,6 +100,7 @@ __all__ = [
     "DocumentStoreComponent",
     "DocumentsByPartition",
     "DocumentsIndex",
+    "Filter",
     "IndexAccessError",
     "IndexBusyError",
     "IndexFormatError",
@@ -105,6 +110,7 @@ __all__ = [
     "Origin",
     "Parent",
     "ParentStore",
+    "Policy",
     "Status",
     "StorageError",
     "StoredDocument",

@@ -12,17 +12,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from doc_io.document import OK, Document, DocumentRow, Parent, Status, as_document
-from doc_io.draft import Origin, make_draft
 from doc_io.errors import DamagedDocumentError, DocumentConflictError, UnknownDocumentError
 from doc_io.ids import unstorable
 from doc_io.index.base import LATEST_OK, Choice, Index
 from doc_io.index.open import open_index
-from doc_io.mending import whole_record
 from doc_io.metadata import RECORD_NAME, Record, RecordError, decode
 from doc_io.parsers import parse
-from doc_io.read_through import IndexOver, StorageOver
-from doc_io.saving import Writer
-from doc_io.spool import Recovered, recover, spool
 from doc_io.storage.base import Storage
 from doc_io.storage.open import open_storage
 from doc_io.stored import StoredDocument
@@ -35,7 +30,11 @@ if TYPE_CHECKING:
     from typing_extensions import Self
     from upath import UPath
 
+    from doc_io.draft import Draft, Origin
     from doc_io.legacy.report import BackfillReport
+    from doc_io.spool import Recovered
+
+# ruff: noqa: PLC0415 - who only reads need not wait for what writes, and `doc-io ls` is to answer at once
 
 
 class DocumentStore(Upkeep):
@@ -48,7 +47,8 @@ class DocumentStore(Upkeep):
         db_path: The SQLite file of the index, made on first use. Default: ``db/documents.sqlite`` beside a local docs
             root, ``data/db/documents.sqlite`` for a remote one.
         db_url: A database URL instead; wins over ``db_path``. Default: none.
-        storage_options: Handed to fsspec. Default: none.
+        storage_options: Handed to fsspec, or to obstore where they have ``"client": "obstore"`` (S3 and Azure; see
+            docs/scaling.md). Default: none.
         db_on_network: Whether the SQLite file may lie on NFS, SMB or FUSE, used by one process alone. Default: it is
             refused.
 
@@ -114,6 +114,8 @@ class DocumentStore(Upkeep):
             StorageError: The docs root failed; there is no such document.
             IndexAccessError: The index failed. The files stay; save the same attempt again, or reindex.
         """
+        from doc_io.draft import Origin
+
         origin = Origin(
             stage=stage,
             task_id=task_id,
@@ -141,8 +143,9 @@ class DocumentStore(Upkeep):
         Raises:
             DocIOError: As for `save`; some of the documents may be there and others not.
         """
-        drafts = [make_draft(parse(as_document(document)), origin) for document, origin in documents]
-        return Writer(self.storage, self.index).save(drafts)
+        from doc_io.saving import Writer
+
+        return Writer(self.storage, self.index).save(_drafts(documents))
 
     def spool(self, documents: Iterable[tuple[Document | str, Origin]], folder: str | os.PathLike[str]) -> None:
         """Keep documents on this machine while the store is away; `recover` files them.
@@ -154,7 +157,9 @@ class DocumentStore(Upkeep):
         Raises:
             StorageError: This disk cannot hold them either.
         """
-        spool(folder, [make_draft(parse(as_document(document)), origin) for document, origin in documents])
+        from doc_io.spool import spool
+
+        spool(folder, _drafts(documents))
 
     def recover(self, folder: str | os.PathLike[str]) -> Iterator[Recovered]:
         """File the documents of a spool under their identity, each once; they leave the spool as they are acknowledged.
@@ -167,6 +172,8 @@ class DocumentStore(Upkeep):
         Yields:
             What became of each, as it happens; one that cannot be filed stays, and does not stop the rest.
         """
+        from doc_io.spool import recover
+
         return recover(self.storage, self.index, folder)
 
     def insert(self, row: Mapping[str, Any]) -> DocumentRow:
@@ -182,6 +189,8 @@ class DocumentStore(Upkeep):
             DamagedDocumentError: Its files are not whole: a row never points to a document that is not there.
             DocumentConflictError: The row says something else than the record.
         """
+        from doc_io.mending import whole_record
+
         record = whole_record(self.storage, row["doc_dir"])
         if record is None or record.doc_dir != row["doc_dir"]:
             raise DamagedDocumentError(
@@ -349,6 +358,8 @@ class DocumentStore(Upkeep):
         Args:
             parent: The other store; it is closed with this one.
         """
+        from doc_io.read_through import IndexOver, StorageOver
+
         self.index = cast("Index", IndexOver(self.index, parent.index))
         self.storage = cast("Storage", StorageOver(self.storage, parent.storage))
 
@@ -385,8 +396,8 @@ class DocumentStore(Upkeep):
             StorageError: The docs root failed. What was filed stays; run it again.
             IndexAccessError: The index failed. Likewise.
         """
-        from doc_io.legacy.backfill import backfill  # noqa: PLC0415 - only those who come from somewhere need it
-        from doc_io.legacy.layout import read_layout  # noqa: PLC0415 - as above
+        from doc_io.legacy.backfill import backfill
+        from doc_io.legacy.layout import read_layout
 
         return backfill(
             self,
@@ -420,7 +431,7 @@ class DocumentStore(Upkeep):
 @cache
 def _say_that_the_index_is_local(docs_root: str, index: str) -> None:
     """Once in a process: documents that other machines can read have an index that they cannot."""
-    import logging  # noqa: PLC0415 - 19 ms that nobody else need wait for
+    import logging
 
     logging.getLogger("doc_io").warning(
         "The documents are in %s, but their index %s is on this machine only. Where several machines write, give db_url"
@@ -428,6 +439,12 @@ def _say_that_the_index_is_local(docs_root: str, index: str) -> None:
         docs_root,
         index,
     )
+
+
+def _drafts(documents: Iterable[tuple[Document | str, Origin]]) -> list[Draft]:
+    from doc_io.draft import make_draft
+
+    return [make_draft(parse(as_document(document)), origin) for document, origin in documents]
 
 
 def _beside(storage: Storage) -> Path:

@@ -6,13 +6,19 @@ import json
 import os
 import pty
 import re
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
+from doc_io import DocumentStore
 from tests.cli.conftest import SOURCE, Run
+from tests.upkeep.many import fill
+
+PROGRAM = "from doc_io.cli.main import main; main()"
 
 
 def test_status_counts_by_stage_and_status(run: Run, place: Path) -> None:
@@ -65,6 +71,72 @@ def test_a_table_fits_the_terminal(place: Path) -> None:
     shown = in_a_terminal(place, "ls", columns="60")
 
     assert all(len(line.rstrip("\r")) <= 60 for line in plain(shown).splitlines())
+
+
+def test_what_can_be_typed_again_is_whole_in_a_narrow_table(run: Run, place: Path) -> None:
+    """Names give way, and then whole columns; an id that was cut would be of no use."""
+    ids = [row["doc_id"] for row in json.loads(run("ls", "--json").stdout)]
+
+    for columns in ("40", "60", "80", "140"):
+        lines = plain(in_a_terminal(place, "ls", columns=columns)).splitlines()
+        assert [line.split()[0] for line in lines[1:]] == ids
+
+
+def test_diff_of_a_task_compares_its_last_two_attempts(run: Run) -> None:
+    """Though the last one failed; of one attempt by its id it is the one before it."""
+    attempts = [row["doc_id"] for row in json.loads(run("history", "draft", "task-1", "--json").stdout)]
+
+    def compared(*words: str) -> list[str]:
+        said = json.loads(run("diff", *words, "--json").stdout)
+        return [said["new"], said["old"]]
+
+    assert compared("draft/task-1") == attempts[:2]
+    assert compared(attempts[1]) == attempts[1:]
+    first = run("diff", attempts[-1])
+    assert first.returncode == 2
+    assert "first attempt" in first.stderr
+
+
+def test_no_color_is_heeded(place: Path) -> None:
+    """What was red and green is marked instead (no-color.org)."""
+    words = ("diff", "draft/task-1")
+
+    assert "\x1b[31m" in in_a_terminal(place, *words)
+    shown = in_a_terminal(place, *words, NO_COLOR="1")
+    assert "\x1b[3" not in shown
+    assert "[-" in shown
+    assert "{+" in shown
+
+
+def test_a_mistyped_command_is_answered_with_the_one_that_was_meant(run: Run) -> None:
+    """As git does."""
+    said = run("reindx")
+
+    assert said.returncode == 2
+    assert "Did you mean 'reindex'?" in said.stderr
+
+
+def test_a_reindex_that_is_interrupted_ends_with_130_and_leaves_the_old_index(run: Run, tmp_path: Path) -> None:
+    """And nothing of the new one; the message says what to do."""
+    with DocumentStore(tmp_path / "many" / "docs") as store:
+        fill(store, 3000)
+        before = [row.doc_id for row in store.index.scan()]
+        where = ["--docs-root", store.docs_root, "--db", store.index.name]
+    program = [sys.executable, "-c", PROGRAM, *where, "reindex"]
+    environment = {**os.environ, "PYTHONPATH": str(SOURCE)}
+    with subprocess.Popen(program, env=environment, stderr=subprocess.PIPE, start_new_session=True) as process:
+        while not Path(f"{store.index.name}.new").exists():
+            assert process.poll() is None
+            time.sleep(0.001)
+        os.killpg(process.pid, signal.SIGINT)  # as a terminal does: its readers get it too
+        _, said = process.communicate()
+
+    assert process.returncode == 130
+    assert b"Interrupted. The old index is in its place" in said
+    assert b"Traceback" not in said
+    assert not list(tmp_path.glob("many/db/*.new*"))
+    with DocumentStore(store.docs_root, store.index.name) as store:
+        assert [row.doc_id for row in store.index.scan()] == before
 
 
 def test_the_start_of_an_id_is_enough_where_no_other_begins_like_it(run: Run) -> None:
@@ -135,11 +207,27 @@ def test_sql_that_would_write_ends_with_2(run: Run) -> None:
     assert run("sql", "SELECT count(*) FROM documents").stdout.splitlines()[1] == "7"
 
 
-def test_dagster_is_not_imported(place: Path) -> None:
-    """A look at a store need not wait for it, nor for rich where nobody looks at a terminal."""
+HEAVY = {
+    "dagster",
+    "rich",
+    "fsspec",
+    "upath",
+    "asyncio",
+    "concurrent",
+    "logging",
+    "typing_extensions",
+    "importlib.metadata",
+}
+NOT_FOR_LOOKING = {
+    f"doc_io.{each}" for each in ("cli.keep", "cli.report", "draft", "saving", "spool", "reports", "legacy")
+}
+
+
+def test_a_look_at_a_store_waits_for_nothing_that_it_does_not_need(place: Path) -> None:
+    """Not for Dagster, nor for rich where nobody looks at a terminal, nor for other commands."""
     script = (
         "import sys; from doc_io.cli.main import group; group(['ls'], standalone_mode=False);"
-        " print(sorted({'dagster', 'rich', 'fsspec', 'upath'} & set(sys.modules)), file=sys.stderr)"
+        f" print(sorted({HEAVY | NOT_FOR_LOOKING!r} & set(sys.modules)), file=sys.stderr)"
     )
     said = subprocess.run(
         [sys.executable, "-c", script],
@@ -153,11 +241,11 @@ def test_dagster_is_not_imported(place: Path) -> None:
     assert said.stderr.strip() == "[]"
 
 
-def in_a_terminal(place: Path, *words: str, columns: str = "100") -> str:
+def in_a_terminal(place: Path, *words: str, columns: str = "100", **more: str) -> str:
     """What ``doc-io`` writes into a pseudo-terminal."""
     master, slave = pty.openpty()
-    environment = {**os.environ, "PYTHONPATH": str(SOURCE), "COLUMNS": columns, "TERM": "xterm"}
-    program = [sys.executable, "-c", "from doc_io.cli.main import main; main()", *words]
+    environment = {**os.environ, "PYTHONPATH": str(SOURCE), "COLUMNS": columns, "TERM": "xterm", "NO_COLOR": "", **more}
+    program = [sys.executable, "-c", PROGRAM, *words]
     with subprocess.Popen(program, cwd=place, env=environment, stdout=slave, stderr=subprocess.DEVNULL) as process:
         os.close(slave)
         shown = b""

@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 import shlex
 from pathlib import Path
+from typing import Any
 
+import click
 import pytest
 from click.testing import CliRunner
 
@@ -13,6 +15,11 @@ from doc_io import errors
 from doc_io.cli.main import group
 
 PAGE = (Path(__file__).parent.parent.parent / "docs" / "cli.md").read_text()
+PYTHON = re.findall(
+    r"^```python\n(.*?)^```",
+    (Path(__file__).parent.parent.parent / "docs" / "python.md").read_text(),
+    re.MULTILINE | re.DOTALL,
+)
 EXAMPLES = re.findall(r"^\$ doc-io (.+)$", PAGE, flags=re.MULTILINE)
 
 
@@ -27,12 +34,28 @@ def test_every_example_of_the_page_ends_with_success(place: Path, monkeypatch: p
         assert result.output.strip() or "export" in example, example
 
 
+def test_the_examples_for_python_run_one_after_the_other(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the same small store; what they name is there."""
+    monkeypatch.chdir(place)
+    names: dict[str, Any] = {}
+    for example in PYTHON:
+        exec(example, names)  # noqa: S102 - our own page
+
+    assert len(names["attempts"]) == 3
+    assert list(names["texts"]) == [row.doc_id for row in names["drafts"]]
+    assert names["frame"]["raw"].notna().all()
+    assert names["unsound"] == []
+    assert names["plan"].dry_run
+
+
 def test_every_command_has_an_example() -> None:
     """And a help text."""
     shown = {example.split()[0] for example in EXAMPLES}
 
-    assert shown == set(group.commands)
-    assert all(command.help for command in group.commands.values())
+    context = click.Context(group)
+    commands = {name: group.get_command(context, name) for name in group.list_commands(context)}
+    assert shown == set(commands)
+    assert all(command is not None and command.help for command in commands.values())
 
 
 def test_every_exit_code_is_in_the_table() -> None:

@@ -16,7 +16,7 @@ from tests.faults.proxy import AnswerError, CutError, Fault, proxy
 from tests.servers.s3 import S3
 
 BUSY = b"HTTP/1.1 503 Slow Down\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
-CLIENTS: dict[str, dict[str, Any]] = {"s3fs": {}}
+CLIENTS: dict[str, dict[str, Any]] = {"s3fs": {}, "obstore": {"client": "obstore"}}
 """Each client that writes to S3, and the options by which a store is told to use it."""
 FAULTS = ("reset before", "lost after", "503", "cut short")
 

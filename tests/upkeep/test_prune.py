@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from doc_io import ConfigurationError, Document, DocumentRow, DocumentStore, Status
-from doc_io.errors import UpkeepBusyError
+from doc_io.errors import DocIOError, UpkeepBusyError
 from doc_io.index.base import Index
 from doc_io.storage.base import Storage
 from doc_io.upkeep.prune import Policy, prune
@@ -195,6 +195,7 @@ def a_store() -> Iterator[DocumentStore]:
         yield store
 
 
+Graph = Sequence[tuple[str, str, str, list[int], bool]]
 graphs = st.lists(
     st.tuples(
         st.sampled_from(["a", "b", "c"]),  # stage
@@ -216,14 +217,103 @@ policies = st.builds(
 ) | st.builds(Policy, stage=st.sampled_from(["a", "b", "c"]), cascade=st.sampled_from([True]), grace=st.just(NOW))
 
 
-@settings(max_examples=5, deadline=None, suppress_health_check=list(HealthCheck))
+# Two levels, two tasks, a pin, failures, and three documents that nothing needs any more.
+RICH = [
+    ("a", "t", "ok", [], False),
+    ("a", "t", "truncated", [], False),
+    ("a", "t", "truncated", [], False),
+    ("a", "u", "ok", [], True),
+    ("b", "t", "ok", [3], False),
+    ("a", "t", "ok", [], False),
+    ("b", "t", "ok", [0], False),
+    ("a", "u", "ok", [], False),
+    ("b", "u", "gen_error", [0, 1], False),
+]
+EVERYTHING = Policy(keep_failed=0, grace=NOW)
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@example(graph=RICH, policy=EVERYTHING)
+@example(graph=RICH, policy=Policy(stage="a", cascade=True, grace=NOW))
 @given(graph=graphs, policy=policies)
-def test_what_must_stay_stays_at_every_step_and_a_second_run_ends_the_work(
-    graph: Sequence[tuple[str, str, str, list[int], bool]], policy: Policy
-) -> None:
+def test_what_must_stay_stays_at_every_step_and_a_second_run_ends_the_work(graph: Graph, policy: Policy) -> None:
     """Killed before and after every change that a pruning makes, on random lineages with random policies."""
+    interrupted_everywhere(graph, policy)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+@settings(max_examples=500, deadline=None, suppress_health_check=list(HealthCheck))
+@given(graph=graphs, policy=policies)
+def test_what_must_stay_stays_on_many_more_lineages(graph: Graph, policy: Policy) -> None:
+    """The longer proof."""
+    interrupted_everywhere(graph, policy)
+
+
+def test_a_pruning_is_interrupted_often_enough() -> None:
+    """Before and after the tombstone, the rows, each folder and the end of the tombstone; twice for two batches."""
+    assert interrupted_everywhere(RICH, EVERYTHING) >= 2 * (1 + 1 + 3 + 1)
+
+
+class FilesFirst:
+    """A mutant: files go before their row."""
+
+    def __init__(self, index: Any, storage: Any) -> None:
+        self._index = index
+        self._storage = storage
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._index, name)
+
+    def remove(self, doc_ids: Sequence[str]) -> list[str]:
+        for row in self._index.get_many(doc_ids):
+            self._storage.remove(row.doc_dir)
+        return list(self._index.remove(doc_ids))
+
+
+class NoTombstone:
+    """A mutant: nothing tells that a removal is under way."""
+
+    def __init__(self, storage: Any) -> None:
+        self._storage = storage
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._storage, name)
+
+    def put(self, path: str, data: bytes) -> None:
+        pass
+
+
+@pytest.mark.parametrize("mutant", ["files first", "no tombstone"])
+def test_a_pruner_that_does_it_in_another_order_is_caught(mutant: str) -> None:
+    """The negative control."""
+
+    def broken(storage: Any, index: Any, policy: Policy) -> None:
+        if mutant == "files first":
+            prune(storage, FilesFirst(index, storage), policy, dry_run=False)  # type: ignore[arg-type]
+        else:
+            prune(NoTombstone(storage), index, policy, dry_run=False)  # type: ignore[arg-type]
+
+    with pytest.raises((AssertionError, DocIOError)):
+        interrupted_everywhere(RICH, EVERYTHING, broken)
+
+
+def _prune(storage: Storage, index: Index, policy: Policy) -> None:
+    prune(storage, index, policy, dry_run=False)
+
+
+def interrupted_everywhere(
+    graph: Graph, policy: Policy, pruner: Callable[[Storage, Index, Policy], None] = _prune
+) -> int:
+    """Prune a new store of this lineage for every step, and die there; how many steps there were.
+
+    Args:
+        graph: What to make, document by document.
+        policy: What is not wanted of it.
+        pruner: Does it. Default: the real one.
+    """
     undisturbed: set[str] | None = None
-    step = 0
+    step = 0  # at 0 nobody dies
     while True:
         with a_store() as store:
             pins = _make(store, graph)
@@ -233,7 +323,7 @@ def test_what_must_stay_stays_at_every_step_and_a_second_run_ends_the_work(
             storage: Storage = Mortal(store.storage, clock)  # type: ignore[assignment]
             index: Index = Mortal(store.index, clock)  # type: ignore[assignment]
             try:
-                prune(storage, index, policy, dry_run=False)
+                pruner(storage, index, policy)
                 finished = True
             except Interrupted:
                 finished = False
@@ -246,11 +336,11 @@ def test_what_must_stay_stays_at_every_step_and_a_second_run_ends_the_work(
             undisturbed = left(store) if undisturbed is None else undisturbed
             assert left(store) == undisturbed
         if finished and step > 0:
-            break
+            return step - 1
         step += 1
 
 
-def _make(store: DocumentStore, graph: Sequence[tuple[str, str, str, list[int], bool]]) -> set[str]:
+def _make(store: DocumentStore, graph: Graph) -> set[str]:
     made: list[str] = []
     pins = set()
     for number, (stage, task, outcome, back, pinned) in enumerate(graph):

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import shutil
+import signal
 import sqlite3
 import threading
 from collections.abc import Callable
@@ -13,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from doc_io import Document, DocumentStore, IndexFormatError
+from doc_io import Document, DocumentStore, IndexFormatError, StorageError
 from doc_io.metadata import RECORD_NAME
 from tests.upkeep.damage import DAMAGES
 from tests.upkeep.many import fill
@@ -204,6 +206,44 @@ def test_a_large_store_is_read_by_a_second_process_and_damage_is_found_there_too
 
     assert came.documents == len(made) - 1
     assert [each.path for each in came.rejected] == [last.doc_dir]
+
+
+def children() -> set[int]:
+    """The processes that this thread has started and not yet waited for."""
+    return set(map(int, Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()))
+
+
+def test_a_reading_process_that_is_killed_costs_nothing_but_the_reindex(store: DocumentStore) -> None:
+    """What it did not answer must not be taken for what is not there: the old table stays, and the error says so."""
+    fill(store, 2000)
+    before = rows_of(store)
+    servers = children()  # of other tests in this process
+    killed: list[int] = []
+
+    def kill(_done: int, _total: int | None) -> None:
+        for reader in sorted(children() - servers)[:1] if not killed else ():
+            killed.append(reader)
+            os.kill(reader, signal.SIGKILL)
+
+    with pytest.raises(StorageError, match="ended"):
+        store.reindex(progress=kill)
+
+    assert killed
+    assert rows_of(store) == before
+
+
+def test_how_far_a_reindex_is_can_be_told(store: DocumentStore) -> None:
+    """Without an index that would know: from the keys that are done."""
+    fill(store, 2000)
+    lose_index(store)
+    told: list[tuple[int, int | None]] = []
+
+    store.reindex(progress=lambda done, total: told.append((done, total)))
+
+    assert [done for done, _ in told] == [500, 1000, 1500, 2000]
+    assert all(total is not None and done <= total for done, total in told)
+    assert told[-1][1] is not None
+    assert told[-1][1] < 2200
 
 
 def test_the_record_alone_makes_the_row(store: DocumentStore) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from doc_io import Document, DocumentStore
+from doc_io.metadata import RECORD_COLUMNS
 from doc_io.upkeep.verify import NOTES
 from tests.upkeep.damage import DAMAGES
 from tests.upkeep.many import fill
@@ -68,12 +69,12 @@ def test_one_flipped_byte_is_found_in_every_type_of_file(store: DocumentStore, f
     assert found(store, full=True) == [("damaged", inside(store, folder))]
 
 
+@pytest.mark.parametrize("step", [29, pytest.param(1, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("name", FILES)
-def test_every_single_flipped_byte_of_a_small_file_is_found(store: DocumentStore, folder: Path, name: str) -> None:
-    """Wherever it is; the record's last newline included."""
+def test_a_flipped_byte_is_found_wherever_it_is(store: DocumentStore, folder: Path, name: str, step: int) -> None:
+    """In a text at every place; in the record at every one, its last newline included, or in the short form at many."""
     whole = (folder / name).read_bytes()
-    positions = range(len(whole)) if len(whole) < 50 else [0, 1, 2, len(whole) // 3, len(whole) - 2, len(whole) - 1]
-    for position in positions:
+    for position in {*range(0, len(whole), step if len(whole) > 50 else 1), len(whole) - 1}:
         data = bytearray(whole)
         data[position] ^= 0x10
         (folder / name).write_bytes(data)
@@ -108,10 +109,25 @@ def test_one_extra_file_is_found(store: DocumentStore, folder: Path, name: str) 
 def test_one_extra_row_is_found(store: DocumentStore, folder: Path) -> None:
     """Also where its folder's name is that of no document."""
     row = next(iter(store.index.scan())).as_dict()
-    values = {**row, "doc_id": "f" * 16, "doc_dir": f"draft/{'e' * 16}/{'f' * 16}", "attempt": "forged"}
+    ids = {"logical_key_id": "e" * 16, "doc_id": "f" * 16, "doc_dir": f"draft/{'e' * 16}/{'f' * 16}"}
+    values = {**row, **ids, "attempt": "forged"}
     store.index.insert_many([(values, ())])
 
     assert found(store) == [("missing", values["doc_dir"])]
+
+
+def test_an_extra_row_that_points_to_another_documents_folder_is_found(store: DocumentStore, folder: Path) -> None:
+    """A folder is of one document; a repair takes the row away and nothing else."""
+    before = list(store.index.scan())
+    row = next(each for each in before if each.task_id == "t").as_dict()
+    store.index.insert_many([({**row, "doc_id": "f" * 16, "attempt": "forged"}, ())])
+
+    findings = [each for each in store.verify(grace=0) if each.kind not in NOTES]
+
+    assert [each.kind for each in findings] == ["missing"]
+    assert [each.action for each in store.repair(findings, dry_run=False)] == ["remove the row"]
+    assert list(store.index.scan()) == before
+    assert found(store, full=True) == []
 
 
 def test_one_extra_folder_is_found(store: DocumentStore, folder: Path) -> None:
@@ -129,6 +145,41 @@ def test_a_row_that_says_something_else_than_its_record_is_found(store: Document
     connection.close()
 
     assert found(store) == [("differs", inside(store, folder))]
+
+
+@pytest.mark.parametrize("column", [*RECORD_COLUMNS, "doc_dir"])
+def test_whatever_a_row_says_otherwise_is_found(store: DocumentStore, folder: Path, column: str) -> None:
+    """In every column; a row of another id is one without a document, and a document without a row."""
+    other = {"status": "skipped", "meta_small": '{"x": 1}', "raw_chars": 1, "doc_id": "0" * 16}.get(column, "9")
+    with sqlite3.connect(store.index.name) as connection:
+        changed = connection.execute(f"UPDATE documents SET {column} = ? WHERE task_id = 't'", (other,))  # noqa: S608
+        assert changed.rowcount == 1
+    connection.close()
+
+    kinds = {kind for kind, _ in found(store)}
+
+    assert kinds == ({"missing", "unindexed"} if column == "doc_id" else {"differs"})
+
+
+@pytest.mark.parametrize("change", ["DELETE FROM document_parents", "UPDATE document_parents SET input_name = 'x'"])
+def test_another_list_of_parents_is_found(store: DocumentStore, change: str) -> None:
+    """It is no column of the row, and as much a part of what the record says."""
+    draft = store.save("draft", stage="draft", task_id="t")
+    essay = store.save("essay", stage="essay", task_id="t", parents=[draft.doc_id])
+    with sqlite3.connect(store.index.name) as connection:
+        connection.execute(change)
+    connection.close()
+
+    assert found(store) == [("differs", essay.doc_dir)]
+
+
+def test_a_row_that_points_out_of_the_root_is_found(store: DocumentStore, folder: Path) -> None:
+    """Though nothing is read there."""
+    row = next(iter(store.index.scan())).as_dict()
+    forged = {**row, "doc_id": "f" * 16, "doc_dir": f"../../etc/{'f' * 16}", "attempt": "forged"}
+    store.index.insert_many([(forged, ())])
+
+    assert [kind for kind, _ in found(store)] == ["missing"]
 
 
 @pytest.mark.parametrize("damage", DAMAGES, ids=lambda damage: damage.__name__)

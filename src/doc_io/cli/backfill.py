@@ -53,7 +53,9 @@ def backfill(
     as_json: bool,
     **wanted: Any,
 ) -> None:
-    """Bring versioned text files in as documents, one for each version.
+    """Bring versioned text files in as documents.
+
+    One for each version.
 
     The old files are not changed. Run again, it adds what is new; interrupted, it goes on where it stopped. A file that
     cannot be taken in is listed with the reason and stops nothing.

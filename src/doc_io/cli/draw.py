@@ -72,7 +72,7 @@ def changes(found: Iterable[Change]) -> None:
     colours = {"removed": "red", "added": "green"}
     for change in found:
         text = printable(change.text, keep="\n\t")
-        if render.in_terminal() and change.kind in colours:
+        if render.coloured() and change.kind in colours:
             click.secho(text, fg=colours[change.kind], strikethrough=change.kind == "removed", nl=False)
         else:
             before, after = marks[change.kind]

@@ -31,7 +31,9 @@ _SHOWN = 20  # lines of a list that a person reads; --json has all
 @options.as_json
 @click.pass_obj
 def verify(place: Place, /, *, full: bool, repair: bool, yes: bool, notes: bool, as_json: bool) -> None:
-    """Check every file against its manifest and every row against its document.
+    """Check every file and every row against each other.
+
+    Files are compared with their manifest, rows with their documents.
 
     Changes nothing without --repair --yes, and deletes no committed document even then. Ends with 6 where something is
     damaged, missing or left over; notes alone end with 0.
@@ -47,7 +49,7 @@ def verify(place: Place, /, *, full: bool, repair: bool, yes: bool, notes: bool,
             done = [each._asdict() | {"finding": each.finding._asdict()} for each in repairs]
             render.as_json({"findings": [each._asdict() for each in findings], "repairs": done, "done": repair and yes})
         else:
-            _print_findings(findings)
+            _print_findings(findings, sum(each.documents for each in store.tally()), full=full)
             if repair:
                 _print_repairs(repairs, done=yes)
             elif unsound:
@@ -74,7 +76,7 @@ def reindex(place: Place, /, *, incremental: bool, full: bool, as_json: bool) ->
             rejected = [each._asdict() for each in came.rejected]
             render.as_json({"documents": came.documents, "added": came.added, "rejected": rejected})
             return
-        click.echo(f"{came.documents:,} documents in {store.index.name}, {came.added:,} read in this run.")
+        click.echo(f"{_documents(came.documents)} in {store.index.name}, {came.added:,} read in this run.")
         _print_rejected(came.rejected)
 
 
@@ -95,7 +97,9 @@ def reindex(place: Place, /, *, incremental: bool, full: bool, as_json: bool) ->
 @options.as_json
 @click.pass_obj
 def prune(place: Place, /, *, yes: bool, as_json: bool, **policy: Any) -> None:
-    """Remove what nothing needs: by default all but the newest ok and the newest failed attempt of each logical key.
+    """Remove what nothing needs any more.
+
+    By default all but the newest ok and the newest failed attempt of each logical key.
 
     Always kept: the latest ok document of a task, what a kept document was made from, what is pinned, and what is in the
     grace period. Interrupted, it goes on when it is run again.
@@ -116,10 +120,11 @@ def prune(place: Place, /, *, yes: bool, as_json: bool, **policy: Any) -> None:
     for reason, count in pruned.kept.items():
         click.echo(f"Kept: {count:,} ({reason})", err=True)
     if pruned.finished:
-        click.echo(f"Ended an interrupted pruning: {len(pruned.finished):,} documents.", err=True)
-    click.echo(
-        f"{len(rows):,} documents {'would go. With --yes they do.' if pruned.dry_run else 'are gone.'}", err=True
-    )
+        click.echo(f"Ended an interrupted pruning: {_documents(len(pruned.finished))}.", err=True)
+    if pruned.dry_run:
+        click.echo(f"{_documents(len(rows))} would go; with --yes they do." if rows else "Nothing to prune.", err=True)
+    else:
+        click.echo(f"{_documents(len(rows))} gone.", err=True)
 
 
 @click.command()
@@ -127,7 +132,10 @@ def prune(place: Place, /, *, yes: bool, as_json: bool, **policy: Any) -> None:
 @click.option("--note", default="", help="Why, for people.")
 @click.pass_obj
 def pin(place: Place, /, doc: str, note: str) -> None:
-    """Keep a document: no pruning removes it, nor what it was made from."""
+    """Keep a document from being pruned.
+
+    What it was made from stays too.
+    """
     with place.existing() as store:
         row = store.find(doc)
         store.pin(row.doc_id, note)
@@ -151,7 +159,9 @@ def unpin(place: Place, /, doc: str) -> None:
 @options.as_json
 @click.pass_obj
 def copy(place: Place, /, to_root: str, to_db: str, *, as_json: bool) -> None:
-    """Copy this store to another root and index: every document, row and pin that is not there yet.
+    """Copy this store to another root and index.
+
+    Every document, row and pin that is not there yet.
 
     Each file is held against its hash on the way. Nothing is deleted; run it again to go on, or to bring what is new.
     """
@@ -162,7 +172,7 @@ def copy(place: Place, /, to_root: str, to_db: str, *, as_json: bool) -> None:
             rejected = [each._asdict() for each in came.rejected]
             render.as_json({"copied": came.copied, "there": came.there, "rejected": rejected})
         else:
-            click.echo(f"{came.copied:,} documents copied to {there.docs_root}, {came.there:,} were there.")
+            click.echo(f"{_documents(came.copied)} copied to {there.docs_root}, {came.there:,} were there.")
             _print_rejected(came.rejected)
     if came.rejected:
         sys.exit(_UNSOUND)
@@ -173,7 +183,7 @@ def copy(place: Place, /, to_root: str, to_db: str, *, as_json: bool) -> None:
 @options.as_json
 @click.pass_obj
 def recover(place: Place, /, folder: str | None, *, as_json: bool) -> None:
-    """File the texts that were spooled on this machine while the store was away.
+    """File what was spooled while the store was away.
 
     FOLDER is the IO manager's spool; data/spool where it is not named. Each text leaves the spool once the store has
     acknowledged it; what cannot be filed stays there and is listed.
@@ -194,7 +204,7 @@ def recover(place: Place, /, folder: str | None, *, as_json: bool) -> None:
         )
     else:
         click.echo(
-            f"{len(outcomes) - len(failed):,} documents filed, {len(failed):,} still in {render.shown(waiting)}."
+            f"{_documents(len(outcomes) - len(failed))} filed, {len(failed):,} still in {render.shown(waiting)}."
         )
         if failed:
             render.table(("doc_id", "because"), [(each.doc_id, each.error) for each in failed])
@@ -202,35 +212,33 @@ def recover(place: Place, /, folder: str | None, *, as_json: bool) -> None:
         sys.exit(_UNSOUND)
 
 
-@click.command()
-@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
-def completion(shell: str) -> None:
-    """Print what makes a shell complete doc-io's commands and options: eval "$(doc-io completion bash)"."""
-    from click.shell_completion import get_completion_class  # noqa: PLC0415 - only this command needs it
-
-    kind = get_completion_class(shell)
-    root = click.get_current_context().find_root().command
-    if kind is not None:
-        click.echo(kind(root, {}, "doc-io", "_DOC_IO_COMPLETE").source())
+def _documents(count: int) -> str:
+    return f"{count:,} document{'' if count == 1 else 's'}"
 
 
-COMMANDS = (verify, reindex, prune, pin, unpin, copy, recover, completion)
+def _print_findings(findings: list[Finding], total: int, *, full: bool) -> None:
+    from doc_io.upkeep.verify import NOTES  # noqa: PLC0415 - `ls` need not wait for it
 
-
-def _print_findings(findings: list[Finding]) -> None:
-    if not findings:
-        click.echo("Every row has its document, every document its row, every file its bytes.")
-        return
-    render.table(("kind", "where", "details"), findings)
     counts = Counter(each.kind for each in findings)
-    click.echo(", ".join(f"{count:,} {kind}" for kind, count in sorted(counts.items())), err=True)
+    listed = ", ".join(f"{count:,} {kind}" for kind, count in sorted(counts.items()))
+    if set(counts) <= NOTES:
+        read = "bytes" if full else "length"
+        click.echo(f"{_documents(total)}: every row has its document, every document its row, every file its {read}.")
+    if findings:
+        render.table(("kind", "where", "details"), findings)
+        click.echo(f"{'Notes' if set(counts) <= NOTES else 'Found'}: {listed}", err=True)
 
 
 def _print_repairs(repairs: list[Repair], *, done: bool) -> None:
     click.echo()
     render.table(("action", "where", "because"), [(each.action, each.finding.where, each.details) for each in repairs])
     possible = sum(each.action != "none" for each in repairs)
-    click.echo(f"{possible:,} repairs {'done.' if done else 'possible. With --repair --yes they are done.'}", err=True)
+    if done:
+        click.echo(f"{possible:,} repaired.", err=True)
+    elif possible:
+        click.echo(f"{possible:,} can be repaired; with --repair --yes they are.", err=True)
+    else:
+        click.echo("None of this can be set right without you.", err=True)
 
 
 def _print_rejected(rejected: tuple[Rejected, ...]) -> None:

@@ -2,20 +2,77 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import sys
 
 import click
 
-from doc_io.cli import keep, look
-from doc_io.cli.backfill import backfill
 from doc_io.cli.place import find
 from doc_io.errors import DocIOError
 
 _INTERRUPTED = 130  # what a shell says of a program that Ctrl-C ended: 128 and the number of SIGINT
 
+_SECTIONS: dict[str, dict[str, tuple[str, ...]]] = {
+    "Looking": {
+        "look": ("status", "ls", "show", "cat", "prompt", "history"),
+        "report": ("diff", "lineage", "usage", "search", "export", "sql"),
+    },
+    "Keeping": {"keep": ("verify", "reindex", "prune", "pin", "unpin", "copy", "recover")},
+    "Beginning": {"backfill": ("backfill",), "completion": ("completion",)},
+}
+"""Heading of the help text to module to commands."""
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+_GOES_ON = "The store is whole; run the same command again and it goes on."
+_INTERRUPTIONS = {
+    **dict.fromkeys(("prune", "copy", "recover", "backfill"), _GOES_ON),
+    "verify": "The store is whole; run it again to check it from the start.",
+    "reindex": "The old index is in its place; run it again for a new one.",
+    "search": "What was read is remembered; run the same command again and it goes on.",
+}
+"""What Ctrl-C leaves behind, where a command was not only looking."""
+
+_HOMES = {name: home for homes in _SECTIONS.values() for home, names in homes.items() for name in names}
+
+
+class _Commands(click.Group):
+    """Imports a command when it is asked for, so that `ls` need not wait for `verify`; lists them by what they are for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's own signature
+        return list(_HOMES)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        home = _HOMES.get(cmd_name)
+        if home is not None:
+            command: click.Command = getattr(importlib.import_module(f"doc_io.cli.{home}"), cmd_name)
+            return command
+        from difflib import get_close_matches  # noqa: PLC0415 - only a typing error needs it
+
+        near = get_close_matches(cmd_name, _HOMES, n=1)
+        if near and not ctx.resilient_parsing:
+            ctx.fail(f"No such command {cmd_name!r}. Did you mean {near[0]!r}?")
+        return None
+
+    def invoke(self, ctx: click.Context) -> object:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            said = _INTERRUPTIONS.get(str(ctx.invoked_subcommand), "Nothing was changed.")
+            click.echo(f"\nInterrupted. {said}", err=True)
+            sys.exit(_INTERRUPTED)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        width = max(map(len, _HOMES))
+        room = formatter.width - width - 6
+        for section, homes in _SECTIONS.items():
+            with formatter.section(section):
+                for name in (name for names in homes.values() for name in names):
+                    command = self.get_command(ctx, name)
+                    if command is not None:
+                        formatter.write_text(f"{name:{width}}  {command.get_short_help_str(room)}")
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.option("--docs-root", envvar="DOC_IO_DOCS_ROOT", metavar="PATH|URL", help="Where the documents are.")
 @click.option("--db", envvar="DOC_IO_DB", metavar="PATH|URL", help="Their index: a SQLite file or a database URL.")
 @click.version_option(package_name="doc-io")
@@ -28,11 +85,8 @@ def group(context: click.Context, docs_root: str | None, db: str | None) -> None
 
     DOC is a doc_id, the start of one, or STAGE/TASK for the latest ok document of a task.
     """
+    context.color = None if _coloured() else False
     context.obj = find(docs_root, db)
-
-
-for command in (*look.COMMANDS, *keep.COMMANDS, backfill):
-    group.add_command(command)
 
 
 def main() -> None:
@@ -44,12 +98,15 @@ def main() -> None:
         error.show()
         sys.exit(error.exit_code)
     except DocIOError as error:
-        click.secho(f"Error: {error}", fg="red", err=True)
+        click.secho(f"Error: {error}", fg="red", err=True, color=None if _coloured() else False)
         sys.exit(error.exit_code)
     except (KeyboardInterrupt, click.Abort):
-        click.echo("\nInterrupted. The store is whole; run the same command again and it goes on.", err=True)
         sys.exit(_INTERRUPTED)
     except BrokenPipeError:
         # The reader has seen enough (`doc-io ls | head`). Python would complain once more while it ends.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     sys.exit(0)
+
+
+def _coloured() -> bool:
+    return not os.environ.get("NO_COLOR")  # no-color.org; click does not know it

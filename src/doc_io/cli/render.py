@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 import shutil
 import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -17,11 +20,20 @@ from doc_io.printable import printable
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from doc_io.document import DocumentRow
     from doc_io.upkeep.verbs import Progress
 
+_T = TypeVar("_T")
 _SLOW = 2.0  # seconds; a progress bar for less is only a flicker
 _RIGHT = ("documents", "tokens", "characters", "prompt", "completion", "total", "bytes", "chars", "count")
-_NARROWEST = 6
+_NAMES = frozenset({"stage", "task_id", "model_id", "template_id", "input", "excerpt"})
+_PROSE = frozenset({"details", "because"})
+_SPARED = ("template_id", "model_id", "chars", "stage", "created_at")
+_NARROWEST = 8
+_GAP = "  "
+_LONGEST_TOLD = len(" 1,000,000 of 1,000,000, 10,000/s, 0:01:40 left ")
+_Column = tuple[str, list[str]]
+_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")
 
 
 def as_json(value: object) -> None:
@@ -49,23 +61,73 @@ def in_terminal() -> bool:
     return sys.stdout.isatty()
 
 
+def coloured() -> bool:
+    """Whether colours may be used: in a terminal whose user has not said otherwise (no-color.org)."""
+    return in_terminal() and not os.environ.get("NO_COLOR")
+
+
 def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Print rows under their columns: cut to the width of a terminal, tab-separated and whole in a pipe."""
+    """Print rows under their columns: fitted to the width of a terminal, tab-separated and whole in a pipe.
+
+    In a terminal what can be typed again (ids, paths, statuses, times to the second, numbers) is not cut: names and
+    excerpts are, sentences go on in the next line, and where that is not enough the columns of `_SPARED` are left out.
+    """
     cells = [[shown(value) for value in row] for row in rows]
     names = [printable(column) for column in columns]
     if not in_terminal():
         for line in [names, *cells]:
             click.echo("\t".join(line))
         return
+    if not cells:
+        click.secho("Nothing found.", dim=True, err=True)
+        return
     from rich.table import Table  # noqa: PLC0415 - a pipe need not wait for it
     from rich.text import Text  # noqa: PLC0415 - as above
 
     drawn = Table(box=None, pad_edge=False, header_style="bold")
-    for column in names:
-        drawn.add_column(column, justify="right" if column in _RIGHT else "left", no_wrap=True, overflow="ellipsis")
-    for line in cells:
-        drawn.add_row(*(Text(cell) for cell in line))  # as Text: a model's square brackets are no markup
+    fitting = _fitting([(name, [_to_the_second(line[at]) for line in cells]) for at, name in enumerate(names)])
+    for name, below in fitting:
+        drawn.add_column(
+            name,
+            justify="right" if name in _RIGHT else "left",
+            no_wrap=name not in _NAMES | _PROSE,  # rich narrows others first
+            min_width=min(_NARROWEST, *map(len, (name, *below))),
+            overflow="ellipsis",
+        )
+    for across in zip(*(each for _, each in fitting), strict=True):
+        drawn.add_row(
+            *(
+                # As Text: a model's square brackets are no markup.
+                Text(cell) if name in _PROSE else Text(cell, no_wrap=True, overflow="ellipsis")
+                for (name, _), cell in zip(fitting, across, strict=True)
+            )
+        )
     console().print(drawn)
+
+
+def _fitting(columns: list[_Column]) -> list[_Column]:
+    """The columns without those that may be left out, as far as the terminal has no room for them."""
+    for spared in _SPARED:
+        if _least_width(columns) > _width():
+            columns = [column for column in columns if column[0] != spared]
+    return columns
+
+
+def _least_width(columns: list[_Column]) -> int:
+    """What a table takes when its names are cut as far as they can be."""
+    soft = _NAMES | _PROSE
+    longest = [(name, max(map(len, (name, *below)))) for name, below in columns]
+    needed = sum(min(length, _NARROWEST) if name in soft else length for name, length in longest)
+    return needed + len(_GAP) * (len(columns) - 1)
+
+
+def _to_the_second(cell: str) -> str:
+    """A time as people read it, in UTC; JSON and pipes have its microseconds."""
+    return f"{cell[:10]} {cell[11:19]}" if _TIME.fullmatch(cell) else cell
+
+
+def _width() -> int:
+    return shutil.get_terminal_size().columns
 
 
 def console() -> Console:
@@ -93,13 +155,18 @@ def text(value: str) -> None:
         sys.stdout.buffer.write(value.encode("utf-8", "surrogatepass"))
 
 
+def brief(row: DocumentRow) -> tuple[str, str, str, str]:
+    """What tells a person which document it is."""
+    return row.doc_id, row.stage, row.task_id, row.status.value
+
+
 def bars(pairs: Sequence[tuple[str, int]]) -> None:
     """Print a bar chart, the longest bar as wide as the terminal leaves room."""
     if not pairs:
         return
     label = max(len(name) for name, _ in pairs)
     number = max(len(f"{value:,}") for _, value in pairs)
-    room = max(_NARROWEST, shutil.get_terminal_size().columns - label - number - 4)
+    room = max(_NARROWEST, _width() - label - number - 4)
     most = max(value for _, value in pairs) or 1
     for name, value in pairs:
         click.echo(f"{name.ljust(label)}  {f'{value:,}'.rjust(number)}  {'█' * round(room * value / most)}")
@@ -112,39 +179,51 @@ def hint(words: str) -> None:
 
 
 @contextmanager
-def progress(what: str) -> Iterator[Progress]:
+def progress(what: str, *, quiet: bool = False) -> Iterator[Progress]:
     """A bar with rate and time left, on standard error, for what takes longer than two seconds.
 
     Args:
         what: What is being done, for example ``Verifying``.
+        quiet: Show none, as what is done is printed to the same terminal. Default: show it.
     """
-    if not sys.stderr.isatty():
+    if quiet or not sys.stderr.isatty():
         yield lambda _done, _total: None
         return
     from rich.console import Console  # noqa: PLC0415 - a pipe need not wait for it
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn  # noqa: PLC0415
+    from rich.progress import BarColumn, Progress, TextColumn  # noqa: PLC0415 - as above
 
-    columns = (
-        TextColumn(what),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[rate]}/s"),
-        TimeRemainingColumn(),
-    )
+    bar_width = max(_NARROWEST, min(40, _width() - len(what) - _LONGEST_TOLD))
+    columns = (TextColumn(what), BarColumn(bar_width), TextColumn("{task.fields[told]}"))
     bar = Progress(*columns, console=Console(stderr=True), transient=True)
-    task = bar.add_task(what, total=None, rate="")
+    task = bar.add_task(what, total=None, told="")
     started = time.monotonic()
 
     def show(done: int, total: int | None) -> None:
         seconds = time.monotonic() - started
         if seconds > _SLOW:
             bar.start()
-            bar.update(task, completed=done, total=total, rate=f"{done / seconds:,.0f}")
+            bar.update(task, completed=done, total=total, told=_told(done, total, done / seconds))
 
     try:
         yield show
     finally:
         bar.stop()
+
+
+def counted(values: Iterable[_T], total: int, progress: Progress) -> Iterator[_T]:
+    """The same values; a bar is told how far they are."""
+    for done, value in enumerate(values, start=1):
+        yield value
+        if done % 100 == 0:
+            progress(done, total)
+
+
+def _told(done: int, total: int | None, rate: float) -> str:
+    # Not rich's own estimate: it begins anew whenever the total is another.
+    if total is None:
+        return f"{done:,}, {rate:,.0f}/s"
+    left = timedelta(seconds=round((total - done) / rate)) if rate else "?"
+    return f"{done:,} of {total:,}, {rate:,.0f}/s, {left} left"
 
 
 def _plain(value: object) -> Any:

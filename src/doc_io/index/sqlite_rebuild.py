@@ -140,10 +140,12 @@ def _copy(
     """All pages as one transaction of the old file, which is locked for writers after the first step."""
 
     def watch(status: int, _remaining: int, _pages: int) -> None:
+        if status == _DONE:  # and committed: what the reader sees from now on are the new rows
+            return
         if status in _WAITING:
             if time.monotonic() > deadline:
                 raise sqlite3.OperationalError("database is locked")
-        elif status != _DONE and reader.execute(_ANY_LATE, (newest_seq,)).fetchone() is not None:
+        elif reader.execute(_ANY_LATE, (newest_seq,)).fetchone() is not None:
             raise _LateRowError
 
     # At least two steps, as the look at late rows between them must come before the commit at the end of the last.
@@ -157,7 +159,7 @@ _ANY_LATE = "SELECT 1 FROM documents WHERE seq > ? LIMIT 1"
 def _carry_over(reader: sqlite3.Connection, source: sqlite3.Connection, newest_seq: int) -> int:
     """Add the rows of the old index that came in since; the newest ``seq`` that was seen."""
     source.execute("BEGIN")
-    for values in reader.execute(queries.LATE, (newest_seq,)).fetchall():
+    for values in reader.execute(queries.LATE, (newest_seq,)):
         row = queries.row_from(values)
         newest_seq = row.seq
         for statement in _MAKE_ROOM:

@@ -144,6 +144,9 @@ class Storage(ABC):
     def read_many(self, paths: Iterable[str]) -> Iterator[bytes | OSError]:
         """The contents of many files in the order asked for; the error in the place of one that cannot be read."""
 
+    def expect(self, paths: Iterable[str]) -> None:  # noqa: B027 - only a hint
+        """Say which files will be read soon; where the storage can, it begins with them. No error where one is not there."""
+
     @abstractmethod
     def folders(self) -> Iterator[Folder]:
         """Everything that lies below the root but `KEPT_APART`, in flat memory, a key's folders together.

@@ -162,9 +162,20 @@ class LocalStorage(Storage):
             except OSError as error:
                 yield error
 
-    def folders(self) -> Iterator[Folder]:
+    def expect(self, paths: Iterable[str]) -> None:
+        # Linux begins to read what it is told will be needed, and does not wait for it (posix_fadvise(2)): a disk that is
+        # asked for a thousand files at once gives them three times as fast. Elsewhere there is no such advice.
+        if hasattr(os, "posix_fadvise"):
+            walk.read_ahead(map(self._path, paths))
+
+    def folders(self, within: str = "") -> Iterator[Folder]:
+        with self._told("list", within):
+            yield from walk.folders(self.root, within, within.count("/") + 1 if within else 0)
+
+    def logical_keys(self) -> Iterator[str]:
+        """The folders of all logical keys, in flat memory; what does not lie in one of them is no document."""
         with self._told("list", ""):
-            yield from walk.folders(self.root)
+            yield from walk.keys(self.root)
 
     def folder(self, path: str) -> Folder:
         self._path(path)  # refuses what leaves the root

@@ -8,11 +8,12 @@ from itertools import chain, islice
 from typing import Any, NamedTuple
 
 from doc_io.document import Parent
-from doc_io.ids import is_id
+from doc_io.errors import IndexAccessError
 from doc_io.index.base import Index
 from doc_io.storage.base import Folder, Storage
 from doc_io.storage.local import LocalStorage
-from doc_io.upkeep.reader import Verdict, verdicts, verdicts_aside
+from doc_io.upkeep.reader import Verdict, documents_of, verdicts, verdicts_aside
+from doc_io.upkeep.whole import is_document_folder
 
 Progress = Callable[[int, int | None], None]
 """Told how many documents are done, and of how many where that is known."""
@@ -76,42 +77,68 @@ def reindex(
     rejected: list[Rejected] = []
     added = 0
 
-    def arriving(folders: Iterable[Folder]) -> Iterator[tuple[Mapping[str, Any], Sequence[Parent]]]:
+    def arriving(found: Iterable[Verdict]) -> Iterator[tuple[Mapping[str, Any], Sequence[Parent]]]:
         nonlocal added
-        for verdict in _verdicts(storage, folders, full=full):
+        for verdict in found:
             if verdict.row is None:
                 rejected.append(Rejected(verdict.path, verdict.reasons))
                 continue
             added += 1
-            if progress is not None and added % _AT_ONCE == 0:
-                progress(added, None)
             yield {**verdict.row, "doc_dir": verdict.path}, verdict.parents
 
     with index.alone():
-        documents = (folder for folder in storage.folders() if is_document_folder(folder))
         if incremental:
-            inserted = 0
+            inserted = looked_at = 0
+            known = _known(index)
+            documents = (folder for folder in storage.folders() if is_document_folder(folder))
             while batch := list(islice(documents, _AT_ONCE)):
-                inserted += index.insert_many(list(arriving(_without_row(index, batch))))
+                fresh = verdicts(storage, _without_row(index, batch), full=full)
+                inserted += index.insert_many(list(arriving(fresh)))
+                looked_at += len(batch)
+                if progress is not None:
+                    progress(looked_at, max(looked_at, known))
             return Reindexed(sum(each.documents for each in index.tally()), inserted, tuple(rejected))
-        return Reindexed(index.rebuild(arriving(documents)), added, tuple(rejected))
+        found = _verdicts(storage, full=full)
+        if progress is not None:
+            found = _told(found, storage, _known(index), progress)
+        return Reindexed(index.rebuild(arriving(found)), added, tuple(sorted(rejected)))
 
 
-def is_document_folder(folder: Folder) -> bool:
-    """Whether a folder has the name and the place of a document; says nothing about what is in it."""
-    segments = folder.path.split("/")
-    return len(segments) == 3 and is_id(segments[1]) and is_id(segments[2])  # noqa: PLR2004 - stage, key, document
+def _verdicts(storage: Storage, *, full: bool) -> Iterator[Verdict]:
+    """Of a local store the first keys here, and the rest in a second process, whose start takes as long as hundreds."""
+    if not isinstance(storage, LocalStorage):
+        yield from verdicts(storage, filter(is_document_folder, storage.folders()), full=full)
+        return
+    keys = storage.logical_keys()
+    yield from verdicts(storage, documents_of(storage, islice(keys, _AT_ONCE)), full=full)
+    for key in keys:  # only where there are more
+        yield from verdicts_aside(storage, chain([key], keys), full=full)
 
 
-def _verdicts(storage: Storage, folders: Iterable[Folder], *, full: bool) -> Iterator[Verdict]:
-    """The first ones here; the rest of a large local store in a second process, whose start takes as long as hundreds."""
-    folders = iter(folders)
-    yield from verdicts(storage, islice(folders, _AT_ONCE), full=full)
-    more = list(islice(folders, _AT_ONCE))
-    if isinstance(storage, LocalStorage) and len(more) == _AT_ONCE:
-        yield from verdicts_aside(storage, chain(more, folders), full=full)
-    else:
-        yield from verdicts(storage, chain(more, folders), full=full)
+def _known(index: Index) -> int:
+    """How many documents the old index has; none where it cannot say."""
+    try:
+        return sum(each.documents for each in index.tally())
+    except IndexAccessError:
+        return 0
+
+
+def _told(found: Iterable[Verdict], storage: Storage, known: int, progress: Progress) -> Iterator[Verdict]:
+    """The same verdicts; somebody is told how far it is.
+
+    Of how many documents is what the old index knew. Where that is gone it is guessed, on a local disk, from the share of
+    the keys that are done: keys are counted in no time.
+    """
+    keys = sum(1 for _ in storage.logical_keys()) if isinstance(storage, LocalStorage) and not known else 0
+    seen, last = 0, ""
+    for done, verdict in enumerate(found, start=1):
+        key = verdict.path.rpartition("/")[0]
+        if key != last:
+            seen, last = seen + 1, key
+        if done % _AT_ONCE == 0:
+            total = known or round(done * keys / seen)
+            progress(done, max(done, total) if total else None)
+        yield verdict
 
 
 def _without_row(index: Index, folders: list[Folder]) -> list[Folder]:

@@ -11,9 +11,8 @@ from typing import Literal, NamedTuple
 
 from doc_io.index.base import Index
 from doc_io.storage.base import Storage
-from doc_io.upkeep.reindex import is_document_folder
 from doc_io.upkeep.verify import Finding, Kind
-from doc_io.upkeep.whole import judge
+from doc_io.upkeep.whole import is_document_folder, judge
 
 Action = Literal["add the row", "remove the row", "remove the folder", "none"]
 

@@ -11,6 +11,9 @@ from doc_io.storage.base import Storage
 from doc_io.texts import Which, path_of, text_of
 
 if TYPE_CHECKING:
+    import pandas as pd
+    import pyarrow as pa
+
     from doc_io.document import DocumentRow
     from doc_io.reports.diff import Change
     from doc_io.reports.lineage import Lineage
@@ -203,3 +206,15 @@ class Upkeep:
         from doc_io.reports.export import export
 
         return export(self.storage, self.select_all(wanted), texts)
+
+    def frame(self, wanted: Filter = ALL, *, texts: Sequence[Literal["raw", "parsed", "prompt"]] = ()) -> pd.DataFrame:
+        """Rows and texts as a pandas frame, newest first; needs the extra ``pandas``; see `doc_io.reports.frames.frame`."""
+        from doc_io.reports.frames import frame
+
+        return frame(self.export(wanted, texts=texts), texts)
+
+    def arrow(self, wanted: Filter = ALL, *, texts: Sequence[Literal["raw", "parsed", "prompt"]] = ()) -> pa.Table:
+        """The same as an Arrow table, for polars, DuckDB and others; see `doc_io.reports.frames.arrow`."""
+        from doc_io.reports.frames import arrow
+
+        return arrow(self.export(wanted, texts=texts), texts)

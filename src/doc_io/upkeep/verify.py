@@ -8,6 +8,7 @@ from itertools import islice
 from typing import Literal, NamedTuple
 
 from doc_io.document import DocumentRow, Parent
+from doc_io.ids import doc_dir
 from doc_io.index.base import Index
 from doc_io.metadata import RECORD_NAME, Record
 from doc_io.storage.base import Folder, Storage
@@ -91,7 +92,7 @@ def verify(
         parents = index.parents_of(list(rows))
         for each in batch:
             row = rows.get(_name(each.folder))
-            if row is not None and row.doc_dir == each.folder.path:
+            if row is not None and (each.record is not None or row.doc_dir == each.folder.path):
                 yield from _indexed(each, row, parents.get(row.doc_id, []))
             elif each.record is not None:
                 unindexed.append(each)
@@ -181,10 +182,13 @@ def _still_unindexed(index: Index, found: list[Judged], started: float) -> Itera
 def _rows_without_files(storage: Storage, index: Index, seen: _Seen) -> Iterator[Finding]:
     unseen = (row for row in index.scan() if row not in seen)
     while batch := list(islice(unseen, _AT_ONCE)):
-        # Looked for once more: rows that were written after their folder's key was listed are here too.
-        for row, data in zip(batch, storage.read_many([f"{row.doc_dir}/{RECORD_NAME}" for row in batch]), strict=True):
+        # Where a document of this row would be, whatever folder the row names; looked for once more, as rows that were
+        # written after their folder's key was listed are here too.
+        places = [doc_dir(row.stage, row.logical_key_id, row.doc_id) for row in batch]
+        read = storage.read_many([f"{place}/{RECORD_NAME}" for place in places])
+        for row, place, data in zip(batch, places, read, strict=True):
             if isinstance(data, FileNotFoundError) and index.get(row.doc_id) is not None:
-                yield Finding("missing", row.doc_dir, f"a row ({row.stage}, task {row.task_id}) without a document")
+                yield Finding("missing", place, f"a row ({row.stage}, task {row.task_id}) without a document")
 
 
 def _orphans(index: Index, rows: Iterable[DocumentRow], parents: dict[str, list[Parent]]) -> Iterator[Finding]:
@@ -203,7 +207,11 @@ def _notes(index: Index) -> Iterator[Finding]:
     for doc_id, count in index.duplicates():
         yield Finding("duplicate", doc_id, f"{count} documents have the same raw text")
     for stage, task_id, count in index.without_ok():
-        yield Finding("without_ok", f"{stage}/{task_id}", f"{count} attempts, none of them ok")
+        yield Finding(
+            "without_ok",
+            f"{stage}/{task_id}",
+            f"{count} attempts, none of them ok" if count > 1 else "one attempt, and it is not ok",
+        )
 
 
 def _name(folder: Folder) -> str:

@@ -1,0 +1,115 @@
+"""Rows and texts as columns: an Arrow table, a pandas frame, a Parquet file; needs the extra ``pandas``."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+from doc_io.document import COLUMNS
+from doc_io.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import pyarrow as pa
+
+_INTEGERS = ("seq", "usage_prompt_tokens", "usage_completion_tokens", "usage_max_tokens", "raw_chars", "parsed_chars")
+_AT_ONCE = 1000  # documents in a row group
+
+# ruff: noqa: PLC0415 - pandas and pyarrow are an extra
+
+
+def arrow(values: Iterable[Mapping[str, Any]], texts: Sequence[str] = ()) -> pa.Table:
+    """What `doc_io.reports.export.export` gives as an Arrow table; the same columns whatever the rows hold.
+
+    Args:
+        values: Rows as mappings; ``meta_small`` becomes JSON text.
+        texts: The names of the texts among them.
+
+    Raises:
+        ConfigurationError: pyarrow is not installed.
+    """
+    schema = _schema(texts)
+    import pyarrow as pa
+
+    return pa.concat_tables([schema.empty_table(), *_tables(values, schema)])
+
+
+def frame(values: Iterable[Mapping[str, Any]], texts: Sequence[str] = ()) -> pd.DataFrame:
+    """The same as a pandas frame: ``created_at`` as times in UTC, counts as integers that may be missing.
+
+    Args:
+        values: As for `arrow`.
+        texts: As for `arrow`.
+
+    Raises:
+        ConfigurationError: pandas or pyarrow is not installed.
+    """
+    table = arrow(values, texts)
+    try:
+        import pandas as pd
+    except ModuleNotFoundError:
+        raise _missing("pandas") from None
+    made = table.to_pandas(types_mapper={table.schema.field("seq").type: pd.Int64Dtype()}.get)
+    times = pd.to_datetime(made["created_at"], format="%Y-%m-%dT%H:%M:%S.%fZ", utc=True)
+    made["created_at"] = times.astype("datetime64[us, UTC]")  # pandas takes seconds for no times at all
+    return made
+
+
+def write_parquet(path: str, values: Iterable[Mapping[str, Any]], texts: Sequence[str] = ()) -> int:
+    """Write an Arrow table to a file in flat memory; the file has its name only when it is whole.
+
+    Args:
+        path: The file to write, over one that is there.
+        values: As for `arrow`; read as they are written.
+        texts: As for `arrow`.
+
+    Returns:
+        How many rows were written.
+
+    Raises:
+        ConfigurationError: pyarrow is not installed, or the file cannot be written.
+    """
+    schema = _schema(texts)
+    from pyarrow import parquet
+
+    unfinished = f"{path}.unfinished"
+    written = 0
+    try:
+        with parquet.ParquetWriter(unfinished, schema) as writer:
+            for table in _tables(values, schema):
+                writer.write_table(table)
+                written += table.num_rows
+        os.replace(unfinished, path)  # noqa: PTH105 - a path as text, as it came
+    except OSError as error:
+        raise ConfigurationError(setting=path, reason=error, todo="Name a file that can be written.") from None
+    finally:
+        with suppress(OSError):
+            os.unlink(unfinished)  # noqa: PTH108 - as above
+    return written
+
+
+def _schema(texts: Sequence[str]) -> pa.Schema:
+    try:
+        import pyarrow as pa
+    except ModuleNotFoundError:
+        raise _missing("pyarrow") from None
+    kinds = {name: pa.int64() if name in _INTEGERS else pa.large_string() for name in (*COLUMNS, *texts)}
+    return pa.schema(list(kinds.items()))
+
+
+def _tables(values: Iterable[Mapping[str, Any]], schema: pa.Schema) -> Iterator[pa.Table]:
+    import pyarrow as pa
+
+    remaining = iter(values)
+    while batch := list(islice(remaining, _AT_ONCE)):
+        yield pa.Table.from_pylist([{**each, "meta_small": json.dumps(each["meta_small"])} for each in batch], schema)
+
+
+def _missing(package: str) -> ConfigurationError:
+    return ConfigurationError(
+        setting="A table of documents", reason=f"{package} is not installed", todo="pip install 'doc-io[pandas]'"
+    )

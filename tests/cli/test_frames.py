@@ -1,0 +1,73 @@
+"""Rows and texts as columns, for a notebook, another tool, or a training set."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pyarrow import parquet
+
+from doc_io import ConfigurationError, Document, DocumentStore, Filter, Usage
+from doc_io.document import COLUMNS
+from doc_io.reports.frames import write_parquet
+
+
+@pytest.fixture
+def filled(store: DocumentStore) -> DocumentStore:
+    """One document with counts and a prompt, and one without."""
+    store.save(Document("one", prompt="p", usage=Usage(7, 3), finish_reason="stop"), stage="draft", task_id="a")
+    store.save(Document.skipped("nothing to do"), stage="draft", task_id="b")
+    return store
+
+
+def test_a_frame_has_times_and_counts_that_may_be_missing(filled: DocumentStore) -> None:
+    """Newest first, as everything."""
+    frame = filled.frame(texts=["raw", "prompt"])
+
+    assert list(frame.columns) == [*COLUMNS, "raw", "prompt"]
+    assert list(frame["task_id"]) == ["b", "a"]
+    assert str(frame["created_at"].dtype) == "datetime64[us, UTC]"
+    assert str(frame["usage_prompt_tokens"].dtype) == "Int64"
+    assert frame["usage_prompt_tokens"].sum() == 7
+    assert list(frame["raw"].fillna("-")) == ["-", "one"]
+
+
+def test_a_frame_of_nothing_has_the_same_columns(filled: DocumentStore) -> None:
+    """A notebook that counts its rows need not know."""
+    empty = filled.frame(Filter(stage="nobody's"))
+
+    assert len(empty) == 0
+    assert dict(empty.dtypes) == dict(filled.frame().dtypes)
+
+
+def test_a_parquet_file_holds_what_arrow_does(filled: DocumentStore, tmp_path: Path) -> None:
+    """Row for row."""
+    path = tmp_path / "rows.parquet"
+
+    assert write_parquet(str(path), filled.export(texts=["raw"]), ["raw"]) == 2
+    assert parquet.read_table(path).equals(filled.arrow(texts=["raw"]))
+
+
+def test_an_interrupted_parquet_file_does_not_have_its_name(filled: DocumentStore, tmp_path: Path) -> None:
+    """Half a training set would be taken for a whole one; what was there before stays."""
+    path = tmp_path / "rows.parquet"
+    write_parquet(str(path), filled.export())
+    before = path.read_bytes()
+
+    def interrupted() -> Iterator[dict[str, Any]]:
+        yield next(filled.export())
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        write_parquet(str(path), interrupted())
+
+    assert path.read_bytes() == before
+    assert [each.name for each in tmp_path.glob("rows*")] == ["rows.parquet"]
+
+
+def test_a_parquet_file_that_cannot_be_written_is_an_error_of_ours(filled: DocumentStore, tmp_path: Path) -> None:
+    """With what to do."""
+    with pytest.raises(ConfigurationError, match="can be written"):
+        write_parquet(str(tmp_path / "no" / "rows.parquet"), filled.export())
