@@ -89,7 +89,7 @@ class Document:
         prompt: The prompt that made it. Default: not known.
         status: How it ended, a `Status` or its name. Default: ``truncated`` where ``finish_reason`` says that the token
             limit cut it short, else ``ok``.
-        template_id: The prompt template. Default: from the asset, see DESIGN, "Identity".
+        template_id: The prompt template. Default: from the asset; the order is in docs/reference.md, "Identity".
         model_id: The model. Default: from the asset.
         parent_doc_id: The document it was primarily made from. Default: the one the step loaded.
         parser: Name of the parser for ``raw``: one registered with `doc_io.register_parser`, or a dotted path to a

@@ -99,7 +99,7 @@ class Draft:
 
 
 def logical_key_id(document: Document, stage: str, task_id: str) -> str:
-    """The logical key of a document: stage, source, template, model and its own identifiers (DESIGN, section 6)."""
+    """The logical key of a document: stage, source, template, model and its own identifiers (docs/reference.md)."""
     named = {
         "source": document.parent_doc_id or task_id,
         "template_id": document.template_id,

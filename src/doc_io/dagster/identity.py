@@ -1,4 +1,8 @@
-"""Identity from a context: what Dagster knows of an output, in the order of DESIGN, section 6."""
+"""Identity from a context: what Dagster knows of an output.
+
+A field is taken from the first that names it: the returned document, the output's metadata, the task table, a dimension of
+the partition, the asset's metadata, the IO manager's settings.
+"""
 
 from __future__ import annotations
 

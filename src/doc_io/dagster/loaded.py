@@ -1,6 +1,6 @@
 """The record of what a step really read: the parents of what it makes.
 
-Within one step, inputs and outputs share process and step context, under every executor (TRAPS, "Dagster"); a weak
+Within one step, inputs and outputs share process and step context, under every executor of Dagster; a weak
 mapping keeps the record no longer than the step.
 """
 

@@ -1,6 +1,6 @@
 """The local disk: a document is durable when `create` returns, and appears at one instant.
 
-The recipe is the cheapest of those that survived every simulated power cut (DESIGN, section 5): write all files into a
+The recipe is the cheapest of those that survived every simulated power cut (docs/reliability.md): write all files into a
 temporary folder, rename it, start the write-back of all, then fsync each file and each folder that got a new name.
 """
 
@@ -155,7 +155,7 @@ class LocalStorage(Storage):
             os.close(descriptor)
 
     def read_many(self, paths: Iterable[str]) -> Iterator[bytes | OSError]:
-        # One after the other: on a warm cache threads cost more than they save (FIGURES: plain opens 23 ms for 1,000).
+        # One after the other: on a warm cache threads cost more than they save (1,000 plain opens take 23 ms).
         for path in paths:
             try:
                 yield self.read(path)
