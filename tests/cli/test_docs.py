@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import shlex
 from pathlib import Path
-from typing import Any
 
 import click
 import pytest
@@ -13,13 +12,10 @@ from click.testing import CliRunner
 
 from doc_io import errors
 from doc_io.cli.main import group
+from tests import pages
 
-PAGE = (Path(__file__).parent.parent.parent / "docs" / "cli.md").read_text()
-PYTHON = re.findall(
-    r"^```python\n(.*?)^```",
-    (Path(__file__).parent.parent.parent / "docs" / "python.md").read_text(),
-    re.MULTILINE | re.DOTALL,
-)
+PAGE = pages.page("docs/cli.md")
+PYTHON = pages.blocks(pages.page("docs/python.md"), "python")
 EXAMPLES = re.findall(r"^\$ doc-io (.+)$", PAGE, flags=re.MULTILINE)
 
 
@@ -37,9 +33,7 @@ def test_every_example_of_the_page_ends_with_success(place: Path, monkeypatch: p
 def test_the_examples_for_python_run_one_after_the_other(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """In the same small store; what they name is there."""
     monkeypatch.chdir(place)
-    names: dict[str, Any] = {}
-    for example in PYTHON:
-        exec(example, names)  # noqa: S102 - our own page
+    names = pages.run(PYTHON)
 
     assert len(names["attempts"]) == 3
     assert list(names["texts"]) == [row.doc_id for row in names["drafts"]]

@@ -14,7 +14,8 @@ import tomli
 from dagster.components.core.package_entry import get_package_objects_in_module
 from dagster_shared.libraries import DagsterLibraryRegistry
 
-from doc_io import DocDirIOManager, DocumentsIndex, DocumentStoreComponent
+from doc_io import DocDirIOManager, DocumentsIndex, DocumentStoreComponent, documents_latest_report
+from tests import pages
 
 PYPROJECT = Path(__file__).parents[2] / "pyproject.toml"
 
@@ -151,3 +152,17 @@ def test_every_field_says_what_it_is_for() -> None:
 
 def resource(defs: dg.Definitions, name: str) -> Any:
     return (defs.resources or {})[name]
+
+
+def test_the_example_of_the_reference_makes_definitions(project: Project) -> None:
+    """docs/reference.md shows every kind of attribute."""
+    [example] = pages.blocks(pages.page("docs/reference.md"), "yaml")
+    defs = project.load(example.partition("attributes:\n")[2])
+    manager = resource(defs, "io_manager")
+
+    assert isinstance(manager, DocDirIOManager)
+    assert (manager.preview_chars, manager.stages) == (200, ["draft", "essay"])
+    assert len(list(defs.asset_checks or ())) == 2
+    assert documents_latest_report.key in {
+        each.key for each in defs.assets or () if isinstance(each, dg.AssetsDefinition)
+    }
