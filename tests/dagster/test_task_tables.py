@@ -1,6 +1,5 @@
 """A CSV of tasks gives template, model and parent to the documents of its partitions."""
 
-
 import dagster as dg
 import pytest
 
