@@ -20,6 +20,7 @@ from doc_io import (
     DamagedDocumentError,
     Document,
     DocumentConflictError,
+    DocumentNotFoundError,
     DocumentStore,
     InvalidDocumentError,
     MissingTextError,

@@ -75,6 +75,12 @@ class DocumentStore(Upkeep):
         """The docs root as it may be shown: without credentials."""
         return self.storage.root
 
+    @property
+    def has_lost_its_index(self) -> bool:
+        """Whether there are documents and no file of their index, which `reindex` makes from them."""
+        name = self.index.name
+        return "://" not in name and not os.path.exists(name) and next(self.storage.folders(), None) is not None  # noqa: PTH110 - asked at each start
+
     def save(
         self,
         document: Document | str,

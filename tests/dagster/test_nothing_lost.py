@@ -139,3 +139,21 @@ def test_the_index_lies_where_a_store_of_the_same_root_looks_for_it(tmp_path: Pa
     with DocumentStore(root) as store:
         assert DocDirIOManager(docs_root=root).store.index.name == store.index.name
     assert DocDirIOManager().store.index.name == str(Path("data/db/documents.sqlite").absolute())
+
+
+def test_documents_whose_index_is_gone_are_warned_of_before_a_body_runs(house: House) -> None:
+    """A new index beside them would make a pipeline believe that nothing was made yet."""
+
+    @dg.asset
+    def draft() -> str:
+        return "text"
+
+    house.run([draft])
+    house.store.close()
+    for file in house.root.glob("documents.sqlite*"):
+        file.unlink()
+    result = house.run([draft])
+
+    warned = [each.user_message for each in house.instance.all_logs(result.run_id) if "doc-io reindex" in each.message]
+    logged = [each for each in house.instance.all_logs(result.run_id) if each.level == 30]
+    assert warned or logged
