@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from doc_io.cli.grid import grid
 from doc_io.printable import printable
 
 if TYPE_CHECKING:
@@ -25,12 +26,7 @@ if TYPE_CHECKING:
 
 _T = TypeVar("_T")
 _SLOW = 2.0  # seconds; a progress bar for less is only a flicker
-_RIGHT = ("documents", "tokens", "characters", "prompt", "completion", "total", "bytes", "chars", "count")
-_NAMES = frozenset({"stage", "task_id", "model_id", "template_id", "input", "excerpt"})
-_PROSE = frozenset({"details", "because"})
-_SPARED = ("template_id", "model_id", "chars", "stage", "created_at")
-_NARROWEST = 8
-_GAP = "  "
+_NARROWEST = 8  # cells of a bar
 _LONGEST_TOLD = len(" 1,000,000 of 1,000,000, 10,000/s, 0:01:40 left ")
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")
 
@@ -68,52 +64,18 @@ def coloured() -> bool:
 def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """Print rows under their columns: fitted to the width of a terminal, tab-separated and whole in a pipe.
 
-    In a terminal what can be typed again (ids, paths, statuses, times to the second, numbers) is not cut: names and
-    excerpts are, sentences go on in the next line, and where that is not enough the columns of `_SPARED` are left out.
+    See `doc_io.cli.grid` for what is cut in a terminal.
     """
     cells = [[shown(value) for value in row] for row in rows]
     if not in_terminal():
         for line in [list(columns), *cells]:
             click.echo("\t".join(line))
-        return
-    if not cells:
+    elif cells:
+        head, *lines = grid(columns, [[_to_the_second(cell) for cell in line] for line in cells], _width())
+        click.secho(head, bold=True)
+        click.echo("\n".join(lines))
+    else:
         click.secho("Nothing found.", dim=True, err=True)
-        return
-    from rich.table import Table  # noqa: PLC0415 - a pipe need not wait for it
-    from rich.text import Text  # noqa: PLC0415 - as above
-
-    lines = [list(columns), *([_to_the_second(cell) for cell in line] for line in cells)]
-    by_column = dict(zip(columns, zip(*lines, strict=True), strict=True))
-    for spared in _SPARED:
-        if _least_width(by_column) > _width():
-            by_column.pop(spared, None)
-    drawn = Table(box=None, pad_edge=False, header_style="bold")
-    for column, shown_in_it in by_column.items():
-        drawn.add_column(
-            column,
-            justify="right" if column in _RIGHT else "left",
-            no_wrap=column not in _NAMES | _PROSE,  # rich narrows others first
-            min_width=min(_NARROWEST, *map(len, shown_in_it)),
-            overflow="ellipsis",
-        )
-    for cells_of_line in list(zip(*by_column.values(), strict=True))[
-        1:
-    ]:  # as Text: a model's square brackets are no markup
-        drawn.add_row(
-            *(
-                Text(cell) if column in _PROSE else Text(cell, no_wrap=True, overflow="ellipsis")
-                for column, cell in zip(by_column, cells_of_line, strict=True)
-            )
-        )
-    console().print(drawn)
-
-
-def _least_width(by_column: Mapping[str, Sequence[str]]) -> int:
-    """What a table takes when its names are cut as far as they can be."""
-    longest = {column: max(map(len, cells)) for column, cells in by_column.items()}
-    soft = _NAMES | _PROSE
-    needed = sum(min(length, _NARROWEST) if column in soft else length for column, length in longest.items())
-    return needed + len(_GAP) * (len(longest) - 1)
 
 
 def _to_the_second(cell: str) -> str:
