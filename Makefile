@@ -3,7 +3,7 @@ VENV ?= .venv
 PYTHON ?= python3
 BIN := $(VENV)/bin
 
-.PHONY: demo test slow soak check bench clean
+.PHONY: demo test slow soak fuzz check bench clean
 .DEFAULT_GOAL := test
 
 # The demo needs a tenth of what the tests need, and a newcomer should not wait for the rest.
@@ -28,6 +28,10 @@ slow: $(VENV)/.installed  ## the longer proofs: a hundred power cuts, a thousand
 
 soak: $(VENV)/.installed  ## 10,000 random kills; KILLS=100 SEED=7 for fewer, or the same again
 	PYTHONPATH=src:. $(BIN)/python -m tests.faults.soak --kills $(or $(KILLS),10000) $(if $(SEED),--seed $(SEED))
+
+fuzz: $(VENV)/.installed  ## bytes led by coverage at every reader of hostile input; SECONDS=600 for longer
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check atheris
+	DOC_IO_FUZZ_SECONDS=$(or $(SECONDS),60) $(BIN)/python -m pytest -q -n 2 --timeout 0 tests/hostile/test_fuzz.py
 
 check: $(VENV)/.installed  ## formatting, lint rules and types
 	$(BIN)/ruff format --check .

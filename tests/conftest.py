@@ -19,6 +19,8 @@ from tests.servers.fixtures import (  # noqa: F401 - pytest finds fixtures by th
 )
 from tests.skips import is_allowed
 
+pytest_plugins = ["tests.canary_search"]
+
 # No deadline: a shared machine is slow at times, and a slow example is no bug. No database: CI starts from a clean clone.
 settings.register_profile("doc_io", deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("doc_io")

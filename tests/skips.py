@@ -8,6 +8,7 @@ NO_ROOT = "needs root: a power cut is played on a file system of its own, mounte
 NO_LOOP = "no loop device can be mounted here"
 NO_MOUNT = "no file system can be mounted here"
 NO_COMPILER = "needs cc: the library that breaks system calls is compiled when the tests run"
+NO_ATHERIS = "atheris is not installed (pip install atheris)"
 NOT_LINUX = "needs Linux: LD_PRELOAD, /proc and renameat2"
 
 ALLOWED: dict[str, str] = {
@@ -15,6 +16,7 @@ ALLOWED: dict[str, str] = {
     NO_LOOP: "Containers hide loop devices; the log of calls needs none.",
     NO_MOUNT: "A full disk is also played call by call (test_every_call.py).",
     NO_COMPILER: "CI has one; a machine of a user need not.",
+    NO_ATHERIS: "The same targets get bytes by chance on every run; CI installs atheris where there is one for its Python.",
     NOT_LINUX: "The code under test runs elsewhere; its faults are injected on Linux only.",
     r"azurite is not installed \(npm install azurite\); DOC_IO_AZURITE may name it": "The other three stores run everywhere.",
     "its bytes are in one process": "memory:// is per process by its nature, so nothing can come over a fork.",

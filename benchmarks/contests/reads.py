@@ -12,7 +12,7 @@ from benchmarks.measure import Contest, Lane, Timed, timed
 from benchmarks.seeded import seeded_store
 from doc_io import DocumentStore, Origin
 
-LATEST = "SELECT doc_dir FROM documents WHERE stage = ? AND task_id = ? AND status = 'ok' ORDER BY created_at DESC, seq DESC LIMIT 1"
+LATEST = "SELECT {} FROM documents WHERE stage = ? AND task_id = ? AND status = 'ok' ORDER BY created_at DESC, seq DESC LIMIT 1"
 TASKS = 100
 PASSES = 10
 FAILED = 200
@@ -43,6 +43,9 @@ def _growth(setting: Setting, folder: Path) -> Iterator[Contest]:
         connection = sqlite3.connect(database)
         open_ += [store, connection]
         lanes.append(Lane(f"by hand {label}", _by_hand(connection, root, tasks), size=size))
+        if not size and not buried:
+            whole = _by_hand(connection, root, tasks, ", ".join(["doc_dir", "seq", *COLUMNS]))
+            lanes.append(Lane(f"by hand {label}, every column", whole, f"by hand {label}"))
         lanes.append(Lane(f"doc_io {label}", _latest(store, tasks), f"by hand {label}", goal=1.5, size=size))
     yield Contest("read the latest ok", lanes, setting.rounds)
     for one in open_:
@@ -63,13 +66,14 @@ def _bury(database: Path, tasks: list[str]) -> None:
     connection.close()
 
 
-def _by_hand(connection: sqlite3.Connection, root: Path, tasks: list[str]) -> Timed:
+def _by_hand(connection: sqlite3.Connection, root: Path, tasks: list[str], columns: str = "doc_dir") -> Timed:
     prefix = f"{root}/"
+    statement = LATEST.format(columns)
 
     def run() -> float:
         with timed(PASSES * len(tasks)) as watch:
             for task in PASSES * tasks:
-                (doc_dir,) = connection.execute(LATEST, ("essay", task)).fetchone()
+                doc_dir = connection.execute(statement, ("essay", task)).fetchone()[0]
                 with open(prefix + doc_dir + "/raw.txt", "rb") as file:  # noqa: PTH123 - the call itself is the floor
                     file.read().decode()
         return watch.per_operation

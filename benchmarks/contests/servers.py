@@ -10,6 +10,7 @@ import asyncio
 import itertools
 import secrets
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ import psycopg
 from benchmarks.floors import COLUMNS, FOUR_FILES, TEXT, row
 from benchmarks.ground import Setting
 from benchmarks.measure import Contest, Lane, Timed, timed
-from doc_io import Document, DocumentStore, Origin
+from doc_io import Document, DocumentRow, DocumentStore, Origin
 from doc_io.index.base import LATEST_OK, Index
 from doc_io.index.open import open_index
 from tests.servers import s3
@@ -50,50 +51,74 @@ def contests(setting: Setting) -> Iterator[Contest]:
 
 def _objects(setting: Setting, server: s3.S3) -> Iterator[Contest]:
     count = 50 if setting.short else FAN_IN
-    with DocumentStore(
-        f"{server.root}/fan-in", setting.folder / "servers" / "s3.sqlite", storage_options=server.storage_options
-    ) as store:
-        documents = [(Document(TEXT), Origin(stage="essay", task_id=f"t{n}", attempt="1")) for n in range(count)]
-        rows = store.save_many(documents)
-        keys = [f"fan-in/{row.doc_dir}/raw.txt" for row in rows]
-        bare = S3FS(server)
-        other = Obstore(server)
-
-        def read_many() -> float:
-            with timed(count) as watch:
-                texts = store.read_many(rows)
-            assert len(texts) == count
-            return watch.per_operation
-
-        floor = "s3fs, 32 at once, one GET each"
-        yield Contest(
-            f"{count:,} documents of 8 KB from S3",
-            [
-                Lane(floor, bare.get_all(keys)),
-                Lane("doc_io read_many", read_many, floor, goal=1.2),
-                Lane("s3fs, as it comes", bare.cat(keys), floor, note="a HEAD before each GET"),
-                Lane("obstore, 32 at once", other.get_all(keys), floor),
-            ],
-            min(setting.rounds, 5),
-        )
-
-        def save() -> float:
-            with timed() as watch:
-                store.save(
-                    Document(TEXT, prompt="p", parsed=TEXT), stage="essay", task_id=f"new-{next(_numbers)}", attempt="1"
+    bare = {"s3fs": S3FS(server), "obstore": Obstore(server)}
+    clients = {"s3fs": "fsspec", "obstore": "obstore"}  # as the option calls them
+    with ExitStack() as stack:
+        stores = {
+            name: stack.enter_context(
+                DocumentStore(
+                    f"{server.root}/fan-in",
+                    setting.folder / "servers" / "s3.sqlite",
+                    storage_options=server.storage_options | {"client": client},
                 )
-            return watch.per_operation
-
-        floor = "s3fs, four create-only PUTs at once"
+            )
+            for name, client in clients.items()
+        }
+        documents = [(Document(TEXT), Origin(stage="essay", task_id=f"t{n}", attempt="1")) for n in range(count)]
+        rows = stores["obstore"].save_many(documents)
+        keys = [f"fan-in/{row.doc_dir}/raw.txt" for row in rows]
+        many, one, new = [], [], []
+        for name, store in stores.items():
+            floor = f"{name} alone"
+            many += [
+                Lane(floor, bare[name].get_all(keys)),
+                Lane(f"doc_io by {name}", _reading(store, rows), floor, goal=1.2),
+            ]
+            one += [
+                Lane(floor, bare[name].get_each(keys)),
+                Lane(f"doc_io by {name}", _loading(store, rows), floor, goal=1.2),
+            ]
+            new += [Lane(floor, bare[name].put_all()), Lane(f"doc_io by {name}", _saving(store), floor, goal=1.2)]
+        many.append(Lane("s3fs, as it comes", bare["s3fs"].cat(keys), "s3fs alone", note="a HEAD before each GET"))
+        rounds = min(setting.rounds, 5)
+        yield Contest(f"{count:,} documents of 8 KB from S3, 32 at once, one GET each", many, rounds)
+        yield Contest("a document of 8 KB from S3, one GET", one, setting.rounds * 2)
         yield Contest(
-            "a document of four files to S3",
-            [
-                Lane(floor, bare.put_all()),
-                Lane("doc_io save", save, floor, note="its row in SQLite, too"),
-                Lane("obstore, four create-only PUTs at once", other.put_all(), floor),
-            ],
+            "a document of four files to S3, create-only PUTs at once; doc_io's row in SQLite, too",
+            new,
             setting.rounds * 2,
         )
+
+
+def _reading(store: DocumentStore, rows: Sequence[DocumentRow]) -> Timed:
+    def run() -> float:
+        with timed(len(rows)) as watch:
+            texts = store.read_many(rows)
+        assert len(texts) == len(rows)
+        return watch.per_operation
+
+    return run
+
+
+def _loading(store: DocumentStore, rows: Sequence[DocumentRow]) -> Timed:
+    def run() -> float:
+        row = rows[next(_numbers) % len(rows)]
+        with timed() as watch:
+            text = store.read(row)
+        assert text == TEXT
+        return watch.per_operation
+
+    return run
+
+
+def _saving(store: DocumentStore) -> Timed:
+    def run() -> float:
+        task = f"new-{next(_numbers)}"
+        with timed() as watch:
+            store.save(Document(TEXT, prompt="p", parsed=TEXT), stage="essay", task_id=task, attempt="1")
+        return watch.per_operation
+
+    return run
 
 
 class S3FS:
@@ -121,6 +146,17 @@ class S3FS:
         def run() -> float:
             with timed(len(keys)) as watch:
                 asyncio.run_coroutine_threadsafe(get(), self._fs.loop).result()
+            return watch.per_operation
+
+        return run
+
+    def get_each(self, keys: Sequence[str]) -> Timed:
+        """One object, another one each time."""
+
+        def run() -> float:
+            key = f"{s3.BUCKET}/{keys[next(_numbers) % len(keys)]}"
+            with timed() as watch:
+                self._fs.cat_file(key, max_concurrency=1)
             return watch.per_operation
 
         return run
@@ -167,47 +203,46 @@ class Obstore:
             virtual_hosted_style_request=False,
             client_options={"allow_http": True},
         )
+        self._threads = ThreadPoolExecutor(AT_ONCE)
 
     def get_all(self, keys: Sequence[str]) -> Timed:
-        """All objects."""
-        import obstore  # noqa: PLC0415 - only this lane needs it
-
-        async def get() -> None:
-            limit = asyncio.Semaphore(AT_ONCE)
-
-            async def one(key: str) -> int:
-                async with limit:
-                    answer = await obstore.get_async(self._store, key)
-                    return len(bytes(await answer.bytes_async()))
-
-            assert sum(await asyncio.gather(*map(one, keys))) == len(keys) * len(TEXT)
+        """All objects, in threads: its coroutines are slower."""
 
         def run() -> float:
             with timed(len(keys)) as watch:
-                asyncio.run(get())
+                found = list(self._threads.map(self._get, keys))
+            assert len(found) == len(keys)
+            return watch.per_operation
+
+        return run
+
+    def get_each(self, keys: Sequence[str]) -> Timed:
+        """One object, another one each time."""
+
+        def run() -> float:
+            key = keys[next(_numbers) % len(keys)]
+            with timed() as watch:
+                self._get(key)
             return watch.per_operation
 
         return run
 
     def put_all(self) -> Timed:
         """The four files of a document, each only created."""
-        import obstore  # noqa: PLC0415 - only this lane needs it
-
-        async def put() -> None:
-            folder = f"bare/{secrets.token_hex(8)}"
-            await asyncio.gather(
-                *(
-                    obstore.put_async(self._store, f"{folder}/{name}", data, mode="create")
-                    for name, data in FOUR_FILES.items()
-                )
-            )
 
         def run() -> float:
+            folder = f"bare/{secrets.token_hex(8)}"
             with timed() as watch:
-                asyncio.run(put())
+                list(self._threads.map(lambda file: self._put(f"{folder}/{file[0]}", file[1]), FOUR_FILES.items()))
             return watch.per_operation
 
         return run
+
+    def _get(self, key: str) -> bytes:
+        return bytes(self._store.get(key).bytes())
+
+    def _put(self, key: str, data: bytes) -> None:
+        self._store.put(key, data, mode="create", use_multipart=False)
 
 
 def _rows(setting: Setting, server: Postgres) -> Iterator[Contest]:

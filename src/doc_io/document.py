@@ -191,7 +191,7 @@ class Document:
 _TEXT_FIELDS = ("raw", "parsed", "prompt", "template_id", "model_id", "parent_doc_id", "parser", "finish_reason")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class DocumentRow:
     """One row of the index: everything a reader needs to choose a document, without its texts.
 

@@ -20,7 +20,7 @@ class DocIOError(Exception):
 
     def __init__(self, **facts: object) -> None:
         self.facts = facts
-        shown = {name: _shown(fact) for name, fact in facts.items()}
+        shown = {name: _shown(name, fact) for name, fact in facts.items()}
         template = type(self).__doc__  # python -OO drops docstrings: the facts alone must do then
         super().__init__(template.format(**shown) if template else f"{type(self).__name__}: {shown}")
 
@@ -143,8 +143,9 @@ class CommitUnknownError(IndexAccessError):
     """The connection to the index {index} ended while document {doc_id} was being committed, so it may be there or not. Nothing was deleted. Save the same attempt again: it becomes one document either way."""
 
 
-def _shown(fact: object) -> str:
-    return printable(str(fact), limit=_LONGEST_FACT)
+def _shown(name: str, fact: object) -> str:
+    # A command is made of the user's own configuration, and half a command is of no use.
+    return printable(str(fact), limit=None if name == "command" else _LONGEST_FACT)
 
 
 def _rebuilt(kind: type[DocIOError], facts: dict[str, object]) -> DocIOError:

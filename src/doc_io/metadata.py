@@ -155,11 +155,11 @@ def decode(data: bytes) -> Record:
 
 
 def _dumps(value: object) -> str:
-    if isinstance(value, Status):
-        value = value.value
     if value is None:  # every other field; starting the encoder for it takes longer than the rest of its line
         return "null"
-    return _to_json(value)
+    if type(value) is int:
+        return str(value)
+    return _to_json(value.value if isinstance(value, Status) else value)
 
 
 _CHECKSUM_LENGTH = len('  "checksum": ""\n}\n') + 64

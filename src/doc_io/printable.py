@@ -38,11 +38,9 @@ def fenced(text: str) -> str:
         (CommonMark, "Fenced code blocks").
     """
     shown = printable(text, keep="\n\t")
-    longest = run = 0
-    for character in shown:
-        run = run + 1 if character == "`" else 0
-        longest = max(longest, run)
-    fence = "`" * max(3, longest + 1)
+    fence = "```"
+    while fence in shown:
+        fence += "`"
     return f"{fence}text\n{shown}\n{fence}"
 
 

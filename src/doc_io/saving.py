@@ -9,7 +9,8 @@ from doc_io.document import DocumentRow
 from doc_io.draft import Draft, next_created_at
 from doc_io.errors import DocumentConflictError
 from doc_io.index.base import DocumentIndexedError, Index, Place, PlaceTakenError
-from doc_io.metadata import RECORD_NAME, Record, RecordError, decode, encode, file_entry
+from doc_io.mending import mend
+from doc_io.metadata import RECORD_NAME, Record, encode
 from doc_io.storage.base import Storage
 
 Written = tuple[Draft, Record]
@@ -34,11 +35,9 @@ class Writer:
         files = {doc_dir: _files(draft, record) for doc_dir, (draft, record) in placed.items()}
         there = self._committed(placed)
         there |= self.storage.create_many({doc_dir: each for doc_dir, each in files.items() if doc_dir not in there})
-        for doc_dir in there:
-            draft, record = placed[doc_dir]
-            placed[doc_dir] = draft, self._found(draft, record)
-        rows = dict(zip(placed, self._commit(list(placed.values())), strict=True))
-        return [rows[draft.doc_dir] for draft in drafts]
+        rows = self._commit_found(placed, there) if there else self._commit(list(placed.values()))
+        by_folder = dict(zip(placed, rows, strict=True))
+        return [by_folder[draft.doc_dir] for draft in drafts]
 
     def _placed(self, drafts: Sequence[Draft]) -> dict[str, Written]:
         """By its folder each document, and its record at the place where it comes: after those before it."""
@@ -47,7 +46,7 @@ class Writer:
         last: dict[str, str] = {}
         for draft in drafts:
             if draft.doc_dir in placed:  # the same attempt twice is one document
-                _refuse_other(draft, placed[draft.doc_dir][1])
+                refuse_other(draft, placed[draft.doc_dir][1])
                 continue
             row = draft.row
             task, key = (row["stage"], row["task_id"]), row["logical_key_id"]
@@ -64,21 +63,25 @@ class Writer:
             return set()
         return {row.doc_dir for row in self.index.get_many([draft.row["doc_id"] for draft, _ in placed.values()])}
 
+    def _commit_found(self, placed: dict[str, Written], there: set[str]) -> list[DocumentRow]:
+        """The rows, where something lay already in the place of some documents.
+
+        In a turn, up to the commit: nobody else may mend the same folder, and no pruning take it away, in between.
+        """
+        with self.index.turn():
+            for doc_dir in there:
+                draft, record = placed[doc_dir]
+                placed[doc_dir] = draft, self._found(draft, record)
+            return self._commit(list(placed.values()))
+
     def _found(self, draft: Draft, record: Record) -> Record:
         """The record of a document where something lies already: its own where it is this very document."""
-        files = _files(draft, record)
-        there = whole_record(self.storage, draft.doc_dir)
-        if there is not None:
-            _refuse_other(draft, there)
-            self.storage.sync(draft.doc_dir, files)
-            return there
         committed = self.index.get(draft.row["doc_id"])
         if committed is not None:
-            _refuse_other(draft, record, committed)
-        # No document: its writer died or its disk failed before it was acknowledged.
-        self.storage.set_aside(draft.doc_dir)
-        self.storage.create(draft.doc_dir, files)
-        return record
+            refuse_other(draft, record, committed)
+        there = mend(self.storage, draft.doc_dir, _files(draft, record))
+        refuse_other(draft, there)
+        return there
 
     def _commit(self, written: Sequence[Written]) -> list[DocumentRow]:
         """The rows, durable: together, or each alone where a writer came between or a document is there already."""
@@ -100,29 +103,11 @@ class Writer:
                 record = _placed(draft, taken.place)
                 self.storage.replace(f"{draft.doc_dir}/{RECORD_NAME}", encode(record))
             except DocumentIndexedError as indexed:
-                _refuse_other(draft, record, indexed.row)
+                refuse_other(draft, record, indexed.row)
                 committed = draft.record(indexed.row.created_at, indexed.row.lineage_prev_doc_id)
                 if committed != record:  # the row outlived its folder, which was written anew just now
                     self.storage.replace(f"{draft.doc_dir}/{RECORD_NAME}", encode(committed))
                 return indexed.row
-
-
-def whole_record(storage: Storage, doc_dir: str) -> Record | None:
-    """The record of what lies in a folder, where all of it is there; else ``None``."""
-    try:
-        record = decode(storage.read(f"{doc_dir}/{RECORD_NAME}"))
-        paths = list(record.files)
-        found = storage.read_many([f"{doc_dir}/{path}" for path in paths])
-        for path, data in zip(paths, found, strict=True):
-            if isinstance(data, FileNotFoundError) or (
-                isinstance(data, bytes) and file_entry(data) != record.files[path]
-            ):
-                return None
-            if isinstance(data, OSError):
-                raise data
-    except (FileNotFoundError, NotADirectoryError, RecordError):
-        return None
-    return record
 
 
 def _files(draft: Draft, record: Record) -> dict[str, bytes]:
@@ -133,7 +118,7 @@ def _placed(draft: Draft, place: Place) -> Record:
     return draft.record(next_created_at(place.newest_created_at), place.prev_doc_id)
 
 
-def _refuse_other(draft: Draft, there: Record, committed: DocumentRow | None = None) -> None:
+def refuse_other(draft: Draft, there: Record, committed: DocumentRow | None = None) -> None:
     """Raise where what is there under the doc_id is another document."""
     difference = draft.difference(there)
     if difference is None and committed is not None:

@@ -6,7 +6,6 @@ It is a docs root of its own on the local disk, with the same folders, so that n
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -15,10 +14,14 @@ from doc_io.document import DocumentRow
 from doc_io.draft import Draft, next_created_at
 from doc_io.errors import DocIOError
 from doc_io.index.base import Index
+from doc_io.mending import mend
 from doc_io.metadata import RECORD_NAME, Record, RecordError, decode, encode, file_entry
-from doc_io.saving import Writer
+from doc_io.saving import Writer, refuse_other
 from doc_io.storage.base import Storage
 from doc_io.storage.local import LocalStorage
+from doc_io.turns import turn
+
+_TURNS = ".turns"
 
 DEFAULT_SPOOL = "data/spool"
 """Where texts wait unless the IO manager says otherwise."""
@@ -30,7 +33,7 @@ class Recovered(NamedTuple):
     Attributes:
         doc_id: Which one; the name of its folder where its record cannot be read.
         row: Its row in the index, where it was filed.
-        error: Why it was not, and is still in the spool.
+        error: Why it is still in the spool: it could not be filed, or only not be taken out.
     """
 
     doc_id: str
@@ -43,18 +46,20 @@ def spool(folder: str | os.PathLike[str], drafts: Sequence[Draft]) -> None:
 
     Args:
         folder: The spool, made where it is missing.
-        drafts: The documents; one that is there already stays as it is.
+        drafts: The documents; one that is there already, whole, stays as it is.
 
     Raises:
+        DocumentConflictError: Another document is there under the same doc_id.
         StorageError: This disk cannot hold them either.
     """
     storage = LocalStorage(Path(folder).expanduser())
-    storage.create_many(
-        {
-            draft.doc_dir: {**draft.contents, RECORD_NAME: encode(draft.record(next_created_at(None), None))}
-            for draft in drafts
-        }
-    )
+    now = next_created_at(None)
+    files = {draft.doc_dir: {**draft.contents, RECORD_NAME: encode(draft.record(now, None))} for draft in drafts}
+    there = storage.create_many(files)
+    for draft in drafts:
+        if draft.doc_dir in there:
+            with turn(f"{storage.root}/{_TURNS}"):
+                refuse_other(draft, mend(storage, draft.doc_dir, files[draft.doc_dir]))
 
 
 def spooled(folder: str | os.PathLike[str]) -> int:
@@ -76,20 +81,22 @@ def recover(storage: Storage, index: Index, folder: str | os.PathLike[str]) -> I
     Yields:
         What became of each, as it happens.
     """
-    writer = Writer(storage, index)
+    writer, waiting = Writer(storage, index), LocalStorage(Path(folder).expanduser())
     for document in _folders(folder):
+        row = None
         try:
             [row] = writer.save([_draft(document)])
+            waiting.remove(document.relative_to(waiting.root).as_posix())  # at one instant: no half of it is left
         except (DocIOError, RecordError, OSError) as error:
-            yield Recovered(document.name, None, str(error))
+            if document.exists():  # else another recovery filed it meanwhile
+                yield Recovered(document.name, row, str(error))
         else:
-            shutil.rmtree(document)
             yield Recovered(document.name, row, None)
 
 
 def _folders(folder: str | os.PathLike[str]) -> Iterator[Path]:
     """The documents: stage, key, doc_id; what is being written has a name that starts with a dot."""
-    for path in sorted(Path(folder).expanduser().glob("*/*/*")):
+    for path in sorted(Path(folder).expanduser().absolute().glob("*/*/*")):
         if path.is_dir() and not path.is_symlink() and not path.name.startswith("."):
             yield path
 

@@ -47,7 +47,8 @@ class DocumentStore(Upkeep):
         db_path: The SQLite file of the index, made on first use. Default: ``db/documents.sqlite`` beside a local docs
             root, ``data/db/documents.sqlite`` for a remote one.
         db_url: A database URL instead; wins over ``db_path``. Default: none.
-        storage_options: Handed to fsspec. Default: none.
+        storage_options: Handed to fsspec, or to obstore where they have ``"client": "obstore"`` (S3 and Azure; see
+            docs/scaling.md). Default: none.
         db_on_network: Whether the SQLite file may lie on NFS, SMB or FUSE, used by one process alone. Default: it is
             refused.
 
@@ -188,7 +189,7 @@ class DocumentStore(Upkeep):
             DamagedDocumentError: Its files are not whole: a row never points to a document that is not there.
             DocumentConflictError: The row says something else than the record.
         """
-        from doc_io.saving import whole_record
+        from doc_io.mending import whole_record
 
         record = whole_record(self.storage, row["doc_dir"])
         if record is None or record.doc_dir != row["doc_dir"]:
@@ -263,8 +264,8 @@ class DocumentStore(Upkeep):
             Task to row; a task without such a document is left out.
         """
         choice = _choice(status, runs, as_of)
-        wanted = [task_id for task_id in dict.fromkeys(task_ids) if _may_be(stage, task_id)]
-        return self.index.latest_by_tasks(stage, wanted, choice) if wanted else {}
+        wanted = [task_id for task_id in dict.fromkeys(task_ids) if _may_be(task_id)]
+        return self.index.latest_by_tasks(stage, wanted, choice) if wanted and _may_be(stage) else {}
 
     def get_latest_by_logical(self, logical_key_id: str, status: Collection[Status | str] = OK) -> DocumentRow | None:
         """The newest document of a logical key; ``None`` where there is none."""
@@ -319,11 +320,12 @@ class DocumentStore(Upkeep):
         wanted = list(rows)
         texts = {}
         for row, data in zip(wanted, self.storage.read_many([path_of(row, which) for row in wanted]), strict=True):
-            if isinstance(data, FileNotFoundError):
+            if isinstance(data, bytes):
+                texts[row.doc_id] = text_of(row, which, data)
+            elif isinstance(data, FileNotFoundError):
                 raise gone(row, which, data)
-            if isinstance(data, OSError):
+            else:
                 raise data
-            texts[row.doc_id] = text_of(row, which, data)
         return texts
 
     def stored(self, row: DocumentRow) -> StoredDocument:
@@ -453,7 +455,7 @@ def _beside(storage: Storage) -> Path:
 
 def _may_be(*names: str) -> bool:
     """Whether anything can be called that; a database fails on a name that it cannot hold, where the answer is nothing."""
-    return all(unstorable(name) is None for name in names)
+    return not any(map(unstorable, names))
 
 
 def _choice(status: Collection[Status | str], runs: Sequence[str], as_of: str | None) -> Choice:

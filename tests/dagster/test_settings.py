@@ -9,8 +9,9 @@ import pytest
 
 from doc_io import DocDirIOManager, DocumentsIndex
 from doc_io.errors import ConfigurationError
+from tests.canaries import canary
 
-SECRET = "a-secret-of-the-settings"  # noqa: S105 - of nothing
+SECRET = canary("settings")
 
 
 @pytest.mark.parametrize("kind", [DocDirIOManager, DocumentsIndex])

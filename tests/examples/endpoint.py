@@ -5,7 +5,9 @@ from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-KEY = "sk-a-secret-that-nobody-may-see"
+from tests.canaries import canary
+
+KEY = canary("endpoint")
 
 Reply = Callable[[dict[str, Any]], tuple[int, dict[str, Any]]]
 

@@ -32,6 +32,7 @@ static long count;        /* calls seen since faults_arm */
 static long target;       /* the call to break; 0: none */
 static int error_number;  /* what it returns; 0: SIGKILL instead */
 static int lasting;       /* ONCE or FROM_THEN_ON */
+static long delay;        /* microseconds that each call waits: a slow disk */
 
 /* ---- the log: op, two numbers, two paths, data; lengths first ---- */
 
@@ -88,9 +89,14 @@ static int refuse(void) {
     return -1;
 }
 
+static void count_one(void) {
+    count++;
+    if (delay) usleep(delay);
+}
+
 /* 0: go ahead. -1: errno is set, do not do it. */
 static int counted(void) {
-    count++;
+    count_one();
     return broken() ? refuse() : 0;
 }
 
@@ -104,6 +110,8 @@ void faults_arm(const char *below_this, const char *log_path, long at, int error
     root_length = strlen(root);
     pthread_mutex_unlock(&lock);
 }
+
+void faults_slow(long microseconds) { delay = microseconds; }
 
 /* From here on nothing breaks; the log goes on. Returns how many calls there were. */
 long faults_calm(void) {
@@ -153,7 +161,7 @@ static ssize_t do_write(int fd, const struct iovec *parts, int many, off_t offse
     char path[PATH_MAX];
     pthread_mutex_lock(&lock);
     int ours = fd_path(fd, path);
-    if (ours) count++;
+    if (ours) count_one();
     ssize_t done = ours && broken() ? break_write(fd, path, parts, offset) : write_it(fd, ours ? path : NULL, parts, many, offset);
     int saved = errno;
     pthread_mutex_unlock(&lock);

@@ -16,13 +16,10 @@ import tempfile
 import traceback
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from doc_io import DocIOError
 from tests.faults import mutants
-
-if TYPE_CHECKING:
-    from doc_io import DocumentRow
 
 
 def main(writer_name: str, mutant_name: str) -> None:
@@ -47,19 +44,18 @@ def main(writer_name: str, mutant_name: str) -> None:
         print(json.dumps(status), flush=True)
 
 
-def carry_out(
-    order: dict[str, Any], writer: Callable[[Path, Callable[[DocumentRow, str], None]], None], calls: Any
-) -> None:
+def carry_out(order: dict[str, Any], writer: Callable[[Path, Callable[[str, str], None]], None], calls: Any) -> None:
     """Write, once with the fault and, where asked, once more without; then leave without any clean-up."""
 
     def note(**what: object) -> None:
         calls.faults_note(json.dumps(what).encode())
 
-    def acknowledged(row: DocumentRow, raw: str) -> None:
+    def acknowledged(doc_id: str, raw: str) -> None:
         digest = hashlib.sha256(raw.encode("utf-8", "surrogatepass")).hexdigest()
-        note(acknowledged=row.doc_id, sha256=digest)
+        note(acknowledged=doc_id, sha256=digest)
 
     root = Path(order["root"])
+    calls.faults_slow(ctypes.c_long(order["microseconds"]))
     calls.faults_arm(
         os.fsencode(root), os.fsencode(order["log"]), ctypes.c_long(order["at"]), order["error"], order["lasting"]
     )

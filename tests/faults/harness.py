@@ -6,6 +6,7 @@ that is wrong on purpose; ``tests.faults.promises`` says what must hold afterwar
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import random
@@ -120,13 +121,16 @@ class Bench:
         self._driver.communicate(timeout=30)
         self._stderr.close()
 
-    def run(self, fault: Fault = NO_FAULT, *, again: bool = False, on: Outcome | None = None) -> Outcome:
+    def run(
+        self, fault: Fault = NO_FAULT, *, again: bool = False, on: Outcome | None = None, microseconds: int = 0
+    ) -> Outcome:
         """Run the writer in a fork of its own.
 
         Args:
             fault: What to break.
             again: Whether the same process then writes the same once more, with nothing broken.
             on: The outcome of an earlier run whose root and log to go on with. Default: a new root.
+            microseconds: How long each call takes at least. Default: what it takes.
 
         Returns:
             What was left.
@@ -139,6 +143,7 @@ class Bench:
         root.mkdir(exist_ok=True)
         order = {
             "root": str(root), "log": str(log), "at": fault.at, "error": fault.error, "lasting": fault.lasting, "again": again,
+            "microseconds": microseconds,
         }  # fmt: skip
         assert self._driver.stdin
         assert self._driver.stdout
@@ -170,9 +175,9 @@ class Bench:
         self.forget(outcome)
         return broken
 
-    def killed_at_every_call(self) -> Iterator[tuple[str, list[str]]]:
-        """Kill at every call; then the same attempt again in a new process. Yields where, and what was broken."""
-        for at in range(1, self.count() + 1):
+    def killed_at_every_call(self, step: int = 1) -> Iterator[tuple[str, list[str]]]:
+        """Kill at every call, or every so many; then the same attempt again in a new process. Yields where, and what was broken."""
+        for at in range(1, self.count() + 1, step):
             outcome = self.run(Fault(at))
             # On a copy: looking at a root changes it, and the retry goes on with what the kill left.
             yield f"kill at {at}", self.judge(replay.read_tree(outcome.root), outcome.acknowledged)
@@ -246,3 +251,15 @@ def bench(library: Path, folder: Path, writer: str, mutant: str = "", before: Pa
         yield made
     finally:
         made.close()
+
+
+def prepared(writer: str, scratch: Path) -> Path | None:
+    """What a writer begins with, where it begins with anything."""
+    module, _, name = writer.rpartition(".")
+    prepare = importlib.import_module(f"tests.faults.{module}").BEFORE.get(name)
+    if prepare is None:
+        return None
+    before = scratch / "before"
+    before.mkdir()
+    prepare(before)
+    return before

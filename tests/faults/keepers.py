@@ -55,7 +55,7 @@ def prune(root: Path, acknowledge: Acknowledge) -> None:
     with open_store(root) as store:
         for row in store.index.scan():
             if row.attempt in KEPT:
-                acknowledge(row, store.read(row, "raw"))
+                acknowledge(row.doc_id, store.read(row, "raw"))
         store.prune(Policy(keep_failed=0, grace=timedelta()), dry_run=False)
         assert {row.attempt for row in store.index.scan()} == KEPT
 
@@ -78,7 +78,7 @@ def repair(root: Path, acknowledge: Acknowledge) -> None:
 
 def _acknowledge_all(store: DocumentStore, acknowledge: Acknowledge) -> None:
     for row in store.index.scan():
-        acknowledge(row, store.read(row, "raw"))
+        acknowledge(row.doc_id, store.read(row, "raw"))
 
 
 BEFORE: dict[str, Callable[[Path], None]] = {

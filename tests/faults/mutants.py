@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sqlite3
 import stat
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from doc_io import spool
+from doc_io.index.sqlite import SqliteIndex
 from doc_io.saving import Writer
 from doc_io.storage.local import LocalStorage
 from doc_io.upkeep import prune, removal
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from doc_io.draft import Draft
     from doc_io.index.base import Index
     from doc_io.storage.base import Storage
 
@@ -60,21 +68,26 @@ def synchronous_normal() -> None:
 
 def index_first() -> None:
     """The rows are committed before the files are written."""
-    create_many, commit = LocalStorage.create_many, Writer._commit  # noqa: SLF001 - what is wrong here is inside it
+    create_many, insert_many = LocalStorage.create_many, SqliteIndex.insert_many
+    commit = Writer._commit  # noqa: SLF001 - what is wrong here is inside it
     put_off: list[tuple[LocalStorage, Any]] = []
 
     def create_later(storage: LocalStorage, documents: Any) -> set[str]:
         put_off.append((storage, documents))
         return set()
 
-    def commit_now(writer: Writer, *arguments: Any) -> Any:
-        rows = commit(writer, *arguments)
-        while put_off:
-            create_many(*put_off.pop())
-        return rows
+    def then_the_files(function: Callable[..., Any]) -> Callable[..., Any]:
+        def commit_now(*arguments: Any) -> Any:
+            done = function(*arguments)
+            while put_off:
+                create_many(*put_off.pop(0))
+            return done
+
+        return commit_now
 
     LocalStorage.create_many = create_later  # type: ignore[method-assign, assignment]
-    Writer._commit = commit_now  # type: ignore[method-assign, assignment] # noqa: SLF001 - as above
+    SqliteIndex.insert_many = then_the_files(insert_many)  # type: ignore[method-assign]
+    Writer._commit = then_the_files(commit)  # type: ignore[method-assign] # noqa: SLF001 - as above
 
 
 def delete_first() -> None:
@@ -87,3 +100,21 @@ def delete_first() -> None:
         return remove_documents(storage, index, documents, before)
 
     prune.remove_documents = files_first  # type: ignore[attr-defined]
+
+
+def prunes_the_young() -> None:
+    """A pruning that knows no grace period."""
+    ago = prune._ago  # noqa: SLF001 - what is wrong here is inside it
+    prune._ago = lambda _: ago(timedelta())  # type: ignore[assignment] # noqa: SLF001 - as above
+
+
+def spool_emptied_first() -> None:
+    """A recovery takes a text out of the spool before it is filed."""
+    draft_of = spool._draft  # noqa: SLF001 - what is wrong here is inside it
+
+    def draft_and_gone(folder: Path) -> Draft:
+        draft = draft_of(folder)
+        shutil.rmtree(folder)
+        return draft
+
+    spool._draft = draft_and_gone  # noqa: SLF001 - as above

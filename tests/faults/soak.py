@@ -1,7 +1,10 @@
-"""Random kills: writers, readers and upkeep on one root, SIGKILL at random moments, for as long as one likes.
+"""Random kills: writers, readers, a spool and every upkeep on one root, SIGKILL at random moments, for as long as one likes.
 
 ``python -m tests.faults.soak --kills 10000`` (``make soak``). Prints the seed first and ends with 1 where a promise was broken. A writer that was
 killed is followed by one that first sends its last attempt again, as a retry would.
+
+Essays are pruned all the time, so that the store stays small however long it runs; what is made of an essay (a note) and what came over the spool
+(a letter) is never pruned. ``tests.faults.soak_judge`` knows what may be gone at the end.
 """
 
 from __future__ import annotations
@@ -19,15 +22,21 @@ import time
 import traceback
 from collections.abc import Callable
 from contextlib import suppress
+from datetime import timedelta
 from pathlib import Path
 
-from doc_io import DocIOError, Document
+from doc_io import DocIOError, Document, DocumentRow, DocumentStore
+from doc_io.draft import Origin
 from doc_io.errors import UpkeepBusyError
-from tests.faults.promises import broken_promises
-from tests.faults.writers import open_store
+from doc_io.upkeep.prune import Policy
+from tests.faults import mutants
+from tests.faults.soak_judge import GRACE, Said, judge
+from tests.faults.writers import open_store, spool_folder
 
 TASKS = 12
 STATUSES = ("ok", "ok", "ok", "gen_error", "truncated")
+POLICY = Policy(stage="essay", grace=timedelta(seconds=GRACE))
+TAIL = 4096  # bytes; a line of a diary has some 200
 
 
 def document_of(attempt: str) -> Document:
@@ -46,34 +55,68 @@ class Diary:
         """Write one line, wholly or not at all."""
         os.write(self._descriptor, (" ".join(words) + "\n").encode())
 
+    def acknowledged(self, row: DocumentRow) -> None:
+        """Say that a document is safe now."""
+        self.say(
+            "acknowledged", row.doc_id, str(row.content_hash), row.stage, row.task_id, row.status.value, row.created_at
+        )
+
 
 def write(root: Path, diary: Diary, chance: random.Random, unfinished: str | None) -> None:
-    """Save attempt after attempt, the one of unknown outcome first."""
+    """Save attempt after attempt, the one of unknown outcome first; now and then what is made of the latest one."""
     names = (f"{chance.randrange(TASKS)}/{secrets.token_hex(6)}" for _ in itertools.count())
     with open_store(root) as store:
         for name in itertools.chain([unfinished] if unfinished else [], names):
             diary.say("begins", name)
             document = document_of(name)
             row = store.save(document, stage="essay", task_id=name.split("/")[0], run_id="soak", attempt=name)
-            diary.say("acknowledged", row.doc_id, hashlib.sha256((document.raw or "").encode()).hexdigest())
+            assert row.content_hash == hashlib.sha256((document.raw or "").encode()).hexdigest()
+            diary.acknowledged(row)
+            time.sleep(chance.uniform(0, 0.01))  # a pruning must keep up, or the store grows and each kill takes longer
+            if chance.randrange(200) == 0:  # a note stays for good, and its essay with it: few, or the store grows
+                write_note(store, diary, name)
+
+
+def write_note(store: DocumentStore, diary: Diary, name: str) -> None:
+    """Save what is made of an essay, which then may never go: within the grace period it was the latest when it was read."""
+    task, began = name.split("/", maxsplit=1)[0], time.monotonic()
+    parent = store.get_latest_by_task("essay", task)
+    if parent is None:
+        return
+    note = store.save(f"of {name}", stage="note", task_id=task, run_id="soak", attempt=name, parents=[parent.doc_id])
+    diary.acknowledged(note)
+    if time.monotonic() - began < GRACE / 2:  # on a machine that stood still meanwhile the essay may have gone first
+        diary.say("bound", note.doc_id, parent.doc_id)
 
 
 def read(root: Path, diary: Diary, chance: random.Random, unfinished: str | None) -> None:
     """Read the latest of a task and its history again and again: each is whole, and time never runs backwards."""
     newest: dict[str, str] = {}
     with open_store(root) as store:
-        while True:
+        for number in itertools.count():
             task = str(chance.randrange(TASKS))
             latest = store.get_latest_by_task("essay", task)
-            rows = store.history("essay", task)[:3] + ([latest] if latest else [])
+            rows = store.history("essay", task)[:3] + store.history("essay", task)[-2:] + ([latest] if latest else [])
             for row in rows:
-                raw = store.read(row, "raw").encode()
-                if hashlib.sha256(raw).hexdigest() != row.content_hash:
-                    diary.say("broken", f"promise 3: {row.doc_id} was read in part")
+                read_one(store, diary, row)
             if latest:
                 if latest.created_at < newest.get(task, ""):
-                    diary.say("broken", f"promise 5: the latest of task {task} went back in time")
+                    diary.say("broken", f"promise 5 or 9: the latest of task {task} went back in time")
                 newest[task] = latest.created_at
+            if number % 50 == 0:
+                diary.say("did", "read")
+
+
+def read_one(store: DocumentStore, diary: Diary, row: DocumentRow) -> None:
+    """A document whose row is there is whole; one that was pruned since its row was read has no row any more."""
+    try:
+        raw = store.read(row, "raw").encode()
+    except DocIOError as error:
+        if store.get(row.doc_id) is not None:
+            diary.say("broken", f"promise 2: {row.doc_id} has a row and no text: {error}")
+        return
+    if hashlib.sha256(raw).hexdigest() != row.content_hash:
+        diary.say("broken", f"promise 3: {row.doc_id} was read in part")
 
 
 def open_and_close(root: Path, diary: Diary, chance: random.Random, unfinished: str | None) -> None:
@@ -81,27 +124,62 @@ def open_and_close(root: Path, diary: Diary, chance: random.Random, unfinished: 
     while True:
         name = f"{chance.randrange(TASKS)}/{secrets.token_hex(6)}"
         with open_store(root) as store:
-            store.save(
+            row = store.save(
                 document_of(name), stage="essay", task_id=name.split("/", maxsplit=1)[0], run_id="soak", attempt=name
             )
+        diary.acknowledged(row)
 
 
-def reindex(root: Path, diary: Diary, chance: random.Random, unfinished: str | None) -> None:
-    """Make the index anew again and again, while the others use it."""
+def upkeep(root: Path, diary: Diary, chance: random.Random, unfinished: str | None) -> None:
+    """Make the index anew, or prune, again and again, while the others use both."""
     with open_store(root) as store:
         while True:
-            with suppress(UpkeepBusyError):  # the one that was killed may still be dying
-                store.reindex()
-            time.sleep(chance.uniform(0, 0.3))
+            with suppress(UpkeepBusyError):  # another one is at it, or was killed and is still dying
+                if chance.randrange(4):
+                    pruned = store.prune(POLICY, dry_run=False)
+                    diary.say("did", "prune", str(len(pruned.documents)))
+                    if pruned.finished:
+                        diary.say("did", "end an interrupted prune", str(len(pruned.finished)))
+                else:
+                    assert not store.reindex().rejected
+                    diary.say("did", "reindex")
+            time.sleep(chance.uniform(0, 0.1))
 
 
-ROLES: tuple[Callable[[Path, Diary, random.Random, str | None], None], ...] = (
+def spool(root: Path, diary: Diary, chance: random.Random, unfinished: str | None) -> None:
+    """Keep letters in the spool, and file what is there."""
+    with open_store(root) as store:
+        while True:
+            name = f"{chance.randrange(TASKS)}/{secrets.token_hex(6)}"
+            origin = Origin(stage="letter", task_id=name.split("/", maxsplit=1)[0], run_id="soak", attempt=name)
+            store.spool([(f"letter {name}\n" * 40, origin)], spool_folder(root))
+            diary.say("spooled", name)
+            if chance.randrange(3) == 0:
+                for filed in store.recover(spool_folder(root)):
+                    if filed.error is not None:
+                        diary.say("broken", f"promise 5: {filed.doc_id} stays in the spool: {filed.error}")
+                    elif filed.row is not None:
+                        diary.acknowledged(filed.row)
+                        diary.say("did", "recover")
+            time.sleep(chance.uniform(0, 0.2))
+
+
+Role = Callable[[Path, Diary, random.Random, "str | None"], None]
+
+ROLES: tuple[Role, ...] = (
     write,
     write,
     write,
     read,
+    read,
     open_and_close,
+    upkeep,
+    upkeep,
+    spool,
 )
+
+OFTEN: dict[Role, int] = {write: 4, read: 4, open_and_close: 4, spool: 4, upkeep: 1}
+"""How often each is killed: a pruning or a rebuild takes longer than a write, and some must come to an end."""
 
 
 class Crew:
@@ -115,7 +193,7 @@ class Crew:
 
     def kill_one(self) -> None:
         """Kill one of them and begin it anew."""
-        number = self._chance.randrange(len(ROLES))
+        (number,) = self._chance.choices(range(len(ROLES)), [OFTEN[role] for role in ROLES])
         os.kill(self._running[number], signal.SIGKILL)
         os.waitpid(self._running[number], 0)
         self._running[number] = self._begin(number)
@@ -128,11 +206,16 @@ class Crew:
 
     def said(self) -> list[list[str]]:
         """Everything that was said, in words."""
-        return [line.split(" ", 2) for number in range(len(ROLES)) for line in self._lines(number)]
+        return [
+            line.split()
+            for number in range(len(ROLES))
+            if self._diary(number).exists()
+            for line in self._diary(number).read_text().splitlines()
+        ]
 
     def _begin(self, number: int) -> int:
         unfinished = next(
-            (line.split()[1] for line in reversed(self._lines(number)) if line.startswith("begins")), None
+            (line.split()[1] for line in reversed(self._last_lines(number)) if line.startswith("begins ")), None
         )
         seed = self._chance.randrange(2**32)
         child = os.fork()
@@ -150,29 +233,34 @@ class Crew:
     def _diary(self, number: int) -> Path:
         return self._folder / f"diary-{number}"
 
-    def _lines(self, number: int) -> list[str]:
+    def _last_lines(self, number: int) -> list[str]:
+        """The end of a diary: it grows, and a kill must not take longer for that."""
         path = self._diary(number)
-        return path.read_text().splitlines() if path.exists() else []
+        if not path.exists():
+            return []
+        with path.open("rb") as file:
+            file.seek(max(0, path.stat().st_size - TAIL))
+            return file.read().decode().splitlines()[1:] if file.tell() > TAIL else path.read_text().splitlines()
 
 
-def soak(folder: Path, kills: int, seed: int) -> tuple[int, list[str]]:
+def soak(folder: Path, kills: int, seed: int) -> tuple[Said, list[str]]:
     """Kill that often, then look at everything.
 
     Returns:
-        How many documents were acknowledged, and what is broken.
+        What was said, and what is broken.
     """
     chance = random.Random(seed)  # noqa: S311 - see above
     crew = Crew(folder, chance)
     try:
-        for _ in range(kills):
+        for number in range(1, kills + 1):
             time.sleep(chance.uniform(0, 0.03))
             crew.kill_one()
+            if number % 1000 == 0:
+                print(f"{number} kills", flush=True)
     finally:
         crew.stop()
-    said = crew.said()
-    acknowledged = {words[1]: words[2] for words in said if words[0] == "acknowledged"}
-    broken = [" ".join(words[1:]) for words in said if words[0] == "broken"]
-    return len(acknowledged), broken + broken_promises(crew.root, acknowledged)
+    said = Said(crew.said(), time.time())
+    return said, said.broken + judge(crew.root, said, POLICY)
 
 
 def main() -> int:
@@ -182,13 +270,18 @@ def main() -> int:
     parser.add_argument(
         "--seed", type=int, default=secrets.randbelow(2**32), help="of the kills' times (default: a new one)"
     )
+    parser.add_argument("--mutant", default="", help="a store that is wrong on purpose (default: none)")
     options = parser.parse_args()
     print(f"seed {options.seed}", flush=True)
+    if options.mutant:
+        getattr(mutants, options.mutant)()
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="doc_io-soak-") as folder:
-        acknowledged, broken = soak(Path(folder), options.kills, options.seed)
+        said, broken = soak(Path(folder), options.kills, options.seed)
+    did = ", ".join(f"{what} {count}" for what, count in sorted(said.did.items()))
     print(
-        f"{options.kills} kills, {acknowledged} documents acknowledged, {len(broken)} promises broken, {time.monotonic() - began:.0f} s"
+        f"{options.kills} kills, {len(said.acknowledged)} documents acknowledged, {len(said.spooled)} spooled,"
+        f" {len(broken)} promises broken, {time.monotonic() - began:.0f} s; {did}"
     )
     print("\n".join(broken[:50]))
     return bool(broken)

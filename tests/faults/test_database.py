@@ -56,6 +56,29 @@ def test_a_database_that_stays_locked_fails_the_save_and_keeps_the_text(
         assert broken_promises(tmp_path, {}) == []
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(200)
+def test_a_database_that_is_locked_for_a_minute_costs_one_error_and_no_text(tmp_path: Path) -> None:
+    """With the time-out as it is: the first try ends in an error that says so, the second waits for the rest and succeeds."""
+    with open_store(tmp_path) as store:
+        store.save("first", stage="essay", task_id="t")
+        other = sqlite3.connect(database(tmp_path), check_same_thread=False, isolation_level=None)
+        other.execute("BEGIN IMMEDIATE")
+        release = threading.Timer(60.0, lambda: other.execute("COMMIT"))
+        release.start()
+        began = time.monotonic()
+        with pytest.raises(IndexBusyError):
+            store.save("paid for", stage="essay", task_id="t", attempt="2")
+        row = store.save("paid for", stage="essay", task_id="t", attempt="2")
+        waited = time.monotonic() - began
+        release.join()
+        other.close()
+
+        assert 55 < waited < 75
+        assert store.history("essay", "t")[0] == row
+        assert broken_promises(tmp_path, {row.doc_id: str(row.content_hash)}) == []
+
+
 def test_an_index_deleted_while_it_is_open_is_made_anew(tmp_path: Path) -> None:
     """A row is never written to a file that has lost its name, and a rebuild brings the older ones back."""
     with open_store(tmp_path) as store:

@@ -1,4 +1,4 @@
-"""A disk that is full or may not be written, and a clock that goes back."""
+"""A disk that is full, slow, or may not be written, and a clock that goes back."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -15,6 +16,7 @@ import pytest
 from doc_io import DocIOError, Document, DocumentRow, DocumentStore, draft
 from doc_io.errors import StorageError
 from tests import skips
+from tests.faults.harness import Outcome, bench
 from tests.faults.promises import broken_promises
 from tests.faults.writers import database, docs, open_store
 
@@ -71,6 +73,38 @@ def test_a_read_only_disk_is_an_error_for_a_writer_and_none_for_a_reader_of_file
                 store.save("another", stage="essay", task_id="t")
             assert store.read(row) == "text"
         subprocess.run(["mount", "-o", "remount,rw", str(top)], check=True)
+
+
+def test_on_a_slow_disk_two_writers_of_one_attempt_make_it_once_and_readers_see_it_whole(
+    library: Path, scratch: Path
+) -> None:
+    """Every call takes 4 ms: what is between two calls stands open for long, to readers and to the other writer."""
+    root = scratch / "root"
+    places = [root, scratch / "one", scratch / "other"]
+    for place in places:
+        place.mkdir()
+    reads = 0
+    with (
+        bench(library, places[1], "writers.save") as one,
+        bench(library, places[2], "writers.save") as other,
+        ThreadPoolExecutor(2) as threads,
+        open_store(root) as store,
+    ):
+        running = [
+            threads.submit(each.run, on=Outcome(root, place / "log"), microseconds=4000)
+            for each, place in zip((one, other), places[1:], strict=True)
+        ]
+        while not all(each.done() for each in running):
+            for row in store.history("essay", "one"):
+                assert store.read(row, "raw").startswith(("the whole answer", "half an ans"))
+                reads += 1
+        outcomes = [each.result() for each in running]
+
+    assert reads > 0
+    assert [note for outcome in outcomes for note in outcome.notes if "error" in note or "crashed" in note] == []
+    assert outcomes[0].acknowledged == outcomes[1].acknowledged
+    assert len(outcomes[0].acknowledged) == 2
+    assert broken_promises(root, outcomes[0].acknowledged) == []
 
 
 def test_a_docs_root_in_the_place_of_a_file_is_one_clear_error(tmp_path: Path) -> None:

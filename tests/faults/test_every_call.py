@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import errno
-import importlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.faults import replay
-from tests.faults.harness import Bench, bench
+from tests.faults.harness import Bench, bench, prepared
 
 SLOW = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
 WRITERS = [
     "writers.save",
+    "writers.spool",
+    pytest.param("writers.recover", marks=SLOW),
     pytest.param("writers.backfill_copies", marks=SLOW),
     pytest.param("writers.backfill_links", marks=SLOW),
     pytest.param("keepers.reindex", marks=SLOW),
@@ -32,19 +33,8 @@ def faults_of(judged: Iterable[tuple[str, list[str]]]) -> list[str]:
     """Where, and what was broken; asserts that anything was judged at all."""
     everything = list(judged)
     assert len(everything) > 20
+    print(f"{len(everything)} judged")
     return [f"{where}: {problem}" for where, problems in everything for problem in problems]
-
-
-def prepared(writer: str, scratch: Path) -> Path | None:
-    """What a writer begins with, where it begins with anything."""
-    module, _, name = writer.rpartition(".")
-    prepare = importlib.import_module(f"tests.faults.{module}").BEFORE.get(name)
-    if prepare is None:
-        return None
-    before = scratch / "before"
-    before.mkdir()
-    prepare(before)
-    return before
 
 
 @pytest.fixture(params=WRITERS)
@@ -83,11 +73,17 @@ def test_a_power_cut_after_any_call_loses_nothing(writing: Bench) -> None:
     assert faults_of(writing.cut_everywhere(seed=7)) == []
 
 
-@pytest.mark.parametrize("writer", ["writers.backfill_copies", "keepers.reindex", "keepers.prune"])
+@pytest.mark.parametrize("writer", ["writers.recover", "writers.backfill_copies", "keepers.reindex", "keepers.prune"])
 def test_a_power_cut_in_the_middle_of_upkeep_loses_nothing(library: Path, scratch: Path, writer: str) -> None:
     """The short form of the above for those that are broken at every call only with ``-m slow``."""
     with bench(library, scratch, writer, before=prepared(writer, scratch)) as made:
         assert faults_of(made.cut_everywhere(seed=7)) == []
+
+
+def test_a_kill_in_the_middle_of_a_recovery_loses_nothing(library: Path, scratch: Path) -> None:
+    """The short form for the spool: some of the calls."""
+    with bench(library, scratch, "writers.recover", before=prepared("writers.recover", scratch)) as made:
+        assert faults_of(made.killed_at_every_call(step=9)) == []
 
 
 def test_the_log_misses_no_call(writing: Bench) -> None:

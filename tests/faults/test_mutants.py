@@ -8,30 +8,51 @@ import pytest
 
 from doc_io.upkeep import reader
 from doc_io.upkeep.whole import judge
-from tests.faults import keepers
-from tests.faults.harness import bench
+from tests.faults.harness import bench, prepared
+
+SLOW = [pytest.mark.slow]
+OUT_OF_ORDER = ["no_file_fsync", "no_folder_fsync", "synchronous_normal"]
+# Each way to write that acknowledges, with each mutant that touches it. What is spooled has no row; a pruning writes none.
+CUTS = [
+    *(("writers.save", mutant) for mutant in OUT_OF_ORDER),
+    *(("writers.spool", mutant) for mutant in OUT_OF_ORDER[:2]),
+    *(
+        pytest.param(writer, mutant, marks=SLOW)
+        for writer in ("writers.recover", "writers.backfill_copies", "writers.backfill_links", "keepers.copy")
+        for mutant in OUT_OF_ORDER
+    ),
+    pytest.param("keepers.repair", "synchronous_normal", marks=SLOW),
+    ("keepers.prune", "synchronous_normal"),
+    *(pytest.param("dagster_writers.failed_generation", mutant, marks=SLOW) for mutant in OUT_OF_ORDER),
+    *(pytest.param("dagster_writers.single_run", mutant, marks=SLOW) for mutant in OUT_OF_ORDER),
+]
+KILLS = [
+    ("writers.save", "index_first"),
+    ("writers.recover", "spool_emptied_first"),
+    ("keepers.prune", "delete_first"),
+    *(
+        pytest.param(writer, "index_first", marks=SLOW)
+        for writer in ("writers.recover", "writers.backfill_copies", "writers.backfill_links", "keepers.copy")
+    ),
+    pytest.param("dagster_writers.failed_generation", "index_first", marks=SLOW),
+    pytest.param("dagster_writers.single_run", "index_first", marks=SLOW),
+]
 
 
-@pytest.mark.parametrize("mutant", ["no_file_fsync", "no_folder_fsync", "synchronous_normal"])
-def test_a_power_cut_shows_what_was_not_synced(library: Path, scratch: Path, mutant: str) -> None:
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize(("writer", "mutant"), CUTS)
+def test_a_power_cut_shows_what_was_not_synced(library: Path, scratch: Path, writer: str, mutant: str) -> None:
     """Without the sync of files, of folders or of the row, an acknowledged document is lost in some crash state."""
-    with bench(library, scratch, "writers.save", mutant) as made:
+    with bench(library, scratch, writer, mutant, prepared(writer, scratch)) as made:
         assert any("promise" in problem for _, problems in made.cut_everywhere(seed=7) for problem in problems)
 
 
-def test_a_kill_shows_rows_that_come_before_their_files(library: Path, scratch: Path) -> None:
-    """Between the row and the files there is a row without its document."""
-    with bench(library, scratch, "writers.save", "index_first") as made:
-        assert any("promise 2" in problem for _, problems in made.killed_at_every_call() for problem in problems)
-
-
-def test_a_kill_shows_files_that_go_before_their_rows(library: Path, scratch: Path) -> None:
-    """A pruning in the wrong order leaves a row without its document."""
-    before = scratch / "before"
-    before.mkdir()
-    keepers.a_store(before)
-    with bench(library, scratch, "keepers.prune", "delete_first", before) as made:
-        assert any("promise 2" in problem for _, problems in made.killed_at_every_call() for problem in problems)
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize(("writer", "mutant"), KILLS)
+def test_a_kill_shows_what_is_done_in_the_wrong_order(library: Path, scratch: Path, writer: str, mutant: str) -> None:
+    """Between a row and its files, between files and their row, between the spool and the store: a document is lost."""
+    with bench(library, scratch, writer, mutant, prepared(writer, scratch)) as made:
+        assert any("promise" in problem for _, problems in made.killed_at_every_call() for problem in problems)
 
 
 def test_a_power_cut_shows_a_rebuild_that_believes_the_record(

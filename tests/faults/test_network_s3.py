@@ -7,6 +7,7 @@ import random
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,6 +16,8 @@ from tests.faults.proxy import AnswerError, CutError, Fault, proxy
 from tests.servers.s3 import S3
 
 BUSY = b"HTTP/1.1 503 Slow Down\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+CLIENTS: dict[str, dict[str, Any]] = {"s3fs": {}, "obstore": {"client": "obstore"}}
+"""Each client that writes to S3, and the options by which a store is told to use it."""
 FAULTS = ("reset before", "lost after", "503", "cut short")
 
 
@@ -59,13 +62,15 @@ class Weather:
         return Fault(up, down)
 
 
-def save_in_bad_weather(folder: Path, server: S3, *, faults: int, one_in: int, seed: int) -> None:
+def save_in_bad_weather(
+    folder: Path, server: S3, client: dict[str, Any], *, faults: int, one_in: int, seed: int
+) -> None:
     """Save until so many requests went wrong; retry what was not acknowledged; then read everything directly."""
-    weather, root = Weather(seed, one_in), f"{server.root}/weather-{faults}"
+    weather, root = Weather(seed, one_in), f"{server.root}/weather-{folder.name}"
     host, _, port = server.endpoint.removeprefix("http://").partition(":")
     acknowledged: dict[str, str] = {}
     with proxy((host, int(port)), weather.fault) as line:
-        options = server.options_at(f"http://127.0.0.1:{line.port}")
+        options = server.options_at(f"http://127.0.0.1:{line.port}") | client
         with DocumentStore(root, folder / "index.sqlite", storage_options=options) as store:
 
             def save(number: int) -> None:
@@ -95,13 +100,17 @@ def save_in_bad_weather(folder: Path, server: S3, *, faults: int, one_in: int, s
         assert store.read_many(rows.values()) == {doc_id: acknowledged[doc_id] for doc_id in rows}
 
 
-def test_requests_that_go_wrong_lose_no_document(tmp_path: Path, s3_server: S3) -> None:
+@pytest.mark.parametrize("client", CLIENTS.values(), ids=CLIENTS.keys())
+def test_requests_that_go_wrong_lose_no_document(tmp_path: Path, s3_server: S3, client: dict[str, Any]) -> None:
     """Some faults on every run."""
-    save_in_bad_weather(tmp_path, s3_server, faults=12, one_in=8, seed=3)
+    save_in_bad_weather(tmp_path, s3_server, client, faults=12, one_in=8, seed=3)
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-def test_a_thousand_requests_that_go_wrong_lose_no_document(tmp_path: Path, s3_server: S3) -> None:
+@pytest.mark.parametrize("client", CLIENTS.values(), ids=CLIENTS.keys())
+def test_a_thousand_requests_that_go_wrong_lose_no_document(
+    tmp_path: Path, s3_server: S3, client: dict[str, Any]
+) -> None:
     """The same, more often."""
-    save_in_bad_weather(tmp_path, s3_server, faults=1000, one_in=4, seed=4)
+    save_in_bad_weather(tmp_path, s3_server, client, faults=1000, one_in=4, seed=4)

@@ -10,24 +10,44 @@ import pytest
 
 from tests.faults.harness import REPOSITORY
 
+ROUTINE = ("prune", "reindex", "read", "recover")
+"""What must have been done in the meantime, beside writing."""
 
-def soak(*options: str) -> str:
+
+def soak(*options: str) -> subprocess.CompletedProcess[str]:
     """Run the soak as a program of its own: it forks, and a test runner has threads."""
     environment = {**os.environ, "PYTHONPATH": f"{REPOSITORY / 'src'}{os.pathsep}{REPOSITORY}"}
     command = [sys.executable, "-m", "tests.faults.soak", *options]
     done = subprocess.run(command, cwd=REPOSITORY, env=environment, capture_output=True, text=True, check=False)
     print(done.stdout, done.stderr)  # the seed, to repeat it
+    return done
+
+
+def assert_nothing_was_lost(kills: int) -> None:
+    """So many kills, with all roles at work in between."""
+    done = soak("--kills", str(kills))
     assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
+    assert f"{kills} kills" in done.stdout
+    for what in ROUTINE:
+        assert f"{what} " in done.stdout.split(";")[1]
 
 
 def test_random_kills_lose_nothing() -> None:
     """Some kills on every run, at other moments each time; ``make soak`` for 10,000."""
-    assert "100 kills" in soak("--kills", "100")
+    assert_nothing_was_lost(150)
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_a_thousand_random_kills_lose_nothing() -> None:
     """The same, more often."""
-    assert "1000 kills" in soak("--kills", "1000")
+    assert_nothing_was_lost(1000)
+
+
+@pytest.mark.parametrize(("mutant", "promise"), [("delete_first", "promise 2"), ("prunes_the_young", "promise 9")])
+def test_a_pruning_that_is_wrong_turns_the_soak_red(mutant: str, promise: str) -> None:
+    """The control: the judge knows what may be gone, and so what may not."""
+    done = soak("--kills", "60", "--mutant", mutant)
+
+    assert done.returncode == 1, done.stderr
+    assert promise in done.stdout

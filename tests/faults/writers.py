@@ -8,10 +8,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from doc_io import Document, DocumentRow, DocumentStore, Usage
+from doc_io import DocIOError, Document, DocumentStore, Usage
+from doc_io.draft import Origin, make_draft
 from doc_io.legacy.backfill import backfill
+from doc_io.spool import spooled
 
-Acknowledge = Callable[[DocumentRow, str], None]
+Acknowledge = Callable[[str, str], None]
+"""Told the doc_id and the raw text of what is safe from now on."""
 
 FULL = Document(
     "the whole answer, ünïcode and \0 included\n" * 40,
@@ -46,7 +49,7 @@ def save(root: Path, acknowledge: Acknowledge) -> None:
     with open_store(root) as store:
         for attempt, document in enumerate((FULL, CUT_SHORT)):
             row = store.save(document, stage="essay", task_id="one", run_id="run", attempt=str(attempt))
-            acknowledge(row, document.raw or "")
+            acknowledge(row.doc_id, document.raw or "")
 
 
 def old_files(root: Path) -> None:
@@ -80,8 +83,52 @@ def _backfill(root: Path, acknowledge: Acknowledge, *, link: bool) -> None:
         rows = list(store.index.scan())
         assert len(rows) == 3
         for row in rows:
-            acknowledge(row, store.read(row, "raw"))
+            acknowledge(row.doc_id, store.read(row, "raw"))
 
 
-BEFORE: dict[str, Callable[[Path], None]] = {"backfill_copies": old_files, "backfill_links": old_files}
+def spool_folder(root: Path) -> Path:
+    """Where texts wait, in a folder that does not exist yet."""
+    return root / "machine" / "spool"
+
+
+def of(attempt: str) -> Origin:
+    """Where a spooled document comes from."""
+    return Origin(stage="essay", task_id="one", run_id="run", attempt=attempt)
+
+
+def spool(root: Path, acknowledge: Acknowledge) -> None:
+    """Two documents of one step are kept while the store is away, then one of another step."""
+    with open_store(root) as store:
+        for attempts in (("0", "1"), ("2",)):
+            documents = [(FULL if attempt == "0" else CUT_SHORT, of(attempt)) for attempt in attempts]
+            store.spool(documents, spool_folder(root))
+            for document, origin in documents:
+                acknowledge(make_draft(document, origin).row["doc_id"], document.raw or "")
+
+
+def a_spool(root: Path) -> None:
+    """Three texts that wait; one of them was filed already by a recovery that was killed then."""
+    spool(root, lambda *_: None)
+    with open_store(root) as store:
+        store.save_many([(CUT_SHORT, of("1"))])
+
+
+def recover(root: Path, acknowledge: Acknowledge) -> None:
+    """What waits is filed; all of it was acknowledged when it was spooled."""
+    for attempt in "012":
+        document = FULL if attempt == "0" else CUT_SHORT
+        acknowledge(make_draft(document, of(attempt)).row["doc_id"], document.raw or "")
+    with open_store(root) as store:
+        for filed in store.recover(spool_folder(root)):
+            if filed.error is not None:
+                raise DocIOError(reason=filed.error)
+        assert {row.attempt for row in store.history("essay", "one")} == set("012")
+        assert spooled(spool_folder(root)) == 0
+
+
+BEFORE: dict[str, Callable[[Path], None]] = {
+    "backfill_copies": old_files,
+    "backfill_links": old_files,
+    "recover": a_spool,
+}
 """What a writer's root holds before it begins."""

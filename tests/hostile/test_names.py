@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from doc_io import compute_logical_key_id, new_doc_id
-from doc_io.ids import doc_dir, path_segment
+from doc_io.ids import doc_dir, file_stem, path_segment
 
 MANY = 100_000
 PIECES = [
@@ -45,6 +45,18 @@ def test_a_hundred_thousand_hostile_names_become_as_many_plain_segments() -> Non
     assert len(segments) == MANY
     for segment in segments:
         assert PLAIN.fullmatch(segment), segment
+
+
+def test_a_hundred_thousand_names_are_as_many_files_of_the_legacy_layout() -> None:
+    """The names that people read are injective too, and none leaves its folder, hides or acts on a terminal."""
+    stems = {file_stem(name) for name in hostile_names(2, MANY)}
+
+    assert len(stems) == MANY
+    for each in stems:
+        assert each.isprintable()
+        assert each[0] != "."
+        assert not set(each) & set("/\\")
+        assert len(each.encode()) <= 200
 
 
 def test_a_hundred_thousand_partition_keys_have_as_many_logical_keys() -> None:

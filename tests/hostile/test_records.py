@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from typing import Any
 
@@ -11,13 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from doc_io.metadata import RecordError, decode
-
-
-def signed(body: str) -> bytes:
-    """A record with a checksum that holds, over whatever it says: anyone can compute one."""
-    checksum = hashlib.sha256(body.encode()).hexdigest()
-    return f'{{\n{body}  "checksum": "{checksum}"\n}}\n'.encode()
-
+from tests.hostile.records import signed
 
 HOSTILE = {
     "nothing": b"",

@@ -5,9 +5,11 @@ from __future__ import annotations
 import dataclasses
 import os
 import re
+import shutil
 import stat
 import subprocess
 import sys
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -16,6 +18,9 @@ from hypothesis import strategies as st
 
 from doc_io import DocIOError, Document, DocumentStore
 from doc_io.errors import InvalidDocumentError
+from doc_io.index.base import Filter
+from doc_io.upkeep.prune import Policy
+from tests.servers.postgres import Postgres
 
 SQL = [
     "'; DROP TABLE documents; --",
@@ -64,8 +69,18 @@ def test_any_two_strings_come_back_exactly(tmp_path_factory: pytest.TempPathFact
         assert (store.read(row, "raw"), store.read(row, "parsed")) == (raw, parsed)
 
 
-def test_sql_in_every_field_is_a_value_and_never_a_statement(store: DocumentStore) -> None:
+@pytest.mark.parametrize("engine", ["sqlite", "postgres"])
+def test_sql_in_every_field_is_a_value_and_never_a_statement(
+    tmp_path: Path, postgres_server: Postgres, engine: str
+) -> None:
     """Each field is stored, found again by its value, and no other row is touched."""
+    url = postgres_server.new_database() if engine == "postgres" else None
+    with DocumentStore(tmp_path / "docs", db_url=url) as store:
+        save_and_find_sql(store)
+
+
+def save_and_find_sql(store: DocumentStore) -> None:
+    """Every statement in every field, and in every question."""
     for number, sql in enumerate(SQL):
         row = store.save(
             Document(
@@ -95,6 +110,11 @@ def test_sql_in_every_field_is_a_value_and_never_a_statement(store: DocumentStor
         assert store.history(sql, sql) == [row]
         assert store.parents(row.doc_id)[0].doc_id == sql
         assert row in store.children(sql)
+        assert store.find(f"{sql}/{sql}") == row
+        assert store.select(Filter(stage=sql, task_id=sql, model_id=sql, template_id=sql, run_id=sql)) == [row]
+        assert store.index.starting_with(sql) == []
+        assert {found.row.doc_id for found in store.search(sql)} <= {each.doc_id for each in store.index.scan()}
+        assert [spent.documents for spent in store.usage("stage", Filter(experiment_id=sql))] == [1]
         assert len(list(store.index.scan())) == number + 1
 
 
@@ -161,23 +181,70 @@ def test_a_symlink_in_the_place_of_a_text_is_not_followed(tmp_path: Path) -> Non
             store.read(row)
 
 
+def test_a_pruning_follows_no_symlink(tmp_path: Path) -> None:
+    """Neither one in the place of a document nor one inside of it; it is taken away, and what it points to stays."""
+    precious = tmp_path / "precious"
+    precious.mkdir()
+    (precious / "file.txt").write_text("precious")
+    with DocumentStore(tmp_path / "docs") as store:
+        replaced, entered, _ = (store.save(f"text {n}", stage="s", task_id="t") for n in range(3))
+        root = tmp_path / "docs"
+        shutil.rmtree(root / replaced.doc_dir)
+        (root / replaced.doc_dir).symlink_to(precious)
+        (root / entered.doc_dir / "extras").symlink_to(precious)
+        pruned = store.prune(Policy(grace=timedelta()), dry_run=False)
+
+        assert {each.doc_id for each in pruned.documents} == {replaced.doc_id, entered.doc_id}
+        assert not os.path.lexists(root / replaced.doc_dir)
+        assert not os.path.lexists(root / entered.doc_dir)
+    assert [path.name for path in precious.iterdir()] == ["file.txt"]
+
+
+def test_a_verification_and_a_rebuild_follow_no_symlink(tmp_path: Path) -> None:
+    """A stage, a key and a document that lie elsewhere are strangers' files, and get no row."""
+    with DocumentStore(tmp_path / "elsewhere", tmp_path / "elsewhere.sqlite") as other:
+        row = other.save("elsewhere", stage="s", task_id="t")
+    with DocumentStore(tmp_path / "docs") as store:
+        store.save("here", stage="mine", task_id="t")
+        root, key = tmp_path / "docs", row.doc_dir.split("/")[1]
+        (root / "s").symlink_to(tmp_path / "elsewhere" / "s")
+        (root / "mine" / key).symlink_to(tmp_path / "elsewhere" / "s" / key)
+        (root / "linked" / key).mkdir(parents=True)
+        (root / "linked" / key / row.doc_id).symlink_to(tmp_path / "elsewhere" / row.doc_dir)
+
+        strays = ["linked/" + key + "/" + row.doc_id, f"mine/{key}", "s"]
+        assert sorted(each.where for each in store.verify(full=True) if each.kind == "stray") == strays
+        assert store.reindex().documents == 1
+
+
 @pytest.mark.parametrize("umask", [0o000, 0o022, 0o027, 0o077])
 def test_file_modes_follow_the_umask(tmp_path: Path, umask: int) -> None:
     """No file is executable, and none is more open than the user's umask says."""
-    program = (
-        "import os, sys; os.umask(int(sys.argv[2]));"
-        "from doc_io import Document, DocumentStore;"
-        "DocumentStore(sys.argv[1]).save(Document('r', parsed='p', prompt='q', extras={'a': 'b'}), stage='s', task_id='t')"
-    )
+    program = """
+import os, sys
+os.umask(int(sys.argv[2]))
+from doc_io import Document, DocumentStore
+from doc_io.draft import Origin
+with DocumentStore(sys.argv[1]) as store:
+    row = store.save(Document("r", parsed="p", prompt="q", extras={"a": "b"}), stage="s", task_id="t", attempt="1")
+    assert store.save(Document("r", parsed="p", prompt="q", extras={"a": "b"}), stage="s", task_id="t", attempt="1") == row
+    store.pin(row.doc_id)
+    store.search("r")
+    store.reindex()
+    store.spool([("text", Origin(stage="s", task_id="t"))], sys.argv[1] + "-spool")
+"""
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     subprocess.run([sys.executable, "-c", program, str(tmp_path / "docs"), str(umask)], check=True, env=environment)
 
     found = [path for path in tmp_path.rglob("*") if path.is_file()]
-    assert len(found) >= 6
+    assert len(found) >= 12
     for path in found:
         mode = stat.S_IMODE(path.stat().st_mode)
-        assert mode & umask == 0
-        assert mode & 0o111 == 0
+        assert mode & umask == 0, path
+        assert mode & 0o111 == 0, path
+    for path in tmp_path.rglob("*"):
+        if path.is_dir():
+            assert stat.S_IMODE(path.stat().st_mode) & umask == 0, path
 
 
 def test_nothing_is_unpickled_or_evaluated() -> None:

@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from doc_io.index.turns import turn
+from doc_io.turns import turn
 
 HOLD = """
 import sys, time
-from doc_io.index.turns import turn
+from doc_io.turns import turn
 with turn(sys.argv[1]):
     print("mine", flush=True)
     time.sleep(60)

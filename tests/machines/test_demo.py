@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.servers.postgres import PASSWORD
+
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
@@ -24,4 +26,4 @@ def test_the_counts_of_two_machines_add_up() -> None:
 
     assert done.returncode == 0, done.stdout + done.stderr
     assert "All counts add up." in done.stdout
-    assert "the-password-of-postgres" not in done.stdout + done.stderr
+    assert PASSWORD not in done.stdout + done.stderr

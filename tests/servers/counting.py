@@ -21,11 +21,13 @@ class Counter:
         endpoint: The proxy's URL.
         requests: Method and path of each, in order of arrival.
         most_at_once: How many were under way at the same time.
+        agents: The client that sent each, as it calls itself.
     """
 
     endpoint: str
     requests: list[tuple[str, str]] = field(default_factory=list)
     most_at_once: int = 0
+    agents: list[str] = field(default_factory=list)
 
     def methods(self) -> dict[str, int]:
         """How many requests of each method came since `clear`."""
@@ -35,6 +37,7 @@ class Counter:
     def clear(self) -> None:
         """Start counting again."""
         self.requests.clear()
+        self.agents.clear()
         self.most_at_once = 0
 
 
@@ -54,6 +57,7 @@ def counting(endpoint: str) -> Iterator[Counter]:  # noqa: C901 - the handler an
             nonlocal under_way
             with lock:
                 counter.requests.append((self.command, self.path))
+                counter.agents.append(self.headers.get("User-Agent", ""))
                 under_way += 1
                 counter.most_at_once = max(counter.most_at_once, under_way)
             try:

@@ -15,10 +15,11 @@ from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
 
+from tests.canaries import canary
 from tests.servers.process import free_port, running
 
 USER = "writer"
-PASSWORD = "the-password-of-postgres"  # noqa: S105 - of a server of the tests
+PASSWORD = canary("postgres")
 
 
 @dataclass(frozen=True)

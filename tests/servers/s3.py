@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tests.canaries import canary, watched
 from tests.servers.process import free_port, running
 
 BUCKET = "documents"
@@ -72,7 +73,7 @@ def rclone(folder: Path) -> Iterator[S3]:
     port = free_port()
     data = folder / "rclone"
     (data / BUCKET).mkdir(parents=True)
-    server = S3(f"http://127.0.0.1:{port}", "a-key", "a-secret-of-rclone")
+    server = S3(f"http://127.0.0.1:{port}", "a-key", canary("rclone"))
     program = Path(sys.executable).with_name("rclone")
     command = (
         program,
@@ -94,7 +95,7 @@ def _new_user(endpoint: str) -> dict[str, str]:
     iam.create_user(UserName="writer")
     iam.put_user_policy(UserName="writer", PolicyName="all", PolicyDocument=_POLICY)
     made = iam.create_access_key(UserName="writer")["AccessKey"]
-    return {"key": made["AccessKeyId"], "secret": made["SecretAccessKey"]}
+    return {"key": made["AccessKeyId"], "secret": watched(made["SecretAccessKey"], "moto")}
 
 
 def _client(service: str, server: S3) -> Any:

@@ -12,7 +12,9 @@ from typing import Any
 
 import asyncssh
 
-USER, PASSWORD = "writer", "the-password-of-sftp"
+from tests.canaries import canary
+
+USER, PASSWORD = "writer", canary("sftp")
 
 
 @dataclass(frozen=True)

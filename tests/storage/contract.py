@@ -50,6 +50,7 @@ class StorageContract:
     """The facts. A subclass gives the root and its options."""
 
     processes_share_it = True
+    folder = "a folder"
 
     @pytest.fixture
     def options(self) -> dict[str, Any]:
@@ -222,13 +223,13 @@ class StorageContract:
 
     def test_a_file_of_its_own_is_added_once_and_listed(self, storage: Storage) -> None:
         """A name that is taken keeps what it holds; a folder that is not there has no names."""
-        storage.add("a folder/b.txt", b"b")
-        storage.add("a folder/a.txt", b"a")
+        storage.add(f"{self.folder}/b.txt", b"b")
+        storage.add(f"{self.folder}/a.txt", b"a")
         with pytest.raises(DocumentThereError):
-            storage.add("a folder/a.txt", b"other")
+            storage.add(f"{self.folder}/a.txt", b"other")
 
-        assert storage.names("a folder") == ["a.txt", "b.txt"]
-        assert storage.read("a folder/a.txt") == b"a"
+        assert storage.names(self.folder) == ["a.txt", "b.txt"]
+        assert storage.read(f"{self.folder}/a.txt") == b"a"
         assert storage.names("nothing") == []
 
 

@@ -15,6 +15,7 @@ from doc_io.document import Document
 from doc_io.errors import ConfigurationError, DocumentConflictError, StorageError
 from doc_io.storage.open import open_storage
 from doc_io.store import DocumentStore
+from tests.canaries import canary
 from tests.servers.counting import Counter, counting
 from tests.servers.gcs import GCS
 from tests.servers.s3 import S3
@@ -28,11 +29,17 @@ def counter(s3_server: S3) -> Iterator[Counter]:
         yield counter
 
 
+@pytest.fixture(params=["fsspec", "obstore"])
+def client(request: pytest.FixtureRequest) -> dict[str, Any]:
+    """The option that chooses the client; what is said of one holds for both."""
+    return {"client": request.param}
+
+
 @pytest.fixture
-def store(s3_server: S3, counter: Counter, tmp_path: Any) -> Iterator[DocumentStore]:
+def store(s3_server: S3, counter: Counter, client: dict[str, Any], tmp_path: Any) -> Iterator[DocumentStore]:
     """Documents on S3, by way of the counter; their index on this disk."""
     root = f"{s3_server.root}/{secrets.token_hex(4)}"
-    options = s3_server.options_at(counter.endpoint)
+    options = s3_server.options_at(counter.endpoint) | client
     with DocumentStore(root, tmp_path / "db.sqlite", storage_options=options) as store:
         counter.clear()
         yield store
@@ -103,9 +110,19 @@ def test_what_a_dead_writer_left_is_finished_by_the_same_attempt(
         assert sum(path.name.startswith(".torn-") for path in folders) == 1
 
 
-@pytest.mark.parametrize("kind", ["s3", "careless s3", "gcs", "sftp"])
+@pytest.mark.parametrize(
+    ("kind", "options"),
+    [(kind, {}) for kind in ("s3", "careless s3", "gcs", "sftp")]
+    + [(kind, {"client": "obstore"}) for kind in ("s3", "careless s3")],
+)
 def test_a_committed_document_never_changes(  # noqa: PLR0917 - each of the servers
-    kind: str, s3_server: S3, careless_s3_server: S3, gcs_server: GCS, sftp_server: SFTP, tmp_path: Any
+    kind: str,
+    options: dict[str, Any],
+    s3_server: S3,
+    careless_s3_server: S3,
+    gcs_server: GCS,
+    sftp_server: SFTP,
+    tmp_path: Any,
 ) -> None:
     """Other content under the same attempt is refused, also where the store would take it."""
     servers: dict[str, S3 | GCS | SFTP] = {
@@ -116,7 +133,7 @@ def test_a_committed_document_never_changes(  # noqa: PLR0917 - each of the serv
     }
     server = servers[kind]
     root = f"{server.root}/{secrets.token_hex(4)}"
-    with DocumentStore(root, tmp_path / "db.sqlite", storage_options=server.storage_options) as store:
+    with DocumentStore(root, tmp_path / "db.sqlite", storage_options=server.storage_options | options) as store:
         row = store.save("first", stage="essay", task_id="a", attempt="1")
 
         with pytest.raises(DocumentConflictError):
@@ -126,10 +143,10 @@ def test_a_committed_document_never_changes(  # noqa: PLR0917 - each of the serv
         assert store.save("first", stage="essay", task_id="a", attempt="1") == row
 
 
-def test_wrong_credentials_are_one_error_without_them(s3_server: S3) -> None:
+def test_wrong_credentials_are_one_error_without_them(s3_server: S3, client: dict[str, Any]) -> None:
     """It names the root and what the server said, at once."""
-    secret = "a-wrong-secret-key"  # noqa: S105 - a wrong one
-    storage = open_storage(s3_server.root, s3_server.storage_options | {"secret": secret})
+    secret = canary("wrong-s3")
+    storage = open_storage(s3_server.root, s3_server.storage_options | {"secret": secret} | client)
 
     with pytest.raises(StorageError, match="s3://documents could not write a/b/c: PermissionError") as refused:
         storage.create("a/b/c", {"metadata.json": b"{}"})
@@ -137,9 +154,9 @@ def test_wrong_credentials_are_one_error_without_them(s3_server: S3) -> None:
     _holds_nothing_of(refused.value, secret, s3_server.secret)
 
 
-def test_a_missing_bucket_is_one_error(s3_server: S3) -> None:
+def test_a_missing_bucket_is_one_error(s3_server: S3, client: dict[str, Any]) -> None:
     """Reading from it, too, says that it is the bucket and not the document that is missing."""
-    storage = open_storage("s3://no-such-bucket/docs", s3_server.storage_options)
+    storage = open_storage("s3://no-such-bucket/docs", s3_server.storage_options | client)
 
     with pytest.raises(
         StorageError, match=r"s3://no-such-bucket/docs could not write.*bucket does not exist"
@@ -151,11 +168,12 @@ def test_a_missing_bucket_is_one_error(s3_server: S3) -> None:
     _holds_nothing_of(refused.value, s3_server.secret)
 
 
-def test_no_route_to_the_server_is_one_error_soon(s3_server: S3) -> None:
+def test_no_route_to_the_server_is_one_error_soon(s3_server: S3, client: dict[str, Any]) -> None:
     """Nobody listens: the client's own retries end after some seconds."""
     with socket.socket() as nobody:
         nobody.bind(("127.0.0.1", 0))
-        storage = open_storage(s3_server.root, s3_server.options_at(f"http://127.0.0.1:{nobody.getsockname()[1]}"))
+        options = s3_server.options_at(f"http://127.0.0.1:{nobody.getsockname()[1]}")
+        storage = open_storage(s3_server.root, options | client)
         start = time.monotonic()
         with pytest.raises(StorageError, match="s3://documents could not write") as refused:
             storage.create("a/b/c", {"metadata.json": b"{}"})
@@ -166,7 +184,7 @@ def test_no_route_to_the_server_is_one_error_soon(s3_server: S3) -> None:
 
 def test_a_wrong_password_of_sftp_is_one_error_without_it(sftp_server: SFTP) -> None:
     """The client's own error holds all options; ours none."""
-    secret = "a-wrong-password"  # noqa: S105 - a wrong one
+    secret = canary("wrong-sftp")
     storage = open_storage(sftp_server.root, sftp_server.storage_options | {"password": secret})
 
     with pytest.raises(StorageError, match="could not open") as refused:

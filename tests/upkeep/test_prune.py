@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
@@ -64,6 +65,21 @@ def test_what_is_in_the_grace_period_stays(store: DocumentStore) -> None:
     store.prune(Policy(), dry_run=False)
 
     assert left(store) == {row.doc_id for row in rows}
+
+
+def test_what_was_the_latest_ok_within_the_grace_period_stays(store: DocumentStore) -> None:
+    """A run under way may have read it, and its document that names it as parent is yet to come."""
+    grace = 0.5
+    [read] = attempts(store, "ok")
+    time.sleep(grace)
+    [newer] = attempts(store, "ok")
+    kept = store.prune(Policy(grace=timedelta(seconds=grace)), dry_run=False).kept
+
+    assert left(store) == {read.doc_id, newer.doc_id}
+    assert kept == {"they were the latest ok within the grace period": 1}
+    time.sleep(grace)
+    store.prune(Policy(grace=timedelta(seconds=grace)), dry_run=False)
+    assert left(store) == {newer.doc_id}
 
 
 def test_what_a_kept_document_was_made_from_stays_with_all_above_it(store: DocumentStore) -> None:

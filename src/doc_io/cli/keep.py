@@ -197,13 +197,15 @@ def recover(place: Place, /, folder: str | None, *, as_json: bool) -> None:
         for outcome in recover(store.storage, store.index, waiting):
             outcomes.append(outcome)
             progress(len(outcomes), total)
-    failed = [each for each in outcomes if each.row is None]
+    failed = [each for each in outcomes if each.error is not None]
     if as_json:
         render.as_json(
             [{"doc_id": each.doc_id, "filed": each.row is not None, "error": each.error} for each in outcomes]
         )
     else:
-        click.echo(f"{_documents(len(outcomes) - len(failed))} filed, {len(failed):,} still in {waiting}.")
+        click.echo(
+            f"{_documents(len(outcomes) - len(failed))} filed, {len(failed):,} still in {render.shown(waiting)}."
+        )
         if failed:
             render.table(("doc_id", "because"), [(each.doc_id, each.error) for each in failed])
     if failed:

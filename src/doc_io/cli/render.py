@@ -67,11 +67,12 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     See `doc_io.cli.grid` for what is cut in a terminal.
     """
     cells = [[shown(value) for value in row] for row in rows]
+    names = [printable(column) for column in columns]
     if not in_terminal():
-        for line in [list(columns), *cells]:
+        for line in [names, *cells]:
             click.echo("\t".join(line))
     elif cells:
-        head, *lines = grid(columns, [[_to_the_second(cell) for cell in line] for line in cells], _width())
+        head, *lines = grid(names, [[_to_the_second(cell) for cell in line] for line in cells], _width())
         click.secho(head, bold=True)
         click.echo("\n".join(lines))
     else:
@@ -96,8 +97,9 @@ def console() -> Console:
 
 def fields(values: Mapping[str, object]) -> None:
     """Print names and values, one a line."""
-    width = max(map(len, values), default=0)
-    for name, value in values.items():
+    named = [(printable(name), value) for name, value in values.items()]  # a provider's metadata names its own fields
+    width = max((len(name) for name, _ in named), default=0)
+    for name, value in named:
         label = click.style(name.ljust(width), bold=True) if in_terminal() else name
         click.echo(f"{label}  {shown(value)}" if in_terminal() else f"{name}\t{shown(value)}")
 
@@ -131,7 +133,7 @@ def bars(pairs: Sequence[tuple[str, int]]) -> None:
 def hint(words: str) -> None:
     """Say what could come next, to a person only."""
     if in_terminal():
-        click.secho(words, dim=True, err=True)
+        click.secho(printable(words), dim=True, err=True)  # a stage or a task may be part of it
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections.abc
+import sys
 import typing
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 from dagster import DagsterInvariantViolationError, OpExecutionContext
 from dagster._core.execution.plan.inputs import FromMultipleSources
-from upath import UPath
 
 from doc_io.dagster.as_of import AS_OF_TAG, view_of
 from doc_io.dagster.identity import own_task_of, stage_of
@@ -275,13 +275,19 @@ def _reader(element: Any, label: str) -> Reader:
         return raw_bytes
     if element is StoredDocument:
         return _stored
-    if isinstance(element, type) and issubclass(element, (UPath, Path)):
+    if isinstance(element, type) and issubclass(element, (Path, *_upath())):
         return _folders
     raise ConfigurationError(
         setting=f"The annotation {element!r} of the input from {label}",
         reason="doc_io does not know how to give that",
         todo="Use str, StoredDocument, bytes, UPath or Path, alone or in a dict, list or Iterator.",
     )
+
+
+def _upath() -> tuple[type, ...]:
+    """The class UPath, which nobody can have annotated with before it was imported: that takes a step's process 0.1 s."""
+    module = sys.modules.get("upath")
+    return () if module is None else (module.UPath,)
 
 
 def texts(store: DocumentStore, rows: Sequence[DocumentRow], which: Which) -> list[Any]:

@@ -123,16 +123,11 @@ class DocDirIOManager(StoreSettings, ConfigurableIOManager, _UPathBase):
         return {stage: table.as_config() if isinstance(table, TaskTable) else table for stage, table in tables.items()}
 
     def handle_output(self, context: OutputContext, obj: Any) -> None:
-        """Write what an asset or op returned; see `dump_to_path`."""
-        self.dump_to_path(context, obj, self._base_path)
-
-    def dump_to_path(self, context: OutputContext, obj: Any, path: UPath) -> None:  # noqa: ARG002 - a hook of Dagster's
         """Write what an asset or op returned, as a document for each partition.
 
         Args:
             context: What Dagster knows of the output.
             obj: Text, a `doc_io.Document`, or a mapping of partition keys to these.
-            path: The docs root. The folder below it follows from the document's identity.
 
         Raises:
             dagster.Failure: The value is not text, or the store failed, and nothing was written (no retry, which would
@@ -150,6 +145,10 @@ class DocDirIOManager(StoreSettings, ConfigurableIOManager, _UPathBase):
             raise Failure(description=f"{maker.label(None)}: {error}", allow_retries=False) from error
         reported = [self._reported(partition, rows[partition], document) for partition, document in documents.items()]
         self._report(context, maker, obj, reported)
+
+    def dump_to_path(self, context: OutputContext, obj: Any, path: UPath) -> None:  # noqa: ARG002 - a hook of Dagster's
+        """As `handle_output`: the folder follows from the document's identity, whatever the path."""
+        self.handle_output(context, obj)
 
     def load_input(self, context: InputContext) -> Any:
         """Give an input its documents: the pinned one, else the latest ok of this run, else the latest ok.

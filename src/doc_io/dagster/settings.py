@@ -57,7 +57,8 @@ class StoreSettings(ConfigurableResource[Any]):
     )
     storage_options: dict[str, Any] = Field(
         default={},
-        description="Handed to fsspec: endpoint, credentials and the like. Never shown.",
+        description="Handed to fsspec: endpoint, credentials and the like; with client: obstore, to that client of S3"
+        " and Azure instead. Never shown.",
         repr=False,
     )
     experiment: str | None = Field(

@@ -48,22 +48,21 @@ class VersionedTextIOManager(_Settings, ConfigurableIOManager, _UPathBase):
     _opened: StageFiles | None = PrivateAttr(default=None)
 
     def handle_output(self, context: OutputContext, obj: Any) -> None:
-        """Write what an asset or op returned; see `dump_to_path`."""
-        self.dump_to_path(context, obj, self._base_path)
-
-    def dump_to_path(self, context: OutputContext, obj: Any, path: UPath) -> None:  # noqa: ARG002 - a hook of Dagster's
         """Write what an asset or op returned, as a file for each partition.
 
         Args:
             context: What Dagster knows of the output.
             obj: Text, a `doc_io.Document`, or a mapping of partition keys to these.
-            path: The base path; the file below it follows from stage and task.
 
         Raises:
             dagster.Failure: The value is not text, or could not be written (no retry, which would pay for another
                 generation); or a document is not ok, and was kept.
         """
         dump(self._files, context, maker_of_output(context), obj, more=self.get_metadata(context, obj))
+
+    def dump_to_path(self, context: OutputContext, obj: Any, path: UPath) -> None:  # noqa: ARG002 - a hook of Dagster's
+        """As `handle_output`: the file follows from stage and task, whatever the path."""
+        self.handle_output(context, obj)
 
     def load_input(self, context: InputContext) -> Any:
         """Give an input the newest text of each of its partitions.

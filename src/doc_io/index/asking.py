@@ -104,7 +104,9 @@ class Asking(Index):
         return self.answers(*queries.superseded(wanted, keep_ok, keep_failed), queries.removable_from)
 
     def removable(self, doc_ids: Sequence[str], before: str) -> list[Removable]:
-        return self.answers(queries.removable(self.wanted), (self.listed(doc_ids), before), queries.removable_from)
+        return self.answers(
+            queries.removable(self.wanted), (self.listed(doc_ids), before, before), queries.removable_from
+        )
 
     def duplicates(self) -> list[tuple[str, int]]:
         return [(doc_id, count) for doc_id, count in self.rows(queries.DUPLICATES, ())]

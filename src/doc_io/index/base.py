@@ -315,7 +315,7 @@ class Index(ABC):
 
     @abstractmethod
     def removable(self, doc_ids: Sequence[str], before: str) -> list[Removable]:
-        """Of these documents those that were made before a time and are not the latest ok of their task."""
+        """Of these documents those that were made before a time and have not been the latest ok of their task since then."""
 
     @abstractmethod
     def duplicates(self) -> list[tuple[str, int]]:
@@ -360,6 +360,17 @@ class Index(ABC):
 
         Raises:
             IndexBusyError: Another program holds it. It is let go of when its holder ends, however that ends.
+        """
+
+    @abstractmethod
+    def turn(self) -> AbstractContextManager[None]:
+        """Held by one at a time, on any machine that shares the index, while the others wait.
+
+        For the few writes of documents that must be judged and changed before anybody else looks: those that find
+        something in their place, and removals.
+
+        Raises:
+            IndexBusyError: The wait took too long.
         """
 
     @abstractmethod

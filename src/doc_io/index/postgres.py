@@ -21,7 +21,7 @@ from doc_io.errors import (
 from doc_io.index import lateral, queries
 from doc_io.index.asking import Asking
 from doc_io.index.base import Choice, Place
-from doc_io.index.pool import Pool
+from doc_io.index.pool import STATEMENT_SECONDS, Pool
 from doc_io.index.postgres_search import PostgresTexts
 from doc_io.index.procedure import CREATE, LOCK, Insert, is_lost, lock_key
 from doc_io.index.schema import INSERTED, INTEGERS, SCHEMA_VERSION, create_statements
@@ -211,6 +211,18 @@ class PostgresIndex(Asking):
             yield
         finally:
             connection.close()
+
+    @contextmanager
+    def turn(self) -> Iterator[None]:
+        with self._told():
+            connection = self._pool.direct()
+        try:
+            with self._told():
+                connection.execute(f"SET statement_timeout = '{STATEMENT_SECONDS}s'")
+                connection.execute("SELECT pg_advisory_lock(%s)", (lock_key("mending"),))
+            yield
+        finally:
+            connection.close()  # lets go of the lock
 
     def answers(self, statement: str, values: Sequence[Any], make: Callable[[Sequence[Any]], _T]) -> list[_T]:
         statement = _sql(statement)

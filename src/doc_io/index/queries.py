@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 from doc_io.document import COLUMNS, OK, DocumentRow, Status
@@ -19,10 +20,11 @@ _STATUS = COLUMNS.index("status")
 _META_SMALL = COLUMNS.index("meta_small")
 _REMOVABLE_STATUS = Removable._fields.index("status")
 _STATUSES = {status.value: status for status in Status}
-_SLOTS = tuple(getattr(DocumentRow, column).__set__ for column in COLUMNS)
 _new_row = object.__new__
-_decode_json = json.JSONDecoder().raw_decode
 
+_IS_OK = "status = 'ok'"  # spelled out, so that the partial indexes serve
+_OF_TASK = f"SELECT {_COLUMNS} FROM documents WHERE stage = ? AND task_id = ? AND"
+LATEST_OK_BY_TASK = f"{_OF_TASK} {_IS_OK} {NEWEST_FIRST} LIMIT 1"
 GET = f"SELECT {_COLUMNS} FROM documents WHERE doc_id = ?"
 HISTORY = f"SELECT {_COLUMNS} FROM documents WHERE stage = ? AND task_id = ? {NEWEST_FIRST}"
 SCAN = f"SELECT {_COLUMNS} FROM documents WHERE seq > ? ORDER BY seq LIMIT 1000"
@@ -59,10 +61,17 @@ WITHOUT_OK = (
     " AND good.status = 'ok') GROUP BY stage, task_id ORDER BY stage, task_id"
 )
 _REMOVABLE = ", ".join(f"found.{column}" for column in Removable._fields)
-_NOT_LATEST_OK = (
-    "(found.status <> 'ok' OR found.seq <> (SELECT seq FROM documents AS latest WHERE latest.stage = found.stage"
-    f" AND latest.task_id = found.task_id AND latest.status = 'ok' {NEWEST_FIRST} LIMIT 1))"
-)
+
+
+def _not_latest_ok(of: str = "") -> str:
+    return (
+        "(found.status <> 'ok' OR found.seq <> (SELECT seq FROM documents AS latest WHERE latest.stage = found.stage"
+        f" AND latest.task_id = found.task_id AND latest.status = 'ok'{of} {NEWEST_FIRST} LIMIT 1))"
+    )
+
+
+_NOT_LATEST_OK = _not_latest_ok()
+_NOT_LATEST_OK_THEN = _not_latest_ok(" AND latest.created_at < ?")
 REMOVE = (
     "DELETE FROM documents WHERE doc_id = ?"
     " AND NOT EXISTS (SELECT 1 FROM documents AS child WHERE child.parent_doc_id = documents.doc_id)"
@@ -78,7 +87,7 @@ def latest_by_task(stage: str, task_id: str, choice: Choice) -> tuple[str, list[
     """The statement and its values for one task, where no run is preferred."""
     where, values = chosen_by(choice)
     return (
-        f"SELECT {_COLUMNS} FROM documents WHERE stage = ? AND task_id = ? AND {where} {NEWEST_FIRST} LIMIT 1",
+        f"{_OF_TASK} {where} {NEWEST_FIRST} LIMIT 1",
         [stage, task_id, *values],
     )
 
@@ -162,7 +171,7 @@ def removable(wanted: str) -> str:
     """The statement for those of many documents, given as ``wanted(task, position)``, that may be removed."""
     return (
         f"SELECT {_REMOVABLE} FROM {wanted} JOIN documents AS found ON found.doc_id = wanted.task"
-        f" WHERE found.created_at < ? AND {_NOT_LATEST_OK} ORDER BY wanted.position"
+        f" WHERE found.created_at < ? AND {_NOT_LATEST_OK} AND {_NOT_LATEST_OK_THEN} ORDER BY wanted.position"
     )
 
 
@@ -201,14 +210,21 @@ def usage(by: GroupedBy, wanted: Filter) -> tuple[str, list[Any]]:
 
 def row_from(values: Sequence[Any]) -> DocumentRow:
     """The row that a query gave."""
-    # Its slots are filled without __init__, which looks up object.__setattr__ for each of them (a frozen dataclass has
-    # no other way) and so takes half as long again: a history has thousands of rows.
+    # Filled without __init__, which looks up object.__setattr__ for each of 25 fields (a frozen dataclass has no other
+    # way) and so takes three times as long: a history has thousands of rows.
     row = _new_row(DocumentRow)
-    for fill, value in zip(_SLOTS, values, strict=True):
-        fill(row, value)
-    _SLOTS[_STATUS](row, _STATUSES[values[_STATUS]])
-    _SLOTS[_META_SMALL](row, _decode_json(values[_META_SMALL])[0])
+    columns = row.__dict__
+    columns.update(zip(COLUMNS, values, strict=True))
+    columns["status"] = _STATUSES[columns["status"]]
+    columns["meta_small"] = dict(_meta_small(columns["meta_small"]))
     return row
+
+
+@lru_cache(1024)
+def _meta_small(text: str) -> dict[str, Any]:
+    """Documents that ended the same way say the same, so few of many rows have to be parsed."""
+    found: dict[str, Any] = json.loads(text)
+    return found
 
 
 def values_of(row: Mapping[str, Any]) -> list[Any]:
@@ -256,7 +272,7 @@ def chosen_by(choice: Choice) -> tuple[str, list[Any]]:
     """The condition of a choice, without its runs, and its values."""
     values: list[Any] = []
     if frozenset(choice.status) == OK:
-        where = "status = 'ok'"  # spelled out, so that the partial index serves
+        where = _IS_OK
     else:
         values = sorted(str(status) for status in choice.status)
         where = f"status IN ({', '.join('?' * len(values))})"

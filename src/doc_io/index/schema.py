@@ -65,7 +65,7 @@ def create_indexes() -> list[str]:
         "CREATE INDEX documents_by_task ON documents (stage, task_id, created_at, seq)",
         "CREATE INDEX documents_by_key ON documents (logical_key_id, created_at, seq)",
         f"CREATE INDEX documents_by_run ON documents (run_id, stage, task_id, created_at, seq, {_TOKENS})",
-        "CREATE INDEX documents_by_parent ON documents (parent_doc_id)",
+        "CREATE INDEX documents_by_parent ON documents (parent_doc_id) WHERE parent_doc_id IS NOT NULL",
         f"CREATE INDEX documents_newest ON documents (created_at, seq, {kinds})",
         "CREATE INDEX document_parents_by_parent ON document_parents (parent_doc_id)",
         # Last: of two indexes that would serve equally well, SQLite takes the one that was made later.

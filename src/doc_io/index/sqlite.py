@@ -30,6 +30,7 @@ from doc_io.index import queries, sqlite_rebuild, sqlite_totals
 from doc_io.index.asking import Asking
 from doc_io.index.base import (
     ALL,
+    LATEST_OK,
     Choice,
     DocumentIndexedError,
     Filter,
@@ -42,7 +43,7 @@ from doc_io.index.base import (
 from doc_io.index.network import unsafe_disk
 from doc_io.index.schema import SCHEMA_VERSION, create_indexes, create_tables
 from doc_io.index.sqlite_search import SqliteTexts
-from doc_io.index.turns import turn
+from doc_io.turns import turn
 
 BUSY_SECONDS = 30
 """How long a writer waits for others (sqlite.org/pragma.html#pragma_busy_timeout)."""
@@ -113,6 +114,8 @@ class SqliteIndex(Asking):
         return self.documents(queries.get_many(_WANTED), (json.dumps(list(doc_ids)),))
 
     def latest_by_task(self, stage: str, task_id: str, choice: Choice) -> DocumentRow | None:
+        if choice is LATEST_OK:
+            return self.document(queries.LATEST_OK_BY_TASK, (stage, task_id))
         if choice.runs:
             return super().latest_by_task(stage, task_id, choice)
         return self.document(*queries.latest_by_task(stage, task_id, choice))
@@ -202,6 +205,12 @@ class SqliteIndex(Asking):
             yield
         finally:
             os.close(descriptor)
+
+    @contextmanager
+    def turn(self) -> Iterator[None]:
+        self._make_folder()
+        with turn(f"{self.name}-mending"):
+            yield
 
     def close(self) -> None:
         with self._lock:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -13,8 +14,8 @@ from doc_io.errors import InvalidDocumentError
 from doc_io.legacy.reading import Old, OldFile
 from doc_io.legacy.report import BackfillReport, BadFile, StageReport
 from doc_io.legacy.versioned import UNVERSIONED
+from doc_io.mending import mend
 from doc_io.metadata import PARSED_NAME, PROMPT_NAME, RAW_NAME, RECORD_NAME, Record, encode
-from doc_io.saving import whole_record
 from doc_io.tasks import Task
 
 if TYPE_CHECKING:
@@ -140,17 +141,13 @@ class Filing:
         records = {doc_dir: each.record for doc_dir, each in new.items()}
         files = {doc_dir: self._files(each) for doc_dir, each in new.items()}
         storage = self.store.storage
-        for doc_dir in storage.create_many(files):
-            # An earlier run wrote its files and ended before its row: whatever that run was called, it is this document.
-            there = whole_record(storage, doc_dir)
-            if there is None:
-                storage.set_aside(doc_dir)
-                storage.create(doc_dir, files[doc_dir])
-            else:
-                storage.sync(doc_dir, [*there.files, RECORD_NAME])
-                records[doc_dir] = there
-        rows = [({**record.row, "doc_dir": doc_dir}, record.parents) for doc_dir, record in records.items()]
-        self.store.index.insert_many(rows)
+        there = storage.create_many(files)
+        with self.store.index.turn() if there else nullcontext():
+            for doc_dir in there:
+                # An earlier run ended before its rows: whatever that run was called, a whole document is this one.
+                records[doc_dir] = mend(storage, doc_dir, files[doc_dir])
+            rows = [({**record.row, "doc_dir": doc_dir}, record.parents) for doc_dir, record in records.items()]
+            self.store.index.insert_many(rows)
 
     def _files(self, new: New) -> dict[str, bytes]:
         files = dict(new.draft.contents)

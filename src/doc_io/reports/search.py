@@ -57,7 +57,7 @@ def search(
         done += len(missing)
         if progress is not None:
             progress(done, None)
-    found = dict(texts.search(words, limit))
+    found = dict(texts.search(_storable(words), limit))
     return [Found(row, found[row.doc_id]) for row in index.get_many(list(found))]
 
 
@@ -76,4 +76,9 @@ def _cleaned(data: bytes) -> str:
         text = decode_text(data)
     except UnicodeDecodeError:
         text = data.decode("utf-8", "replace")
-    return text[:_LONGEST].replace("\0", " ").encode("utf-8", "replace").decode("utf-8")
+    return _storable(text[:_LONGEST])
+
+
+def _storable(text: str) -> str:
+    """Without what no database takes: NUL and lone surrogates."""
+    return text.replace("\0", " ").encode("utf-8", "replace").decode("utf-8")

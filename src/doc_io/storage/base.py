@@ -126,7 +126,7 @@ class Storage(ABC):
 
     @abstractmethod
     def set_aside(self, doc_dir: str) -> None:
-        """Take a folder that is no document out of the way of a new one; nothing is deleted."""
+        """Take a folder that is no document out of the way of a new one; nothing is deleted. None there: nothing to do."""
 
     @abstractmethod
     def sync(self, doc_dir: str, files: Iterable[str]) -> None:

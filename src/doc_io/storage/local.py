@@ -118,7 +118,7 @@ class LocalStorage(Storage):
     def set_aside(self, doc_dir: str) -> None:
         folder = self._path(doc_dir)
         key_folder, name = os.path.split(folder)
-        with self._told("set aside", doc_dir):
+        with self._told("set aside", doc_dir), suppress(FileNotFoundError):
             os.rename(folder, f"{key_folder}/{SET_ASIDE_PREFIX}{name}-{os.urandom(4).hex()}")
 
     def sync(self, doc_dir: str, files: Iterable[str]) -> None:
@@ -234,7 +234,10 @@ class LocalStorage(Storage):
                     doomed = f"{key_folder}/{TEMPORARY_PREFIX}{os.urandom(8).hex()}"
                     os.rename(final, doomed)  # the document is gone at one instant
                     sync_folder(key_folder)
-                shutil.rmtree(doomed)
+                if os.path.islink(doomed):  # somebody else's; what it points to is not ours
+                    os.unlink(doomed)
+                else:
+                    shutil.rmtree(doomed)
             except FileNotFoundError:
                 return
 

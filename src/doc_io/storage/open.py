@@ -21,7 +21,8 @@ def open_storage(docs_root: str | os.PathLike[str], storage_options: Mapping[str
 
     Args:
         docs_root: A path, relative ones from the working directory, or a URL that fsspec knows.
-        storage_options: Handed to fsspec. Default: none.
+        storage_options: Handed to the client, which ``client`` chooses: ``fsspec`` or ``obstore``. Default: none, to
+            fsspec.
 
     Returns:
         The storage; nothing was read or written yet.

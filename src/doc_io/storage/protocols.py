@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,9 @@ from doc_io.storage.base import Capabilities
 
 if TYPE_CHECKING:
     from fsspec import AbstractFileSystem
+
+FSSPEC, OBSTORE = "fsspec", "obstore"
+"""The clients that a docs root may be spoken to with."""
 
 _URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://([^/]*)")
 _SECRET_NAME = re.compile(r"key|secret|token|pass|cred|sas|connection|auth", re.IGNORECASE)
@@ -34,6 +37,7 @@ class Protocol:
         create: Arguments of a write that must not overwrite.
         read: Arguments of a read that must be a single request.
         container_at_account: Whether ``container@account`` is how it names places, and no user name.
+        by_obstore: Whether obstore is the client, and fsspec's own only opens a `UPath`.
     """
 
     capabilities: Capabilities
@@ -44,9 +48,14 @@ class Protocol:
     create: Mapping[str, Any] = field(default_factory=dict)
     read: Mapping[str, Any] = field(default_factory=dict)
     container_at_account: bool = False
+    by_obstore: bool = False
 
-    def open(self, root: str, options: Mapping[str, Any]) -> tuple[AbstractFileSystem, str]:
+    def open(self, root: str, options: Mapping[str, Any], at_once: int) -> tuple[AbstractFileSystem, str]:
         """The file system of a root, and the root as it calls it."""
+        if self.by_obstore:
+            from doc_io.storage.obstore_client import open_client  # noqa: PLC0415 - an extra
+
+            return open_client(root, options, at_once)
         cls: Any
         if self.client:
             module, _, name = self.client.partition(":")
@@ -59,6 +68,14 @@ class Protocol:
         filesystem = cls(**{**self.options, **named, **options}, skip_instance_cache=True)
         return filesystem, str(cls._strip_protocol(root)).rstrip("/")
 
+    def for_upath(self, options: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The options of a `UPath`, which fsspec opens whatever the client."""
+        if self.by_obstore:
+            from doc_io.storage.obstore_client import for_fsspec  # noqa: PLC0415 - an extra
+
+            return for_fsspec(options)
+        return options
+
     def reason(self, error: BaseException, options: Mapping[str, Any]) -> str:
         """What a client's error says, without any value of a secret option and without user names or queries in URLs."""
         said = str(error)
@@ -68,17 +85,18 @@ class Protocol:
         return f"{type(error).__name__}: {said}" if said else type(error).__name__
 
 
-def protocol_of(root: str) -> Protocol:
+def protocol_of(root: str, client: str = FSSPEC) -> Protocol:
     """The kind of store of a docs root.
 
     Args:
         root: A URL.
+        client: What speaks to it, ``fsspec`` or ``obstore``. Default: fsspec.
 
     Returns:
         What is known of it; of an unknown scheme nothing is taken for granted.
 
     Raises:
-        ConfigurationError: The root holds credentials, a query or a chain, or its client is not installed.
+        ConfigurationError: The root holds credentials, a query or a chain, or its client is not installed or not known.
     """
     match = _URL.match(root)
     if match is None or "::" in root:
@@ -98,6 +116,8 @@ def protocol_of(root: str) -> Protocol:
         raise ConfigurationError(
             setting=place, reason="it has a query", todo="Give keys, tokens and the like in `storage_options`."
         )
+    if client != FSSPEC:
+        protocol = _by_obstore(scheme, client, root)
     module = protocol.client.partition(":")[0].partition(".")[0]
     if module and find_spec(module) is None:
         raise ConfigurationError(
@@ -108,6 +128,17 @@ def protocol_of(root: str) -> Protocol:
     if not module:
         _check_known(scheme, root)
     return protocol
+
+
+def _by_obstore(scheme: str, client: str, root: str) -> Protocol:
+    if client != OBSTORE or scheme not in _BY_OBSTORE:
+        schemes = ", ".join(f"{each}://" for each in _BY_OBSTORE)
+        raise ConfigurationError(
+            setting=f"The client {client} of {root}",
+            reason=f"besides fsspec there is only {OBSTORE}, and that for {schemes}",
+            todo="Leave `client` out of storage_options.",
+        )
+    return _BY_OBSTORE[scheme]
 
 
 def _check_known(scheme: str, root: str) -> None:
@@ -170,4 +201,10 @@ _PROTOCOLS: dict[str, Protocol] = {
     **dict.fromkeys(("az", "abfs", "abfss"), _AZURE),
     **dict.fromkeys(("sftp", "ssh"), _SFTP),
     "memory": _MEMORY,
+}
+
+_BY_OBSTORE: dict[str, Protocol] = {
+    # Of its requests to GCS nothing could be proven here: the emulator does not know the API that they use.
+    scheme: replace(_PROTOCOLS[scheme], client="obstore", extra="obstore", by_obstore=True, read={})
+    for scheme in ("s3", "s3a", "az", "abfs", "abfss")
 }

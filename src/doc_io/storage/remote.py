@@ -11,16 +11,16 @@ import errno
 import os
 import threading
 from collections import deque
-from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
-from concurrent.futures import Future
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from doc_io.errors import StorageError
+from doc_io.errors import ConfigurationError, StorageError
 from doc_io.storage import remote_walk
 from doc_io.storage.base import DocumentThereError, Folder, Storage, contained
 from doc_io.storage.local import SET_ASIDE_PREFIX, TEMPORARY_PREFIX
-from doc_io.storage.protocols import protocol_of
+from doc_io.storage.protocols import FSSPEC, protocol_of
 
 if TYPE_CHECKING:
     from fsspec import AbstractFileSystem
@@ -42,17 +42,18 @@ class RemoteStorage(Storage):
     Args:
         root: The docs root, without credentials.
         storage_options: What the file system is made with. Default: nothing, so that it finds the usual credentials in
-            the environment.
+            the environment. ``client`` chooses the client, `doc_io.storage.protocols.OBSTORE` or the default one.
 
     Raises:
         ConfigurationError: The root holds credentials or a query, or its client is not installed.
     """
 
     def __init__(self, root: str, storage_options: Mapping[str, Any] | None = None) -> None:
-        self._protocol = protocol_of(root)
+        self._options = dict(storage_options or {})
+        named = isinstance(self._options.get("client"), str)  # the file system of WebDAV has a client that is an object
+        self._protocol = protocol_of(root, self._options.pop("client") if named else FSSPEC)
         self.capabilities = self._protocol.capabilities
         self.root = root.rstrip("/")
-        self._options = dict(storage_options or {})
         self._lock = threading.Lock()
         self._made: tuple[int, AbstractFileSystem, str] | None = None
 
@@ -98,12 +99,14 @@ class RemoteStorage(Storage):
         with self._told("set aside", doc_dir):
             filesystem, base = self._filesystem()
             if self._protocol.folders:
-                filesystem.mv(f"{base}/{doc_dir}", f"{base}/{aside}", recursive=True)
+                if filesystem.exists(f"{base}/{doc_dir}"):
+                    filesystem.mv(f"{base}/{doc_dir}", f"{base}/{aside}", recursive=True)
                 return
             # One object after the other, each copied before it goes: what a second writer adds meanwhile stays.
             for path in filesystem.find(f"{base}/{doc_dir}"):
-                filesystem.cp_file(path, f"{base}/{aside}{path.rpartition(doc_dir)[2]}")
-                filesystem.rm_file(path)
+                with suppress(FileNotFoundError):  # whoever took it away meanwhile wanted the same
+                    filesystem.cp_file(path, f"{base}/{aside}{path.rpartition(doc_dir)[2]}")
+                    filesystem.rm_file(path)
 
     def sync(self, doc_dir: str, files: Iterable[str]) -> None:
         """Nothing to do: an object that can be seen is stored (the stores' own promise; SFTP makes none)."""
@@ -143,17 +146,14 @@ class RemoteStorage(Storage):
 
     def remove(self, folder: str) -> None:
         with self._told("remove", folder):
-            remote_walk.remove(*self._filesystem(), folder)
+            filesystem, base = self._filesystem()
+            remote_walk.remove(filesystem, base, folder)
+            if self._protocol.folders:
+                remote_walk.remove_folder(filesystem, f"{base}/{folder}")
 
     def names(self, folder: str) -> list[str]:
         with self._told("list", folder):
-            filesystem, base = self._filesystem()
-            try:
-                entries = filesystem.ls(f"{base}/{folder}", detail=True)
-            except FileNotFoundError:
-                return []
-        names = (entry["name"].rpartition("/")[2] for entry in entries if entry["type"] == "file")
-        return sorted(name for name in names if name and not name.startswith(TEMPORARY_PREFIX))
+            return remote_walk.names(*self._filesystem(), folder)
 
     def add(self, path: str, data: bytes) -> None:
         folder, _, name = path.rpartition("/")
@@ -165,7 +165,7 @@ class RemoteStorage(Storage):
     def upath(self, path: str) -> UPath:
         from upath import UPath  # noqa: PLC0415 - as slow to import as the file system itself
 
-        opened: UPath = UPath(f"{self.root}/{path}", **self._options)
+        opened: UPath = UPath(f"{self.root}/{path}", **self._protocol.for_upath(self._options))
         return opened
 
     def shown(self, path: str) -> str:
@@ -186,7 +186,7 @@ class RemoteStorage(Storage):
                 made = self._made
                 if made is None or made[0] != os.getpid():
                     with self._told("open", "it"):
-                        made = (os.getpid(), *self._protocol.open(self.root, self._options))
+                        made = (os.getpid(), *self._protocol.open(self.root, self._options, _AT_ONCE))
                     self._made = made
         return made[1], made[2]
 
@@ -223,8 +223,8 @@ class RemoteStorage(Storage):
     ) -> Iterator[tuple[str, Callable[[], Any]]]:
         """Each call's path and a function that waits for its result, in the order asked for."""
         filesystem, base = self._filesystem()
-        if not filesystem.async_impl:
-            # One after the other: of a file system without asyncio nobody promises that threads may share it.
+        begin = _beginning(filesystem)
+        if begin is None:
             for call, path, *rest in calls:
                 yield path, _later(call, filesystem, contained(base, path), *rest)
             return
@@ -232,8 +232,7 @@ class RemoteStorage(Storage):
         try:
             for call, path, *rest in calls:
                 size = sum(len(each) for each in rest if isinstance(each, bytes))
-                coroutine: Coroutine[Any, Any, Any] = call(filesystem, contained(base, path), *rest)
-                future = asyncio.run_coroutine_threadsafe(coroutine, filesystem.loop)
+                future = begin(call, filesystem, contained(base, path), *rest)
                 under_way.append((path, future, _PATIENCE + size / 2**20))
                 if len(under_way) >= at_once:
                     yield _waiting(under_way.popleft())
@@ -254,7 +253,7 @@ class RemoteStorage(Storage):
         """Turn whatever a client raises into one error that says what was done and holds no secret."""
         try:
             yield
-        except (DocumentThereError, StorageError):
+        except (ConfigurationError, DocumentThereError, StorageError):
             raise
         except Exception as error:  # noqa: BLE001 - each client has errors of its own, and all of them may hold secrets
             if action == "read" and isinstance(error, FileNotFoundError) and not _says_that_the_bucket_is_not(error):
@@ -269,6 +268,15 @@ def _method(filesystem: Any, name: str) -> Callable[..., Any]:
     # The coroutine of an asynchronous file system has an underscore (filesystem_spec, "Async": "_cat_file").
     method: Callable[..., Any] = getattr(filesystem, f"_{name}" if filesystem.async_impl else name)
     return method
+
+
+def _beginning(filesystem: Any) -> Callable[..., Future[Any]] | None:
+    """How a call is made while others are under way; ``None`` where they must go one after the other."""
+    if filesystem.async_impl:
+        return lambda call, *arguments: asyncio.run_coroutine_threadsafe(call(*arguments), filesystem.loop)
+    # Of a file system without asyncio nobody promises that threads may share it, but where it brings its own.
+    pool: ThreadPoolExecutor | None = getattr(filesystem, "pool", None)
+    return None if pool is None else pool.submit
 
 
 def _later(call: Callable[..., _T], *arguments: Any) -> Callable[[], _T]:

@@ -10,6 +10,7 @@ from typing import Any
 
 from doc_io.metadata import RECORD_NAME
 from doc_io.storage.base import DOCUMENT_DEPTH, KEPT_APART, Folder
+from doc_io.storage.local import TEMPORARY_PREFIX
 
 _TIMES = ("LastModified", "last_modified", "updated", "mtime", "created")
 """What the file systems call the time of an object: s3fs, adlfs, gcsfs, sftp and local, memory."""
@@ -35,18 +36,23 @@ def folder(filesystem: Any, base: str, path: str) -> Folder:
 
 
 def names(filesystem: Any, base: str, path: str) -> list[str]:
-    """The names of the files right in a folder."""
+    """The names of the files right in a folder, but of those that are still being written."""
     found = _listed(filesystem, f"{base}/{path}")
-    return sorted(_relative(entry["name"], f"{base}/{path}") for entry in found if entry["type"] != "directory")
+    files = (_relative(entry["name"], f"{base}/{path}") for entry in found if entry["type"] != "directory")
+    return sorted(name for name in files if name and not name.startswith(TEMPORARY_PREFIX))
 
 
 def remove(filesystem: Any, base: str, path: str) -> None:
-    """Remove what lies in a folder, the commit record first, and the folder where the store has folders."""
+    """Remove what lies in a folder, the commit record first."""
     found = filesystem.find(f"{base}/{path}")
     for name in sorted(found, key=lambda name: not str(name).endswith(f"/{RECORD_NAME}")):
         delete(filesystem, str(name))
-    if filesystem.exists(f"{base}/{path}"):
-        filesystem.rm(f"{base}/{path}", recursive=True)
+
+
+def remove_folder(filesystem: Any, path: str) -> None:
+    """Remove an emptied folder, of a store that has folders; no error where it is gone."""
+    if filesystem.exists(path):
+        filesystem.rm(path, recursive=True)
 
 
 def delete(filesystem: Any, path: str) -> None:

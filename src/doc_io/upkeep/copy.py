@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import islice
 
 from doc_io.document import DocumentRow
+from doc_io.ids import doc_dir
 from doc_io.index.base import Index
-from doc_io.metadata import RECORD_NAME, encode, file_entry
-from doc_io.saving import whole_record
-from doc_io.storage.base import DocumentThereError, Storage
+from doc_io.mending import mend
+from doc_io.metadata import RECORD_NAME, encode
+from doc_io.storage.base import Storage
 from doc_io.upkeep.pins import pinned
 from doc_io.upkeep.reindex import Rejected
-from doc_io.upkeep.whole import judge
+from doc_io.upkeep.whole import contents
 
 _AT_ONCE = 100  # documents; each batch is committed, so an interrupted copy goes on where it was
 
@@ -25,7 +26,7 @@ class Copied:
     Attributes:
         copied: Documents that the target got.
         there: Documents that it had.
-        rejected: Documents of the source that are not whole, and so were not copied.
+        rejected: Documents that were not copied: not whole in the source, or another one lies in their place.
     """
 
     copied: int
@@ -74,33 +75,33 @@ def copy(
 def _copy_batch(
     storage: Storage, target: tuple[Storage, Index], rows: list[DocumentRow], rejected: list[Rejected]
 ) -> int:
-    arrived = []
-    for verdict in judge(storage, [storage.folder(row.doc_dir) for row in rows]):
-        path, record = verdict.folder.path, verdict.record
-        if record is None:
-            rejected.append(Rejected(path, verdict.reasons))
-            continue
-        names = [*record.files, RECORD_NAME]  # the record is the last one
-        read = dict(zip(names, storage.read_many([f"{path}/{name}" for name in names]), strict=True))
-        files = {name: data for name, data in read.items() if isinstance(data, bytes)}
-        altered = [
-            name for name, entry in record.files.items() if name not in files or file_entry(files[name]) != entry
+    copied = 0
+    forged = [row for row in rows if row.doc_dir != doc_dir(row.stage, row.logical_key_id, row.doc_id)]
+    rejected += [
+        Rejected(row.doc_dir, (f"the row of {row.doc_id} names it, and its folder is another",)) for row in forged
+    ]
+    for documents in contents(storage, [row.doc_dir for row in rows if row not in forged]):
+        rejected += [Rejected(each.path, each.reasons) for each in documents if each.record is None]
+        whole = {each.path: (each.record, each.files) for each in documents if each.record is not None}
+        others = _create(*target, {path: files for path, (_, files) in whole.items()})
+        rejected += [
+            Rejected(path, ("the target has another document in its place, without a row",)) for path in others
         ]
-        if altered or files.get(RECORD_NAME) != encode(record):
-            rejected.append(Rejected(path, tuple(f"{name} was altered" for name in altered or [RECORD_NAME])))
-            continue
-        _create(target[0], path, files)
-        arrived.append(({**record.row, "doc_dir": path}, record.parents))
-    target[1].insert_many(arrived)
-    return len(arrived)
+        arrived = [
+            ({**record.row, "doc_dir": path}, record.parents)
+            for path, (record, _) in whole.items()
+            if path not in others
+        ]
+        target[1].insert_many(arrived)
+        copied += len(arrived)
+    return copied
 
 
-def _create(storage: Storage, path: str, files: dict[str, bytes]) -> None:
-    try:
-        storage.create(path, files)
-    except DocumentThereError:
-        if whole_record(storage, path) is not None and storage.read(f"{path}/{RECORD_NAME}") == files[RECORD_NAME]:
-            storage.sync(path, files)  # an earlier copy ended between the files and the row
-            return
-        storage.set_aside(path)
-        storage.create(path, files)
+def _create(storage: Storage, index: Index, documents: Mapping[str, Mapping[str, bytes]]) -> list[str]:
+    """Write documents at once; those in whose place another one lies, which stays."""
+    others = []
+    for path in storage.create_many(documents):  # an earlier copy ended between the files and the row, or in the files
+        with index.turn():
+            if encode(mend(storage, path, documents[path])) != documents[path][RECORD_NAME]:
+                others.append(path)
+    return others

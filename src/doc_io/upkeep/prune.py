@@ -1,6 +1,7 @@
 """Pruning: which documents may go, and making them go.
 
-Never: the latest ok of a task, a pinned document, one that a kept document was made from, one in the grace period.
+Never: the latest ok of a task, a pinned document, one that a kept document was made from, one in the grace period. What
+was the latest ok at any time within the grace period stays too: a run under way may have read it, and has yet to say so.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ class Policy:
         experiment_id: Only of this experiment.
         cascade: Not by number, but everything that fits and everything that was made from it, directly or not. Needs a
             stage, a run or an experiment.
-        grace: What is younger stays, whatever the rest says.
+        grace: What is younger, or was the latest ok more recently, stays, whatever the rest says.
 
     Raises:
         ConfigurationError: The policy makes no sense, or would take away what is always kept.
@@ -128,11 +129,13 @@ def _plan(storage: Storage, index: Index, policy: Policy, before: str) -> tuple[
         unwanted = _removable(index, _with_descendants(index, wanted), before)
     else:
         unwanted = {each.doc_id: each for each in index.superseded(wanted, policy.keep_ok, policy.keep_failed)}
+    settled = _removable(index, list(unwanted), before)
     pins = pinned(storage)
-    candidates = {doc_id: each for doc_id, each in unwanted.items() if doc_id not in pins}
+    candidates = {doc_id: each for doc_id, each in settled.items() if doc_id not in pins}
     order = _children_first(candidates, _children(index, candidates))
     kept = {
-        "pinned": len(unwanted) - len(candidates),
+        "they were the latest ok within the grace period": len(unwanted) - len(settled),
+        "pinned": len(settled) - len(candidates),
         "a kept document was made from them": len(candidates) - len(order),
     }
     return [candidates[doc_id] for doc_id in order], {reason: count for reason, count in kept.items() if count}

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
 
 from doc_io.ids import is_id
 from doc_io.index.base import Index
@@ -16,6 +17,7 @@ from doc_io.storage.base import KEPT_APART, Storage
 from doc_io.upkeep.pins import pinned
 
 _FOLDER = f"{KEPT_APART}/removals"
+_IN_A_TURN = 25  # documents; on an object store some seconds, which others may have to wait
 
 
 def remove_documents(storage: Storage, index: Index, documents: Sequence[tuple[str, str]], before: str) -> list[str]:
@@ -59,20 +61,38 @@ def under_way(storage: Storage) -> list[str]:
 def _carry_out(
     storage: Storage, index: Index, tombstone: str, documents: Sequence[tuple[str, str]], before: str
 ) -> list[str]:
-    folders = dict(documents)
-    protected = _protected(index, list(folders), pinned(storage), before)
-    # The index itself refuses to part with a document that something still there was made from.
-    gone = index.remove([doc_id for doc_id in folders if doc_id not in protected])
-    for doc_id in gone:
-        storage.remove(folders[doc_id])
+    gone: list[str] = []
+    for start in range(0, len(documents), _IN_A_TURN):
+        gone += _remove(storage, index, dict(documents[start : start + _IN_A_TURN]), before)
     storage.delete(tombstone)
     return gone
 
 
-def _protected(index: Index, doc_ids: list[str], pins: Collection[str], before: str) -> set[str]:
-    there = {row.doc_id for row in index.get_many(doc_ids)}
-    removable = {each.doc_id for each in index.removable(doc_ids, before)}
-    return {doc_id for doc_id in there if doc_id in pins or doc_id not in removable}
+def _remove(storage: Storage, index: Index, folders: Mapping[str, str], before: str) -> list[str]:
+    with index.turn():  # who sends one of these attempts again waits, and then finds no folder to give a row to
+        protected = _protected(storage, index, folders, before)
+        # The index itself refuses to part with a document that something still there was made from.
+        gone = index.remove([doc_id for doc_id in folders if doc_id not in protected])
+        for doc_id in gone:
+            storage.remove(folders[doc_id])
+    return gone
+
+
+def _protected(storage: Storage, index: Index, folders: Mapping[str, str], before: str) -> set[str]:
+    pins = pinned(storage)
+    there = {row.doc_id for row in index.get_many(list(folders))}
+    removable = {each.doc_id for each in index.removable(list(folders), before)}
+    protected = {doc_id for doc_id in there if doc_id in pins or doc_id not in removable}
+    for doc_id in folders.keys() - there:
+        # Its row went in a removal that was interrupted; but whoever sent the attempt again since may be about to
+        # commit its new row.
+        if storage.folder(folders[doc_id]).modified > _seconds(before):
+            protected.add(doc_id)
+    return protected
+
+
+def _seconds(created_at: str) -> float:
+    return datetime.fromisoformat(created_at.removesuffix("Z") + "+00:00").timestamp()
 
 
 def _read(storage: Storage, tombstone: str) -> list[tuple[str, str]]:
