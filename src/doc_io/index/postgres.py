@@ -67,7 +67,11 @@ _LATE_ROWS = (
         "INSERT INTO arrived_parents SELECT * FROM document_parents WHERE doc_id IN"
         " (SELECT doc_id FROM documents WHERE seq > %s) ON CONFLICT DO NOTHING"
     ),
-    f"INSERT INTO arrived ({_LISTED}) SELECT {_LISTED} FROM documents WHERE seq > %s ON CONFLICT (doc_id) DO NOTHING",
+    # A record may have been read before its row was committed, and written again since with another place.
+    (
+        f"INSERT INTO arrived ({_LISTED}) SELECT {_LISTED} FROM documents WHERE seq > %s ON CONFLICT (doc_id)"
+        f" DO UPDATE SET {', '.join(f'{column} = excluded.{column}' for column in INSERTED)}"
+    ),
 )
 _EXCHANGE = (
     "DELETE FROM documents",

@@ -34,7 +34,7 @@ _SORT = (
     f"INSERT INTO documents ({_LISTED}) SELECT {_LISTED} FROM arrived WHERE true ORDER BY created_at, doc_id, rowid"
     " ON CONFLICT (doc_id) DO NOTHING"
 )
-_ADD = f"{queries.INSERT} ON CONFLICT (doc_id) DO NOTHING"
+_FORGET = "DELETE FROM documents WHERE doc_id = ?"
 _ADD_PARENT = f"{queries.INSERT_PARENT} ON CONFLICT DO NOTHING"
 
 
@@ -161,9 +161,12 @@ def _carry_over(reader: sqlite3.Connection, source: sqlite3.Connection, newest_s
     for values in reader.execute(queries.LATE, (newest_seq,)):
         row = queries.row_from(values)
         newest_seq = row.seq
-        if source.execute(_ADD, queries.values_of(row.as_dict())).rowcount:
-            parents = [Parent(*each) for each in reader.execute(queries.PARENTS, (row.doc_id,))]
-            source.executemany(_ADD_PARENT, _parents([({"doc_id": row.doc_id}, parents)]))
+        # Its record may have been read before it was committed, and written again since with another place.
+        source.execute(_FORGET, (row.doc_id,))
+        source.execute(queries.REMOVE_PARENTS, (row.doc_id,))
+        source.execute(queries.INSERT, queries.values_of(row.as_dict()))
+        parents = [Parent(*each) for each in reader.execute(queries.PARENTS, (row.doc_id,))]
+        source.executemany(_ADD_PARENT, _parents([({"doc_id": row.doc_id}, parents)]))
     source.execute("COMMIT")
     return newest_seq
 
