@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from benchmarks.contests.queries import TOTALS
 from benchmarks.contests.reads import LATEST
 from benchmarks.floors import FOUR_FILES, TEXT, VERSIONS, RawIndex, fsync_folder, row, seed, textbook_write
 from benchmarks.ground import Setting
@@ -26,8 +27,8 @@ MODULES = {
 }
 """What to import to see that a peer is there, its module here, and its name in the table."""
 
-SIZES = (0, 10_000)
-FILL_SECONDS = 30.0
+SIZES = (0, 10_000, 100_000)
+FILL_SECONDS = 20.0
 BATCH = 5
 HERE = Path(__file__).parents[2]
 
@@ -77,7 +78,7 @@ class Contender:
             self.name,
             lambda: self.ask(verb, asked)["seconds"],
             floor,
-            note=f"{self.lacks}; holds {self.filled:,} versions",
+            note=f"holds {self.filled:,} versions",
         )
 
     def close(self) -> None:
@@ -113,6 +114,7 @@ def contests(setting: Setting) -> Iterator[Contest]:
                 "write": (_write_by_hand(folder / "hand", index, batch), _write(store, batch)),
                 "read": (_read_by_hand(folder / "hand", index, batch), _read(store, batch)),
                 "history": (_history_by_hand(index), _history(store, batch)),
+                "totals": (_totals_by_hand(index), _totals(store)),
             }
             yield from _verbs(setting.rounds, ours, peers, batch, size)
         index.close()
@@ -138,8 +140,10 @@ def _verbs(
         lanes = [Lane(floor, by_hand), Lane("doc_io", doc_io, floor)]
         others = {peer.name: peer.lane(verb, keys, floor) for peer in peers}
         lanes += [lane for lane in others.values() if lane is not None]
-        cannot = {name: "has no such thing" for name, lane in others.items() if lane is None}
-        yield Contest(f"peers: {verb} at {size:,} versions", lanes, rounds, cannot.copy)
+        said = {name: "has no such thing" for name, lane in others.items() if lane is None}
+        if verb == "write":
+            said |= {peer.name: peer.lacks for peer in peers}
+        yield Contest(f"peers: {verb} at {size:,} versions", lanes, rounds, said.copy)
 
 
 def _write_by_hand(folder: Path, index: RawIndex, keys: list[str]) -> Timed:
@@ -160,7 +164,7 @@ def _write_by_hand(folder: Path, index: RawIndex, keys: list[str]) -> Timed:
 
 
 def _read_by_hand(folder: Path, index: RawIndex, keys: list[str]) -> Timed:
-    doc_id = LATEST.replace("doc_dir", "doc_id", 1)
+    doc_id = LATEST.format("doc_id")
 
     def run() -> float:
         with timed(len(keys)) as watch:
@@ -179,6 +183,24 @@ def _history_by_hand(index: RawIndex) -> Timed:
             index.connection.execute(
                 "SELECT * FROM documents WHERE stage = 'essay' AND task_id = 'seeded-0'"
             ).fetchall()
+        return watch.per_operation
+
+    return run
+
+
+def _totals_by_hand(index: RawIndex) -> Timed:
+    def run() -> float:
+        with timed() as watch:
+            index.connection.execute(TOTALS).fetchall()
+        return watch.per_operation
+
+    return run
+
+
+def _totals(store: DocumentStore) -> Timed:
+    def run() -> float:
+        with timed() as watch:
+            store.usage("model_id")
         return watch.per_operation
 
     return run

@@ -26,14 +26,16 @@ def local(tmp_path: Path) -> dict[str, Any]:
     return {"docs_root": str(tmp_path / "docs"), "db_path": str(tmp_path / "documents.sqlite")}
 
 
-@pytest.fixture
-def remote(s3_server: S3, postgres_server: Postgres, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+@pytest.fixture(params=["fsspec", "obstore"])
+def remote(
+    request: pytest.FixtureRequest, s3_server: S3, postgres_server: Postgres, monkeypatch: pytest.MonkeyPatch
+) -> dict[str, Any]:
     """S3 and PostgreSQL, the secrets from the environment."""
     monkeypatch.setenv("TEST_DB_URL", postgres_server.new_database())
     return {
         "docs_root": f"{s3_server.root}/{secrets.token_hex(4)}",
         "db_url": dg.EnvVar("TEST_DB_URL"),
-        "storage_options": s3_server.storage_options,
+        "storage_options": s3_server.storage_options | {"client": request.param},
     }
 
 

@@ -36,6 +36,7 @@ from tests.faults.writers import open_store, spool_folder
 TASKS = 12
 STATUSES = ("ok", "ok", "ok", "gen_error", "truncated")
 POLICY = Policy(stage="essay", grace=timedelta(seconds=GRACE))
+END = " ."
 TAIL = 4096  # bytes; a line of a diary has some 200
 
 
@@ -50,10 +51,11 @@ class Diary:
 
     def __init__(self, path: Path) -> None:
         self._descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+        os.write(self._descriptor, b"\n")  # a kill may have come in the middle of a line, at the border of two pages
 
     def say(self, *words: str) -> None:
-        """Write one line, wholly or not at all."""
-        os.write(self._descriptor, (" ".join(words) + "\n").encode())
+        """Write one line, and say that this is all of it."""
+        os.write(self._descriptor, f"{' '.join(words)}{END}\n".encode())
 
     def acknowledged(self, row: DocumentRow) -> None:
         """Say that a document is safe now."""
@@ -207,15 +209,21 @@ class Crew:
     def said(self) -> list[list[str]]:
         """Everything that was said, in words."""
         return [
-            line.split()
+            line.removesuffix(END).split()
             for number in range(len(ROLES))
             if self._diary(number).exists()
             for line in self._diary(number).read_text().splitlines()
+            if line.endswith(END)
         ]
 
     def _begin(self, number: int) -> int:
         unfinished = next(
-            (line.split()[1] for line in reversed(self._last_lines(number)) if line.startswith("begins ")), None
+            (
+                line.split()[1]
+                for line in reversed(self._last_lines(number))
+                if line.startswith("begins ") and line.endswith(END)
+            ),
+            None,
         )
         seed = self._chance.randrange(2**32)
         child = os.fork()

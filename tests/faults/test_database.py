@@ -14,7 +14,7 @@ import pytest
 
 from doc_io import DocIOError, Document, DocumentStore
 from doc_io.errors import IndexAccessError, IndexBusyError
-from doc_io.index import sqlite
+from doc_io.index import sqlite_file
 from tests.faults.promises import broken_promises
 from tests.faults.writers import database, docs, open_store
 
@@ -40,7 +40,7 @@ def test_a_database_that_stays_locked_fails_the_save_and_keeps_the_text(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """After the time-out the error says so; the files are on disk and the same attempt converges later."""
-    monkeypatch.setattr(sqlite, "BUSY_SECONDS", 0.3)
+    monkeypatch.setattr(sqlite_file, "BUSY_SECONDS", 0.3)
     with open_store(tmp_path) as store:
         store.save("first", stage="essay", task_id="t")
         other = sqlite3.connect(database(tmp_path), isolation_level=None)

@@ -101,6 +101,37 @@ def save_in_bad_weather(
 
 
 @pytest.mark.parametrize("client", CLIENTS.values(), ids=CLIENTS.keys())
+def test_an_answer_that_is_cut_short_is_asked_for_again(tmp_path: Path, s3_server: S3, client: dict[str, Any]) -> None:
+    """A reader sees the text, and nothing of the line that broke in the middle of it."""
+    cut: list[int] = []
+
+    def fault(_number: int) -> Fault:
+        asked: list[bool] = []
+
+        def up(data: bytes) -> bytes:
+            asked[:] = [data.startswith(b"GET ")]
+            return data
+
+        def down(data: bytes) -> bytes:
+            if cut or not any(asked) or len(data) < 1000:
+                return data
+            cut.append(len(data))
+            raise AnswerError(data[:-500])
+
+        return Fault(up, down)
+
+    host, _, port = s3_server.endpoint.removeprefix("http://").partition(":")
+    with proxy((host, int(port)), fault) as line:
+        options = s3_server.options_at(f"http://127.0.0.1:{line.port}") | client
+        root = f"{s3_server.root}/cut-{tmp_path.name}"
+        with DocumentStore(root, tmp_path / "index.sqlite", storage_options=options) as store:
+            row = store.save("text " * 1000, stage="essay", task_id="t")
+            assert store.read(row) == "text " * 1000
+
+    assert cut
+
+
+@pytest.mark.parametrize("client", CLIENTS.values(), ids=CLIENTS.keys())
 def test_requests_that_go_wrong_lose_no_document(tmp_path: Path, s3_server: S3, client: dict[str, Any]) -> None:
     """Some faults on every run."""
     save_in_bad_weather(tmp_path, s3_server, client, faults=12, one_in=8, seed=3)

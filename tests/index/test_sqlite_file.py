@@ -25,7 +25,7 @@ def test_a_committed_row_is_synced_and_readers_do_not_wait(tmp_path: Path) -> No
     """WAL and synchronous=FULL, as every connection has them."""
     with DocumentStore(tmp_path / "docs", tmp_path / "i.sqlite") as store:
         store.save("x", stage="draft", task_id="t")
-        connection = store.index._connection()  # type: ignore[attr-defined] # noqa: SLF001 - a setting cannot be seen from outside
+        connection = store.index._file.connection()  # type: ignore[attr-defined] # noqa: SLF001 - a setting cannot be seen from outside
         assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
         assert connection.execute("PRAGMA synchronous").fetchone() == (2,)
         assert connection.execute("PRAGMA busy_timeout").fetchone() == (30_000,)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import secrets
+import signal
 import time
 from pathlib import Path
 from typing import Any
@@ -35,10 +36,15 @@ def where(s3_server: S3, postgres_server: Postgres) -> dict[str, Any]:
     }
 
 
-def write(where: dict[str, Any], writer: int, count: int, acknowledged: Path) -> None:
-    """Save documents, some of tasks that all writers share, and note each one that was acknowledged."""
+def write(where: dict[str, Any], writer: int, count: int, acknowledged: Path, doomed: bool) -> None:  # noqa: FBT001 - handed to a process
+    """Save documents, some of tasks that all writers share, and note each one that was acknowledged.
+
+    Who is doomed waits for its death before its last document, so that it cannot have ended when the kill comes late.
+    """
     with open_store(where) as store, acknowledged.open("a", encoding="utf-8") as notes:
         for n in range(count):
+            if doomed and n == count - 1:
+                signal.pause()
             task = "shared" if n % 10 == 0 else f"{writer}/{n}"
             row = store.save(
                 Document(f"text {writer}/{n}"), stage="draft", task_id=task, run_id="run", attempt=f"{writer}/{n}"
@@ -47,10 +53,10 @@ def write(where: dict[str, Any], writer: int, count: int, acknowledged: Path) ->
             notes.flush()
 
 
-def start(where: dict[str, Any], writer: int, count: int, folder: Path) -> Any:
+def start(where: dict[str, Any], writer: int, count: int, folder: Path, *, doomed: bool = False) -> Any:
     """A process of its own that writes."""
     fork = multiprocessing.get_context("fork")
-    process = fork.Process(target=write, args=(where, writer, count, folder / str(writer)))
+    process = fork.Process(target=write, args=(where, writer, count, folder / str(writer), doomed))
     process.start()
     return process
 
@@ -66,8 +72,8 @@ def test_nothing_is_lost_or_doubled_when_half_of_the_writers_are_killed(
     where: dict[str, Any], tmp_path: Path, count: int
 ) -> None:
     """Every acknowledged document is there with its text; what was not is there once after the same attempt again."""
-    processes = [start(where, writer, count, tmp_path) for writer in range(WRITERS)]
     victims = range(0, WRITERS, 2)
+    processes = [start(where, writer, count, tmp_path, doomed=writer in victims) for writer in range(WRITERS)]
     for writer in victims:  # each somewhere in the middle of its work
         _wait_for(tmp_path / str(writer), at_least=1 + writer * count // (2 * WRITERS))
         processes[writer].kill()

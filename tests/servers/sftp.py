@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import asyncssh
 
@@ -32,6 +32,15 @@ class SFTP:
 
 
 class _Server(asyncssh.SSHServer):
+    open: ClassVar[set[asyncssh.SSHServerConnection]] = set()
+
+    def connection_made(self, conn: asyncssh.SSHServerConnection) -> None:
+        self._connection = conn
+        self.open.add(conn)
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - as asyncssh calls it
+        self.open.discard(self._connection)
+
     def begin_auth(self, username: str) -> bool:  # noqa: ARG002 - as asyncssh calls it
         return True
 
@@ -63,6 +72,9 @@ def asyncssh_server(folder: Path) -> Iterator[SFTP]:
 
     async def stop() -> None:
         acceptor.close()
+        for connection in list(_Server.open):  # a client that was only let go of may not have closed its own end
+            connection.abort()
+            await connection.wait_closed()
         await acceptor.wait_closed()
 
     acceptor = asyncio.run_coroutine_threadsafe(listen(), loop).result(30)

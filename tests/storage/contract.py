@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from doc_io.errors import ConfigurationError
 from doc_io.ids import path_segment
 from doc_io.metadata import encode_text
 from doc_io.storage.base import DocumentThereError, Storage
@@ -50,6 +51,7 @@ class StorageContract:
     """The facts. A subclass gives the root and its options."""
 
     processes_share_it = True
+    works_after_a_fork = True
     folder = "a folder"
 
     @pytest.fixture
@@ -199,7 +201,7 @@ class StorageContract:
 
     @pytest.mark.filterwarnings("ignore:.*use of fork:DeprecationWarning")
     def test_a_forked_process_reads_and_writes(self, storage: Storage) -> None:
-        """A child that inherits a used storage makes connections of its own."""
+        """A child that inherits a used storage makes connections of its own, or is told at once that it cannot."""
         if not self.processes_share_it:
             pytest.skip("its bytes are in one process")
         storage.create("draft/key/doc", {"raw.txt": b"of the parent", RECORD: b"{}"})
@@ -211,6 +213,9 @@ class StorageContract:
         child.join(60)
 
         assert child.exitcode == 0
+        if not self.works_after_a_fork:
+            assert "forked from one that has used it" in answers.get()
+            return
         assert answers.get() == b"of the parent"
         assert storage.read("draft/key/child/raw.txt") == b"of the child"
 
@@ -234,5 +239,9 @@ class StorageContract:
 
 
 def _use_in_child(storage: Storage, answers: Any) -> None:
-    answers.put(storage.read("draft/key/doc/raw.txt"))
+    try:
+        answers.put(storage.read("draft/key/doc/raw.txt"))
+    except ConfigurationError as error:
+        answers.put(str(error))
+        return
     storage.create("draft/key/child", {"raw.txt": b"of the child", RECORD: b"{}"})

@@ -168,6 +168,17 @@ def test_a_missing_bucket_is_one_error(s3_server: S3, client: dict[str, Any]) ->
     _holds_nothing_of(refused.value, s3_server.secret)
 
 
+def test_after_a_failure_nothing_more_is_sent(s3_server: S3, counter: Counter, client: dict[str, Any]) -> None:
+    """Of a hundred documents for a bucket that is not there, only those under way at the first refusal."""
+    storage = open_storage("s3://no-such-bucket/docs", s3_server.options_at(counter.endpoint) | client)
+    counter.clear()
+
+    with pytest.raises(StorageError, match="bucket does not exist"):
+        storage.create_many({f"a/b/{n}": {"metadata.json": b"{}"} for n in range(100)})
+
+    assert counter.methods()["PUT"] < 80
+
+
 def test_no_route_to_the_server_is_one_error_soon(s3_server: S3, client: dict[str, Any]) -> None:
     """Nobody listens: the client's own retries end after some seconds."""
     with socket.socket() as nobody:

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from doc_io import Document, DocumentRow, DocumentStore, Origin
+from doc_io.errors import ConfigurationError, StorageError
 from tests.servers.counting import Counter, counting
 from tests.servers.s3 import S3
 from tests.upkeep import damage
@@ -105,6 +106,33 @@ def test_a_damaged_document_is_told_and_stops_no_other(
         assert (came.copied, [each.path for each in came.rejected]) == (COUNT - 1, [rows[5].doc_dir])
         assert reason in " ".join(came.rejected[0].reasons)
         assert target.get(rows[5].doc_id) is None
+
+
+def test_a_source_that_cannot_be_reached_is_one_error(
+    store: DocumentStore, rows: list[DocumentRow], far: DocumentStore, s3_server: S3, tmp_path: Path
+) -> None:
+    """And no list of documents that were damaged."""
+    store.copy_to(far)
+    options = s3_server.storage_options | {"secret": "a-wrong-one"}
+    with (
+        DocumentStore(far.docs_root, tmp_path / "far.sqlite", storage_options=options) as unreachable,
+        DocumentStore(tmp_path / "back" / "docs") as back,
+        pytest.raises(StorageError, match="PermissionError"),
+    ):
+        unreachable.copy_to(back)
+
+
+def test_an_index_of_another_root_is_refused(
+    store: DocumentStore, rows: list[DocumentRow], far: DocumentStore, tmp_path: Path
+) -> None:
+    """By its rows everything would be there already, and nothing would be copied."""
+    store.copy_to(far)
+
+    with (
+        DocumentStore(tmp_path / "other" / "docs", tmp_path / "far.sqlite") as mixed,
+        pytest.raises(ConfigurationError, match="which is not in"),
+    ):
+        store.copy_to(mixed)
 
 
 def test_a_forged_row_leads_nowhere(store: DocumentStore, rows: list[DocumentRow], tmp_path: Path) -> None:

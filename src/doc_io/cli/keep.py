@@ -70,8 +70,9 @@ def reindex(place: Place, /, *, incremental: bool, full: bool, as_json: bool) ->
     The new table takes the place of the old one at one instant, and only when it is whole. What is torn or altered gets
     no row and is listed. On a local disk every file is hashed; elsewhere lengths are compared unless --full is given.
     """
-    with place.open() as store, render.progress("Reindexing") as progress:
-        came = store.reindex(incremental=incremental, full=full, progress=progress)
+    with place.open() as store:
+        with render.progress("Reindexing") as progress:
+            came = store.reindex(incremental=incremental, full=full, progress=progress)
         if as_json:
             rejected = [each._asdict() for each in came.rejected]
             render.as_json({"documents": came.documents, "added": came.added, "rejected": rejected})
@@ -166,8 +167,9 @@ def copy(place: Place, /, to_root: str, to_db: str, *, as_json: bool) -> None:
     Each file is held against its hash on the way. Nothing is deleted; run it again to go on, or to bring what is new.
     """
     target = Place(to_root, to_db, place.storage_options if "://" in to_root else {})
-    with place.existing() as store, target.open() as there, render.progress("Copying") as progress:
-        came = store.copy_to(there, progress=progress)
+    with place.existing() as store, target.open() as there:
+        with render.progress("Copying") as progress:
+            came = store.copy_to(there, progress=progress)
         if as_json:
             rejected = [each._asdict() for each in came.rejected]
             render.as_json({"copied": came.copied, "there": came.there, "rejected": rejected})

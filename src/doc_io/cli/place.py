@@ -42,13 +42,14 @@ class Place:
         Raises:
             ConfigurationError: There is no index at this place.
         """
+        store = self.open()  # refuses a root with a password in it, which must not be shown
         if "://" not in self.db and not Path(self.db).expanduser().exists():
             has_documents = "://" in self.docs_root or Path(self.docs_root).expanduser().exists()
             todo = "Make it from the documents with `doc-io reindex`." if has_documents else _HOW
             raise ConfigurationError(
                 setting=f"The store at {self.docs_root}", reason=f"{self.db} is not there", todo=todo
             )
-        return self.open()
+        return store
 
     def index_bytes(self) -> int | None:
         """The size of a SQLite index; not known of a database on a server."""

@@ -62,16 +62,12 @@ _ARRIVAL = (
     "ALTER TABLE arrived ALTER COLUMN seq DROP NOT NULL, ADD UNIQUE (doc_id)",
     "CREATE TEMP TABLE arrived_parents (LIKE document_parents, UNIQUE (doc_id, position)) ON COMMIT DROP",
 )
-_LATE_ROWS = (
-    (
-        "INSERT INTO arrived_parents SELECT * FROM document_parents WHERE doc_id IN"
-        " (SELECT doc_id FROM documents WHERE seq > %s) ON CONFLICT DO NOTHING"
-    ),
-    # A record may have been read before its row was committed, and written again since with another place.
-    (
-        f"INSERT INTO arrived ({_LISTED}) SELECT {_LISTED} FROM documents WHERE seq > %s ON CONFLICT (doc_id)"
-        f" DO UPDATE SET {', '.join(f'{column} = excluded.{column}' for column in INSERTED)}"
-    ),
+_LATE = "(SELECT doc_id FROM documents WHERE seq > %s)"
+_LATE_ROWS = (  # they count more than their records, which may have been read before their last change
+    f"DELETE FROM arrived_parents WHERE doc_id IN {_LATE}",
+    f"DELETE FROM arrived WHERE doc_id IN {_LATE}",
+    f"INSERT INTO arrived_parents SELECT * FROM document_parents WHERE doc_id IN {_LATE}",
+    f"INSERT INTO arrived ({_LISTED}) SELECT {_LISTED} FROM documents WHERE seq > %s",
 )
 _EXCHANGE = (
     "DELETE FROM documents",

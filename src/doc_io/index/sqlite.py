@@ -6,26 +6,13 @@ import fcntl
 import json
 import os
 import sqlite3
-import threading
-import time
-import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager, nullcontext, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
-from typing import Any, NoReturn, TypeVar
+from typing import Any, TypeVar
 
 from doc_io.document import DocumentRow, Parent, Status
-from doc_io.errors import (
-    DocIOError,
-    IndexAccessError,
-    IndexBusyError,
-    IndexFormatError,
-    IndexOnNetworkError,
-    IndexVersionError,
-    QueryError,
-    UpkeepBusyError,
-)
-from doc_io.folders import make_durable_folder, sync_folder
+from doc_io.errors import DocIOError, QueryError, UpkeepBusyError
 from doc_io.index import queries, sqlite_rebuild, sqlite_totals
 from doc_io.index.asking import Asking
 from doc_io.index.base import (
@@ -40,33 +27,17 @@ from doc_io.index.base import (
     Spent,
     Tally,
 )
-from doc_io.index.network import unsafe_disk
-from doc_io.index.schema import SCHEMA_VERSION, create_indexes, create_tables
+from doc_io.index.sqlite_file import BUSY_SECONDS, SqliteFile, identity, write_header
 from doc_io.index.sqlite_search import SqliteTexts
 from doc_io.turns import turn
 
-BUSY_SECONDS = 30
-"""How long a writer waits for others (sqlite.org/pragma.html#pragma_busy_timeout)."""
-
-APPLICATION_ID = 0x646F6369
-"""``doci`` in the header of the file: tells an index from any other database (sqlite.org/pragma.html#pragma_application_id)."""
-
 _WANTED = "(SELECT value AS task, key AS position FROM json_each(?)) AS wanted"
-
-_WHAT_IS_IT = (
-    "SELECT application_id, user_version, (SELECT count(*) FROM sqlite_master)"
-    " FROM pragma_application_id, pragma_user_version"
-)
 
 # What a database with wrong bytes in it raises: SQLite's own errors, its messages where they quote such bytes and are no
 # UTF-8, and values that are no status and no JSON.
 _DAMAGE = (sqlite3.Error, ValueError, TypeError, KeyError)
 
 _T = TypeVar("_T")
-
-# A connection that came over a fork may be neither used nor closed: both would act on the parent's locks and its
-# write-ahead log (sqlite.org/howtocorrupt.html, section 2.6). Kept here it is never garbage either.
-_inherited: list[sqlite3.Connection] = []
 
 
 class SqliteIndex(Asking):
@@ -80,11 +51,8 @@ class SqliteIndex(Asking):
     wanted = _WANTED
 
     def __init__(self, path: str | os.PathLike[str], *, on_network: bool = False) -> None:
-        self.name = os.path.abspath(os.fspath(path))
-        self._on_network = on_network
-        self._held = threading.local()
-        self._open: weakref.WeakSet[_Held] = weakref.WeakSet()
-        self._lock = threading.Lock()
+        self._file = SqliteFile(path, on_network=on_network)
+        self.name = self._file.name
 
     def place(self, stage: str, task_id: str, logical_key_id: str) -> Place:
         return self._ask(lambda connection: _place(connection, stage, task_id, logical_key_id))
@@ -94,7 +62,7 @@ class SqliteIndex(Asking):
 
     def insert_all(self, rows: Sequence[tuple[Mapping[str, Any], Sequence[Parent]]]) -> list[DocumentRow]:
         values = [queries.values_of(row) for row, _ in rows]  # outside: a transaction keeps other writers waiting
-        with self._transaction() as connection:
+        with self._file.transaction() as connection:
             seqs = [_insert(connection, row, parents, each) for (row, parents), each in zip(rows, values, strict=True)]
         return [
             DocumentRow(seq=seq, **{**row, "status": Status(row["status"])})
@@ -103,7 +71,7 @@ class SqliteIndex(Asking):
 
     def insert_many(self, rows: Iterable[tuple[Mapping[str, Any], Sequence[Parent]]]) -> int:
         inserted = 0
-        with self._transaction() as connection:
+        with self._file.transaction() as connection:
             for row, parents in rows:
                 if connection.execute(f"{queries.INSERT} ON CONFLICT DO NOTHING", queries.values_of(row)).rowcount:
                     _insert_parents(connection, row["doc_id"], parents)
@@ -140,7 +108,7 @@ class SqliteIndex(Asking):
         return [Spent(*each) for each in self.rows(sqlite_totals.usage(by, where), values)]
 
     def ask(self, statement: str, limit: int = 1000) -> tuple[list[str], list[tuple[Any, ...]]]:
-        self._connection()  # makes an index where there is none, and refuses what is no index
+        self._file.connection()  # makes an index where there is none, and refuses what is no index
         try:
             # A connection of its own that SQLite opened for reading: there is nothing that a statement could undo.
             # `immutable` is not set: the log must be read too.
@@ -154,12 +122,12 @@ class SqliteIndex(Asking):
             raise QueryError(reason=error) from None
 
     def texts(self) -> SqliteTexts:
-        self._connection()  # makes an index where there is none
-        return SqliteTexts(self.name, self._fail)
+        self._file.connection()  # makes an index where there is none
+        return SqliteTexts(self.name, self._file.error)
 
     def remove(self, doc_ids: Sequence[str]) -> list[str]:
         gone = []
-        with self._transaction() as connection:
+        with self._file.transaction() as connection:
             for doc_id in doc_ids:
                 removed = connection.execute(queries.REMOVE, (doc_id,)).rowcount
                 if removed:
@@ -173,30 +141,30 @@ class SqliteIndex(Asking):
         try:
             damaged = sqlite_rebuild.damage(self.name) is not None
             newest = 0 if damaged else self._newest_seq()
-            file = _identity(self.name)
-            sqlite_rebuild.build(new, rows, _write_header)
+            file = identity(self.name)
+            sqlite_rebuild.build(new, rows, write_header)
             if damaged:
                 sqlite_rebuild.set_aside(self.name)
-            if file != _identity(self.name):  # deleted, and perhaps begun anew by a writer: all its rows are late
+            if file != identity(self.name):  # deleted, and perhaps begun anew by a writer: all its rows are late
                 newest = 0
-            sqlite_rebuild.exchange(new, self._connection(), newest, BUSY_SECONDS)
+            sqlite_rebuild.exchange(new, self._file.connection(), newest, BUSY_SECONDS)
             return int(self._ask(lambda connection: connection.execute(queries.COUNT).fetchone()[0]))
         except DocIOError:
             raise
         except (sqlite3.Error, OSError) as error:
-            raise self._error(error) from error
+            raise self._file.error(error) from error
         finally:
             with suppress(OSError):  # the next one begins by taking it away
                 sqlite_rebuild.remove_file(new)
 
     @contextmanager
     def alone(self) -> Iterator[None]:
-        self._make_folder()
+        self._file.make_folder()
         # A lock that the system lets go of when its holder dies. It guards upkeep only; writers do not ask for it.
         try:
             descriptor = os.open(f"{self.name}.upkeep", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
         except OSError as error:
-            raise self._error(error) from error
+            raise self._file.error(error) from error
         try:
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -208,16 +176,12 @@ class SqliteIndex(Asking):
 
     @contextmanager
     def turn(self) -> Iterator[None]:
-        self._make_folder()
+        self._file.make_folder()
         with turn(f"{self.name}-mending"):
             yield
 
     def close(self) -> None:
-        with self._lock:
-            held, self._open = list(self._open), weakref.WeakSet()
-            self._held = threading.local()
-        for each in held:
-            each.close()
+        self._file.close()
 
     def _newest_seq(self) -> int:
         return int(self._ask(lambda connection: connection.execute(queries.NEWEST_SEQ).fetchone()[0]))
@@ -231,157 +195,16 @@ class SqliteIndex(Asking):
     def document(self, statement: str, values: Sequence[Any]) -> DocumentRow | None:
         # As `_ask`, spelled out: this is the one question that is asked for each document that is read.
         try:
-            found = self._connection().execute(statement, values).fetchone()
+            found = self._file.connection().execute(statement, values).fetchone()
             return None if found is None else queries.row_from(found)
         except _DAMAGE as error:
-            raise self._error(error) from error
+            raise self._file.error(error) from error
 
     def _ask(self, question: Callable[[sqlite3.Connection], _T]) -> _T:
         try:
-            return question(self._connection())
+            return question(self._file.connection())
         except _DAMAGE as error:
-            raise self._error(error) from error
-
-    @contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
-        try:
-            connection = self._connection()
-            # IMMEDIATE: a transaction that begins by reading cannot become a writer after another one wrote; it would
-            # fail with SQLITE_BUSY at once (sqlite.org/lang_transaction.html).
-            asked = time.monotonic()
-            with turn(f"{self.name}-turns"):
-                if time.monotonic() - asked > BUSY_SECONDS:  # those before it waited in vain; it would too
-                    raise IndexBusyError(index=self.name, seconds=BUSY_SECONDS)
-                connection.execute("BEGIN IMMEDIATE")
-                try:
-                    yield connection
-                    connection.execute("COMMIT")
-                except BaseException:
-                    with suppress(sqlite3.Error):  # SQLite may have rolled back by itself, on a full disk for one
-                        connection.execute("ROLLBACK")
-                    raise
-        except (sqlite3.Error, UnicodeDecodeError) as error:
-            raise self._error(error) from error
-
-    def _connection(self) -> sqlite3.Connection:
-        """This thread's connection in this process, to the file that has the name now."""
-        held: _Held | None = getattr(self._held, "held", None)
-        if held is not None and held.still_holds(self.name):
-            return held.connection
-        if held is not None:
-            with self._lock:
-                self._open.discard(held)
-            held.close()
-        self._held.held = held = _Held(self._connect(), self.name)
-        with self._lock:
-            self._open.add(held)
-        return held.connection
-
-    def _connect(self) -> sqlite3.Connection:
-        disk = None if self._on_network else unsafe_disk(self.name)
-        if disk is not None:
-            raise IndexOnNetworkError(index=self.name, disk=disk)
-        self._make_folder()
-        # Another thread only ever closes a connection (`close`), hence no check of the thread.
-        connection = sqlite3.connect(self.name, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
-        try:
-            self._prepare(connection)
-        except BaseException:
-            connection.close()
-            raise
-        return connection
-
-    def _make_folder(self) -> None:
-        try:
-            make_durable_folder(os.path.dirname(self.name))
-        except OSError as error:
-            raise IndexAccessError(index=self.name, reason=f"its folder cannot be made: {error}") from error
-
-    def _prepare(self, connection: sqlite3.Connection) -> None:
-        # WAL: readers do not wait for the writer, nor it for them; it stays with the file (sqlite.org/wal.html). Where the
-        # disk fails just now SQLite stays in its old mode without an error, and a commit would not be durable in that
-        # one: the removal of its journal is a name that FULL does not sync.
-        new = not self._is_index(connection)
-        # Of many who find it new at once SQLite let the unluckiest wait for 0.7 s.
-        with turn(f"{self.name}-turns") if new else nullcontext():
-            mode = connection.execute("PRAGMA journal_mode = WAL").fetchone()[0]
-            if mode != "wal":
-                raise IndexAccessError(
-                    index=self.name, reason=f"SQLite cannot keep a write-ahead log here (it says {mode!r})"
-                )
-            if new:
-                self._create(connection)
-        # NORMAL loses the last commits on power loss (sqlite.org/pragma.html#pragma_synchronous); an acknowledged row
-        # must stay.
-        connection.execute("PRAGMA synchronous = FULL")
-
-    def _is_index(self, connection: sqlite3.Connection) -> bool:
-        """Whether the file holds our table; False for an empty one. Only reads, at one instant."""
-        application, version, tables = connection.execute(_WHAT_IS_IT).fetchone()
-        if application == APPLICATION_ID:
-            if version > SCHEMA_VERSION:
-                raise IndexVersionError(index=self.name, found=version, known=SCHEMA_VERSION)
-            return True
-        if application or version or tables:
-            raise IndexFormatError(index=self.name, reason="it is a database of something else")
-        return False
-
-    def _create(self, connection: sqlite3.Connection) -> None:
-        connection.execute("PRAGMA synchronous = FULL")
-        connection.execute("BEGIN IMMEDIATE")
-        try:
-            if not self._is_index(connection):  # another process may have been first
-                tables = create_tables(seq="INTEGER PRIMARY KEY", integer="INTEGER")
-                for statement in [*tables, *create_indexes(), *sqlite_totals.create_totals()]:
-                    connection.execute(statement)
-                _write_header(connection)
-            connection.execute("COMMIT")
-        except BaseException:
-            with suppress(sqlite3.Error):
-                connection.execute("ROLLBACK")
-            raise
-        try:
-            sync_folder(os.path.dirname(self.name))
-        except OSError as error:
-            raise IndexAccessError(index=self.name, reason=f"its folder cannot be synced: {error}") from error
-
-    def _fail(self, error: sqlite3.Error) -> NoReturn:
-        raise self._error(error) from error
-
-    def _error(self, error: Exception) -> IndexAccessError:
-        reason = str(error)
-        if "locked" in reason or "busy" in reason:  # Python 3.10 has no sqlite_errorcode
-            return IndexBusyError(index=self.name, seconds=BUSY_SECONDS)
-        if "not a database" in reason:
-            return IndexFormatError(index=self.name, reason=reason)
-        return IndexAccessError(index=self.name, reason=reason)
-
-
-class _Held:
-    """A connection, and what must still be true for it to be used."""
-
-    def __init__(self, connection: sqlite3.Connection, path: str) -> None:
-        self.connection = connection
-        self._process = os.getpid()
-        self._file = _identity(path)
-
-    def still_holds(self, path: str) -> bool:
-        # The file may have been deleted or replaced: what is written to the old one would be gone with it.
-        return self._process == os.getpid() and self._file == _identity(path)
-
-    def close(self) -> None:
-        if self._process == os.getpid():
-            self.connection.close()
-        else:
-            _inherited.append(self.connection)
-
-    def __del__(self) -> None:  # the thread ended, or the index was dropped without close()
-        self.close()
-
-
-def _write_header(connection: sqlite3.Connection) -> None:
-    connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-    connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+            raise self._file.error(error) from error
 
 
 def _only_reading(action: int, *_: object) -> int:
@@ -390,14 +213,6 @@ def _only_reading(action: int, *_: object) -> int:
 
 
 _READING = (sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_FUNCTION, sqlite3.SQLITE_RECURSIVE)
-
-
-def _identity(path: str) -> tuple[int, int] | None:
-    try:
-        found = os.stat(path)
-    except OSError:
-        return None
-    return found.st_dev, found.st_ino
 
 
 def _place(connection: sqlite3.Connection, stage: str, task_id: str, logical_key_id: str) -> Place:

@@ -26,15 +26,16 @@ Arriving = tuple[Mapping[str, Any], Sequence[Parent]]
 _BATCH = 1000
 _LARGEST_STEP = 2000  # pages that are copied between two looks at the clock
 _SUFFIXES = ("", "-wal", "-shm", "-journal")
+_DONE = 101  # SQLITE_DONE: the old file has the new rows now, whose seq says nothing about late ones
 _WAITING = (5, 6)  # SQLITE_BUSY, SQLITE_LOCKED; Python has their names from 3.11 on
-_DONE = 101  # SQLITE_DONE
 _LISTED = ", ".join(INSERTED)
 _ARRIVE = f"INSERT INTO arrived VALUES ({', '.join('?' * len(INSERTED))})"
 _SORT = (
     f"INSERT INTO documents ({_LISTED}) SELECT {_LISTED} FROM arrived WHERE true ORDER BY created_at, doc_id, rowid"
     " ON CONFLICT (doc_id) DO NOTHING"
 )
-_FORGET = "DELETE FROM documents WHERE doc_id = ?"
+# A record may have been read before its writer gave it another place and committed it so: what is committed counts.
+_MAKE_ROOM = ("DELETE FROM documents WHERE doc_id = ?", "DELETE FROM document_parents WHERE doc_id = ?")
 _ADD_PARENT = f"{queries.INSERT_PARENT} ON CONFLICT DO NOTHING"
 
 
@@ -161,9 +162,8 @@ def _carry_over(reader: sqlite3.Connection, source: sqlite3.Connection, newest_s
     for values in reader.execute(queries.LATE, (newest_seq,)):
         row = queries.row_from(values)
         newest_seq = row.seq
-        # Its record may have been read before it was committed, and written again since with another place.
-        source.execute(_FORGET, (row.doc_id,))
-        source.execute(queries.REMOVE_PARENTS, (row.doc_id,))
+        for statement in _MAKE_ROOM:
+            source.execute(statement, (row.doc_id,))
         source.execute(queries.INSERT, queries.values_of(row.as_dict()))
         parents = [Parent(*each) for each in reader.execute(queries.PARENTS, (row.doc_id,))]
         source.executemany(_ADD_PARENT, _parents([({"doc_id": row.doc_id}, parents)]))

@@ -5,8 +5,8 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager
-from typing import NoReturn
 
+from doc_io.errors import IndexAccessError
 from doc_io.index.base import Texts
 
 _TABLES = (
@@ -35,12 +35,12 @@ class SqliteTexts(Texts):
 
     Args:
         index: The path of the index; the texts lie beside it, with ``.search`` at the end of the name.
-        fail: Raises doc_io's error for one of SQLite's.
+        error: Gives doc_io's error for one of SQLite's.
     """
 
-    def __init__(self, index: str, fail: Callable[[sqlite3.Error], NoReturn]) -> None:
+    def __init__(self, index: str, error: Callable[[Exception], IndexAccessError]) -> None:
         self._index = index
-        self._fail = fail
+        self._error = error
 
     def missing(self, limit: int) -> list[str]:
         with self._connection() as connection:
@@ -75,4 +75,4 @@ class SqliteTexts(Texts):
                     connection.execute(statement)
                 yield connection
         except sqlite3.Error as error:
-            self._fail(error)
+            raise self._error(error) from error

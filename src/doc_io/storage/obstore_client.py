@@ -223,4 +223,4 @@ def _short(error: Exception) -> str:
     """What the server said, or what happened on the way to it; obstore adds a page for those who debug obstore."""
     said = str(error).partition("\n\nDebug source:")[0].strip()
     code = _CODE.search(said)
-    return f"{code[2]} ({code[1]})" if code else said
+    return f"{code[2]} ({code[1]})" if code else said.rstrip(".")

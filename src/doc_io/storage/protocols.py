@@ -81,7 +81,7 @@ class Protocol:
         said = str(error)
         for secret in sorted(_secrets(options), key=len, reverse=True):
             said = said.replace(secret, "***")
-        said = _QUERY.sub("?***", _USER_INFO.sub("//***@", said))
+        said = _QUERY.sub("?***", _USER_INFO.sub("//***@", said)).rstrip(".")
         return f"{type(error).__name__}: {said}" if said else type(error).__name__
 
 

@@ -74,7 +74,9 @@ class RemoteStorage(Storage):
         ]
         owners = [doc_dir for doc_dir, files in new.items() for _ in files]
         most = max([_AT_ONCE, *(len(files) for files in new.values())])  # a document is as slow as its slowest file
-        for doc_dir, outcome in zip(owners, self._each(calls, most), strict=True):
+        for doc_dir, outcome in zip(
+            owners, self._each(calls, most), strict=False
+        ):  # the last may be missing behind a failure
             with self._told("write", doc_dir):
                 if isinstance(outcome, BaseException):
                     if not _says_that_it_is_there(outcome):
@@ -121,7 +123,7 @@ class RemoteStorage(Storage):
         for path, outcome in self._in_order((self._get, path) for path in paths):
             try:
                 with self._told("read", path):
-                    data = outcome()
+                    data = self._whole(path, outcome)
             except OSError as error:
                 yield error
             else:
@@ -208,14 +210,37 @@ class RemoteStorage(Storage):
     def _get(self, filesystem: Any, path: str) -> Any:
         return _method(filesystem, "cat_file")(path, **self._protocol.read)
 
+    def _whole(self, path: str, outcome: Callable[[], bytes]) -> bytes:
+        """What a request gives; asked once more where its body ended early, which no client but obstore's does itself."""
+        try:
+            return outcome()
+        except Exception as error:
+            if type(error).__name__ != "ClientPayloadError":  # aiohttp's, by name: not every store's client has it
+                raise
+        ((_, again),) = self._in_order([(self._get, path)])
+        data: bytes = again()
+        return data
+
     def _each(self, calls: list[tuple[Any, ...]], at_once: int = _AT_ONCE) -> list[object]:
-        """Make all calls, many at once where the file system can, and wait for every one."""
+        """Make all calls, many at once where the file system can, and wait for every one.
+
+        After one that failed no more are begun: of a server that does not answer, each would only take its time.
+        """
         outcomes: list[object] = []
-        for _, outcome in self._in_order(calls, at_once):
+        failed = False
+
+        def wanted() -> Iterator[tuple[Any, ...]]:
+            for call in calls:
+                if failed:
+                    return
+                yield call
+
+        for _, outcome in self._in_order(wanted(), at_once):
             try:
                 outcomes.append(outcome())
             except Exception as error:  # noqa: BLE001 - the caller judges them all together
                 outcomes.append(error)
+                failed = failed or not _says_that_it_is_there(error)
         return outcomes
 
     def _in_order(

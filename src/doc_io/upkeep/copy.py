@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
 from doc_io.document import DocumentRow
+from doc_io.errors import ConfigurationError
 from doc_io.ids import doc_dir
 from doc_io.index.base import Index
 from doc_io.mending import mend
@@ -51,6 +52,7 @@ def copy(
         progress: Told how many of how many documents are done. Default: nobody.
 
     Raises:
+        ConfigurationError: The target's index is that of another root.
         UpkeepBusyError: Another upkeep is at work on the target.
         StorageError: The target could not be written.
     """
@@ -61,7 +63,9 @@ def copy(
     with target[1].alone():
         rows = index.scan()
         while batch := list(islice(rows, _AT_ONCE)):
-            known = {row.doc_id for row in target[1].get_many([row.doc_id for row in batch])}
+            indexed = target[1].get_many([row.doc_id for row in batch])
+            _belongs(*target, indexed[:1])
+            known = {row.doc_id for row in indexed}
             new = [row for row in batch if row.doc_id not in known]
             there += len(known)
             copied += _copy_batch(storage, target, new, rejected)
@@ -70,6 +74,19 @@ def copy(
         for path in pinned(storage).values():
             target[0].put(path, storage.read(path))
     return Copied(copied, there, tuple(rejected))
+
+
+def _belongs(storage: Storage, index: Index, rows: Sequence[DocumentRow]) -> None:
+    """Raise where a row has no document: of another root's index every document would seem to be there already."""
+    for row in rows:
+        try:
+            storage.read(f"{row.doc_dir}/{RECORD_NAME}")
+        except FileNotFoundError:
+            raise ConfigurationError(
+                setting=f"The index {index.name}",
+                reason=f"it has document {row.doc_id}, which is not in {storage.root}",
+                todo="Give each root an index of its own; where this is its own, look at both with `doc-io verify`.",
+            ) from None
 
 
 def _copy_batch(

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import NamedTuple
 
+from doc_io.errors import StorageError
 from doc_io.ids import is_id
 from doc_io.metadata import RECORD_NAME, Record, RecordError, decode, encode, file_entry
 from doc_io.storage.base import DOCUMENT_DEPTH, Folder, Storage
@@ -86,8 +87,18 @@ def contents(storage: Storage, paths: Sequence[str]) -> Iterator[list[Content]]:
 
     Returns:
         All of them in the order given, in lists of some megabytes.
+
+    Raises:
+        StorageError: None of several records could be read: it is the storage that fails, and not a document.
     """
-    records = storage.read_many([f"{path}/{RECORD_NAME}" for path in paths])
+    records = list(storage.read_many([f"{path}/{RECORD_NAME}" for path in paths]))
+    for failure in records[:1]:
+        if (
+            len(records) > 1
+            and isinstance(failure, StorageError)
+            and all(isinstance(each, StorageError) for each in records)
+        ):
+            raise failure
     found = [(path, data, _record_of(path, data)) for path, data in zip(paths, records, strict=True)]
     for group in _of_some_megabytes(found):
         wanted = [f"{path}/{name}" for path, _, record in group if isinstance(record, Record) for name in record.files]

@@ -1,0 +1,214 @@
+"""The file of a SQLite index: one connection for each process and thread, to the file that has the name now."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import threading
+import time
+import weakref
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext, suppress
+
+from doc_io.errors import (
+    IndexAccessError,
+    IndexBusyError,
+    IndexFormatError,
+    IndexOnNetworkError,
+    IndexVersionError,
+)
+from doc_io.folders import make_durable_folder, sync_folder
+from doc_io.index import sqlite_totals
+from doc_io.index.network import unsafe_disk
+from doc_io.index.schema import SCHEMA_VERSION, create_indexes, create_tables
+from doc_io.turns import turn
+
+BUSY_SECONDS = 30
+"""How long a writer waits for others (sqlite.org/pragma.html#pragma_busy_timeout)."""
+
+APPLICATION_ID = 0x646F6369
+"""``doci`` in the header of the file: tells an index from any other database (sqlite.org/pragma.html#pragma_application_id)."""
+
+_WHAT_IS_IT = (
+    "SELECT application_id, user_version, (SELECT count(*) FROM sqlite_master)"
+    " FROM pragma_application_id, pragma_user_version"
+)
+
+# A connection that came over a fork may be neither used nor closed: both would act on the parent's locks and its
+# write-ahead log (sqlite.org/howtocorrupt.html, section 2.6). Kept here it is never garbage either.
+_inherited: list[sqlite3.Connection] = []
+
+
+class SqliteFile:
+    """A database file that holds an index, made with its folders on first use.
+
+    Args:
+        path: Where it is.
+        on_network: Whether it may lie on a network disk, where only one process may use it.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], *, on_network: bool) -> None:
+        self.name = os.path.abspath(os.fspath(path))
+        self._on_network = on_network
+        self._held = threading.local()
+        self._open: weakref.WeakSet[_Held] = weakref.WeakSet()
+        self._lock = threading.Lock()
+
+    def connection(self) -> sqlite3.Connection:
+        """This thread's connection in this process, to the file that has the name now."""
+        held: _Held | None = getattr(self._held, "held", None)
+        if held is not None and held.still_holds(self.name):
+            return held.connection
+        if held is not None:
+            with self._lock:
+                self._open.discard(held)
+            held.close()
+        self._held.held = held = _Held(self._connect(), self.name)
+        with self._lock:
+            self._open.add(held)
+        return held.connection
+
+    def _connect(self) -> sqlite3.Connection:
+        disk = None if self._on_network else unsafe_disk(self.name)
+        if disk is not None:
+            raise IndexOnNetworkError(index=self.name, disk=disk)
+        self.make_folder()
+        # Another thread only ever closes a connection (`close`), hence no check of the thread.
+        connection = sqlite3.connect(self.name, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
+        try:
+            self._prepare(connection)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def make_folder(self) -> None:
+        """Make the folder of the file, so that its name survives a power cut."""
+        try:
+            make_durable_folder(os.path.dirname(self.name))
+        except OSError as error:
+            raise IndexAccessError(index=self.name, reason=f"its folder cannot be made: {error}") from error
+
+    def _prepare(self, connection: sqlite3.Connection) -> None:
+        # WAL: readers do not wait for the writer, nor it for them; it stays with the file (sqlite.org/wal.html). Where the
+        # disk fails just now SQLite stays in its old mode without an error, and a commit would not be durable in that
+        # one: the removal of its journal is a name that FULL does not sync.
+        new = not self._is_index(connection)
+        # Of many who find it new at once SQLite let the unluckiest wait for 0.7 s.
+        with turn(f"{self.name}-turns") if new else nullcontext():
+            mode = connection.execute("PRAGMA journal_mode = WAL").fetchone()[0]
+            if mode != "wal":
+                raise IndexAccessError(
+                    index=self.name, reason=f"SQLite cannot keep a write-ahead log here (it says {mode!r})"
+                )
+            if new:
+                self._create(connection)
+        # NORMAL loses the last commits on power loss (sqlite.org/pragma.html#pragma_synchronous); an acknowledged row
+        # must stay.
+        connection.execute("PRAGMA synchronous = FULL")
+
+    def _is_index(self, connection: sqlite3.Connection) -> bool:
+        """Whether the file holds our table; False for an empty one. Only reads, at one instant."""
+        application, version, tables = connection.execute(_WHAT_IS_IT).fetchone()
+        if application == APPLICATION_ID:
+            if version > SCHEMA_VERSION:
+                raise IndexVersionError(index=self.name, found=version, known=SCHEMA_VERSION)
+            return True
+        if application or version or tables:
+            raise IndexFormatError(index=self.name, reason="it is a database of something else")
+        return False
+
+    def _create(self, connection: sqlite3.Connection) -> None:
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            if not self._is_index(connection):  # another process may have been first
+                tables = create_tables(seq="INTEGER PRIMARY KEY", integer="INTEGER")
+                for statement in [*tables, *create_indexes(), *sqlite_totals.create_totals()]:
+                    connection.execute(statement)
+                write_header(connection)
+            connection.execute("COMMIT")
+        except BaseException:
+            with suppress(sqlite3.Error):
+                connection.execute("ROLLBACK")
+            raise
+        try:
+            sync_folder(os.path.dirname(self.name))
+        except OSError as error:
+            raise IndexAccessError(index=self.name, reason=f"its folder cannot be synced: {error}") from error
+
+    @contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """A transaction in turn with all other writers; committed at the end of the block, undone where it raises."""
+        try:
+            connection = self.connection()
+            # IMMEDIATE: a transaction that begins by reading cannot become a writer after another one wrote; it would
+            # fail with SQLITE_BUSY at once (sqlite.org/lang_transaction.html).
+            asked = time.monotonic()
+            with turn(f"{self.name}-turns"):
+                if time.monotonic() - asked > BUSY_SECONDS:  # those before it waited in vain; it would too
+                    raise IndexBusyError(index=self.name, seconds=BUSY_SECONDS)
+                connection.execute("BEGIN IMMEDIATE")
+                try:
+                    yield connection
+                    connection.execute("COMMIT")
+                except BaseException:
+                    with suppress(sqlite3.Error):  # SQLite may have rolled back by itself, on a full disk for one
+                        connection.execute("ROLLBACK")
+                    raise
+        except (sqlite3.Error, UnicodeDecodeError) as error:
+            raise self.error(error) from error
+
+    def close(self) -> None:
+        """Close the connections of this process, whichever thread has them."""
+        with self._lock:
+            held, self._open = list(self._open), weakref.WeakSet()
+            self._held = threading.local()
+        for each in held:
+            each.close()
+
+    def error(self, error: Exception) -> IndexAccessError:
+        """What went wrong, as an error of doc_io."""
+        reason = str(error)
+        if "locked" in reason or "busy" in reason:  # Python 3.10 has no sqlite_errorcode
+            return IndexBusyError(index=self.name, seconds=BUSY_SECONDS)
+        if "not a database" in reason:
+            return IndexFormatError(index=self.name, reason=reason)
+        return IndexAccessError(index=self.name, reason=reason)
+
+
+class _Held:
+    """A connection, and what must still be true for it to be used."""
+
+    def __init__(self, connection: sqlite3.Connection, path: str) -> None:
+        self.connection = connection
+        self._process = os.getpid()
+        self._file = identity(path)
+
+    def still_holds(self, path: str) -> bool:
+        # The file may have been deleted or replaced: what is written to the old one would be gone with it.
+        return self._process == os.getpid() and self._file == identity(path)
+
+    def close(self) -> None:
+        if self._process == os.getpid():
+            self.connection.close()
+        else:
+            _inherited.append(self.connection)
+
+    def __del__(self) -> None:  # the thread ended, or the index was dropped without close()
+        self.close()
+
+
+def write_header(connection: sqlite3.Connection) -> None:
+    """Write what tells an index from any other database."""
+    connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+    connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+
+
+def identity(path: str) -> tuple[int, int] | None:
+    """Which file has this name now; ``None`` where none has."""
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
