@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from rich.cells import cell_len
 
-from doc_io.cli.grid import cell_width, grid
+from doc_io.cli.grid import grid
 
 LISTED = ("doc_id", "stage", "task_id", "status", "model_id", "template_id", "created_at", "chars")
 ROW = ("0123456789abcdef", "evaluation", "a task with a long name", "truncated", "a-model-of-mine", "a-template1", "2026-01-31 12:00:00", "1,234")  # fmt: skip
@@ -23,7 +24,7 @@ def test_a_wide_terminal_shows_all() -> None:
 def test_a_narrow_one_has_room_for_what_can_be_typed_again(width: int) -> None:
     """No line is longer than it."""
     for line in grid(LISTED, [ROW], width):
-        assert cell_width(line) <= width
+        assert cell_len(line) <= width
     assert "0123456789abcdef" in line
     assert "truncated" in line
 
@@ -33,7 +34,7 @@ def test_wide_characters_take_two_cells() -> None:
     head, first, second = grid(("task_id", "status"), [("\u8349\u7a3f", "ok"), ("e\u0301t\u00e9", "ok")], 40)
 
     assert head.index("status") == 9
-    assert cell_width(first[: first.index("ok")]) == cell_width(second[: second.index("ok")]) == 9
+    assert cell_len(first[: first.index("ok")]) == cell_len(second[: second.index("ok")]) == 9
 
 
 def test_a_sentence_goes_on_in_the_next_line() -> None:

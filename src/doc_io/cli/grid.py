@@ -1,14 +1,14 @@
-"""A table laid out for a terminal of a certain width: what can be typed again is whole, the rest gives way.
-
-rich draws tables too, but its import takes half as long as all of ``doc-io ls``, and it narrows what must stay whole.
-"""
+"""A table laid out for a terminal of a certain width: what can be typed again is whole, the rest gives way."""
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Iterator, Sequence
-from textwrap import wrap
-from typing import NamedTuple
+from io import StringIO
+from typing import TYPE_CHECKING, NamedTuple
+
+# ruff: noqa: PLC0415 - whoever writes into a pipe need not wait for rich
+if TYPE_CHECKING:
+    from rich.text import Text
 
 _RIGHT = frozenset({"documents", "tokens", "characters", "prompt", "completion", "total", "bytes", "chars", "count"})
 _WHOLE = _RIGHT | {"doc_id", "status", "created_at", "kind", "where", "action", "file"}
@@ -19,9 +19,9 @@ _SPARED = (
     "chars",
     "stage",
     "created_at",
-)  # left out, in this order, where that is not enough
+)  # left out, in this order, where that is too little
 _NARROWEST = 8
-_GAP = "  "
+_GAP = 2
 
 
 def grid(columns: Sequence[str], rows: Sequence[Sequence[str]], width: int) -> Iterator[str]:
@@ -32,69 +32,51 @@ def grid(columns: Sequence[str], rows: Sequence[Sequence[str]], width: int) -> I
         rows: Cells that are safe to print, without newlines.
         width: Of the terminal, in cells.
     """
-    kept = [_Column(name, (name, *(row[at] for row in rows))) for at, name in enumerate(columns)]
-    for spared in _SPARED:
-        if _total([column.least for column in kept]) > width:
-            kept = [column for column in kept if column.name != spared]
-    widths = _fitted(kept, width)
+    from rich.console import Console
+    from rich.table import Table
+
+    kept = _fitting([_column(name, [row[at] for row in rows]) for at, name in enumerate(columns)], width)
+    table = Table(box=None, pad_edge=False, padding=(0, _GAP, 0, 0), collapse_padding=True, show_header=False)
+    for column in kept:
+        table.add_column(
+            justify="right" if column.name in _RIGHT else "left",
+            no_wrap=column.name in _WHOLE,  # rich narrows the others first
+            min_width=column.least,
+            overflow="ellipsis",
+        )
     for cells in zip(*(column.cells for column in kept), strict=True):
-        folded = [
-            (wrap(cell, wide) or [""]) if column.name in _PROSE else [_cut(cell, wide)]
-            for column, cell, wide in zip(kept, cells, widths, strict=True)
-        ]
-        for number in range(max(map(len, folded))):
-            line = [each[number] if number < len(each) else "" for each in folded]
-            padded = [
-                " " * (wide - cell_width(cell)) + cell
-                if column.name in _RIGHT
-                else cell + " " * (wide - cell_width(cell))
-                for column, cell, wide in zip(kept, line, widths, strict=True)
-            ]
-            yield _GAP.join(padded).rstrip()
-
-
-def cell_width(text: str) -> int:
-    """How many cells of a terminal a text takes (unicode.org/reports/tr11)."""
-    if text.isascii():
-        return len(text)
-    return sum(0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
+        table.add_row(*(_text(column.name, cell) for column, cell in zip(kept, cells, strict=True)))
+    drawn = StringIO()
+    Console(file=drawn, width=width, color_system=None, highlight=False, emoji=False, markup=False).print(table)
+    yield from (line.rstrip() for line in drawn.getvalue().splitlines())
 
 
 class _Column(NamedTuple):
-    """Its name, and all its cells, of which the first is the name."""
+    """A column, the first of whose cells is its name."""
 
     name: str
     cells: tuple[str, ...]
-
-    @property
-    def widest(self) -> int:
-        return max(map(cell_width, self.cells))
-
-    @property
-    def least(self) -> int:
-        """How narrow it can be when it has given way."""
-        return self.widest if self.name in _WHOLE else min(self.widest, _NARROWEST)
+    least: int
+    """How narrow it can be when it has given way."""
 
 
-def _total(widths: Sequence[int]) -> int:
-    return sum(widths) + len(_GAP) * (len(widths) - 1)
+def _column(name: str, below: Sequence[str]) -> _Column:
+    from rich.cells import cell_len  # letters of some scripts take two cells
+
+    widest = max(map(cell_len, (name, *below)))
+    return _Column(name, (name, *below), widest if name in _WHOLE else min(widest, _NARROWEST))
 
 
-def _fitted(columns: Sequence[_Column], width: int) -> list[int]:
-    """The widths that are wanted, less what is too much, taken from the widest that may give way."""
-    widths, least = [column.widest for column in columns], [column.least for column in columns]
-    for _ in range(_total(widths) - width):
-        soft = [at for at, wide in enumerate(widths) if wide > least[at]]
-        if not soft:
-            break
-        widths[max(soft, key=widths.__getitem__)] -= 1
-    return widths
+def _fitting(columns: list[_Column], width: int) -> list[_Column]:
+    """The columns without those that may be left out, as far as there is no room for them."""
+    for spared in _SPARED:
+        if sum(column.least + _GAP for column in columns) - _GAP > width:
+            columns = [column for column in columns if column.name != spared]
+    return columns
 
 
-def _cut(text: str, width: int) -> str:
-    if cell_width(text) <= width:
-        return text
-    kept = text[: width - 1]
-    while cell_width(kept) > width - 1:
-        kept = kept[:-1]
-    return f"{kept}…"
+def _text(name: str, cell: str) -> Text:
+    """As `Text`: a model's square brackets are no markup."""
+    from rich.text import Text
+
+    return Text(cell) if name in _PROSE else Text(cell, no_wrap=True, overflow="ellipsis")
