@@ -20,6 +20,7 @@ from doc_io import (
     DamagedDocumentError,
     Document,
     DocumentConflictError,
+    DocumentNotFoundError,
     DocumentStore,
     InvalidDocumentError,
     MissingTextError,
@@ -453,3 +454,13 @@ def test_a_store_shows_where_it_is(store: DocumentStore) -> None:
     """Root and index; nothing secret."""
     assert store.docs_root in repr(store)
     assert store.index.name in repr(store)
+
+
+def test_a_task_of_failed_attempts_alone_is_not_found_by_its_name(store: DocumentStore) -> None:
+    """`doc-io cat essay/t > essay.txt` must not write half an answer; the error names the attempt that there is."""
+    half = store.save(Document("half", finish_reason="length"), stage="essay", task_id="t")
+
+    with pytest.raises(DocumentNotFoundError, match=f"newest attempt: truncated, {half.doc_id}"):
+        store.find("essay/t")
+
+    assert store.find(half.doc_id) == half

@@ -30,7 +30,7 @@ class DocIOError(Exception):
 
 
 class InvalidDocumentError(DocIOError, ValueError):
-    """{what} cannot be stored: {reason}. Nothing was written. {todo}"""
+    """{what} cannot be stored: {reason}. It was not written. {todo}"""
 
     exit_code = 2
 
@@ -42,7 +42,7 @@ class UnknownStatusError(DocIOError, ValueError):
 
 
 class UnknownStageError(DocIOError, ValueError):
-    """Stage {stage} is not one of the configured stages ({stages}). Nothing was written. Add it to the IO manager's `stages`, or correct `doc_io/stage`."""
+    """Stage {stage} is not one of the configured stages ({stages}). Add it to the IO manager's `stages`, or correct `doc_io/stage`."""
 
     exit_code = 2
 
@@ -103,6 +103,12 @@ class StorageError(DocIOError, OSError):
 
 class SpooledError(DocIOError):
     """The store could not be reached, and {count} document(s) were kept on this machine, in {spool}. When it is back, file them with: {command}. The reason was: {reason}"""
+
+    exit_code = 7
+
+
+class TextLostError(DocIOError):
+    """The store could not be reached: {reason}. The spool {spool} could not keep {count} document(s) on this machine either: {trouble}. They are lost; give the IO manager a `spool` on a disk that may be written and has room."""
 
     exit_code = 7
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from doc_io.document import OK, Document, DocumentRow, Parent, Status, as_document
-from doc_io.errors import DamagedDocumentError, DocumentConflictError, UnknownDocumentError
+from doc_io.errors import DamagedDocumentError, DocumentConflictError, StorageError, UnknownDocumentError
 from doc_io.ids import unstorable
 from doc_io.index.base import LATEST_OK, Choice, Index
 from doc_io.index.open import open_index
@@ -74,6 +74,16 @@ class DocumentStore(Upkeep):
     def docs_root(self) -> str:
         """The docs root as it may be shown: without credentials."""
         return self.storage.root
+
+    @property
+    def has_lost_its_index(self) -> bool:
+        """Whether there are documents and no file of their index, which `reindex` makes from them; no where nobody can say."""
+        if "://" in self.index.name or os.path.exists(self.index.name):  # noqa: PTH110 - asked at each start of a step
+            return False
+        try:
+            return next(self.storage.folders(), None) is not None
+        except StorageError:
+            return False
 
     def save(
         self,

@@ -30,7 +30,7 @@ class House:
         """Materialize assets; what fails is in the result."""
         resources = {
             "io_manager": DocDirIOManager(**{**self.where, "spool": str(self.root / "spool"), **(manager or {})}),
-            "documents": DocumentsIndex(**self.where),
+            "documents": DocumentsIndex(**self.where, spool=str(self.root / "spool")),
         }
         return dg.materialize(assets, resources=resources, instance=self.instance, raise_on_error=False, **options)
 

@@ -88,7 +88,7 @@ class Bench:
 
     def execute(self, statement: str) -> None:
         """Damage the index from outside."""
-        with closing(sqlite3.connect(self.documents.documents.db_path)) as connection, connection:
+        with closing(sqlite3.connect(self.documents.documents.store.index.name)) as connection, connection:
             connection.execute(statement)
 
 

@@ -6,6 +6,7 @@ import os
 import shutil
 import sqlite3
 import stat
+import time
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -97,6 +98,7 @@ def delete_first() -> None:
     def files_first(storage: Storage, index: Index, documents: Any, before: str) -> list[str]:
         for _, doc_dir in documents:
             storage.remove(doc_dir)
+        time.sleep(0.01)  # on a busy machine readers would hardly come in between
         return remove_documents(storage, index, documents, before)
 
     prune.remove_documents = files_first  # type: ignore[attr-defined]

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from doc_io.cli.grid import grid
 from doc_io.printable import printable
 
 if TYPE_CHECKING:
@@ -25,14 +26,8 @@ if TYPE_CHECKING:
 
 _T = TypeVar("_T")
 _SLOW = 2.0  # seconds; a progress bar for less is only a flicker
-_RIGHT = ("documents", "tokens", "characters", "prompt", "completion", "total", "bytes", "chars", "count")
-_NAMES = frozenset({"stage", "task_id", "model_id", "template_id", "input", "excerpt"})
-_PROSE = frozenset({"details", "because"})
-_SPARED = ("template_id", "model_id", "chars", "stage", "created_at")
-_NARROWEST = 8
-_GAP = "  "
+_NARROWEST = 8  # cells of a bar
 _LONGEST_TOLD = len(" 1,000,000 of 1,000,000, 10,000/s, 0:01:40 left ")
-_Column = tuple[str, list[str]]
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")
 
 
@@ -69,56 +64,19 @@ def coloured() -> bool:
 def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """Print rows under their columns: fitted to the width of a terminal, tab-separated and whole in a pipe.
 
-    In a terminal what can be typed again (ids, paths, statuses, times to the second, numbers) is not cut: names and
-    excerpts are, sentences go on in the next line, and where that is not enough the columns of `_SPARED` are left out.
+    See `doc_io.cli.grid` for what is cut in a terminal.
     """
     cells = [[shown(value) for value in row] for row in rows]
     names = [printable(column) for column in columns]
     if not in_terminal():
         for line in [names, *cells]:
             click.echo("\t".join(line))
-        return
-    if not cells:
+    elif cells:
+        head, *lines = grid(names, [[_to_the_second(cell) for cell in line] for line in cells], _width())
+        click.secho(head, bold=True)
+        click.echo("\n".join(lines))
+    else:
         click.secho("Nothing found.", dim=True, err=True)
-        return
-    from rich.table import Table  # noqa: PLC0415 - a pipe need not wait for it
-    from rich.text import Text  # noqa: PLC0415 - as above
-
-    drawn = Table(box=None, pad_edge=False, header_style="bold")
-    fitting = _fitting([(name, [_to_the_second(line[at]) for line in cells]) for at, name in enumerate(names)])
-    for name, below in fitting:
-        drawn.add_column(
-            name,
-            justify="right" if name in _RIGHT else "left",
-            no_wrap=name not in _NAMES | _PROSE,  # rich narrows others first
-            min_width=min(_NARROWEST, *map(len, (name, *below))),
-            overflow="ellipsis",
-        )
-    for across in zip(*(each for _, each in fitting), strict=True):
-        drawn.add_row(
-            *(
-                # As Text: a model's square brackets are no markup.
-                Text(cell) if name in _PROSE else Text(cell, no_wrap=True, overflow="ellipsis")
-                for (name, _), cell in zip(fitting, across, strict=True)
-            )
-        )
-    console().print(drawn)
-
-
-def _fitting(columns: list[_Column]) -> list[_Column]:
-    """The columns without those that may be left out, as far as the terminal has no room for them."""
-    for spared in _SPARED:
-        if _least_width(columns) > _width():
-            columns = [column for column in columns if column[0] != spared]
-    return columns
-
-
-def _least_width(columns: list[_Column]) -> int:
-    """What a table takes when its names are cut as far as they can be."""
-    soft = _NAMES | _PROSE
-    longest = [(name, max(map(len, (name, *below)))) for name, below in columns]
-    needed = sum(min(length, _NARROWEST) if name in soft else length for name, length in longest)
-    return needed + len(_GAP) * (len(columns) - 1)
 
 
 def _to_the_second(cell: str) -> str:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 EXPERIMENT_TAG = "doc_io/experiment"
 
+_KEYS = tuple(f"doc_io/{name}" for name in ("stage", "template_id", "model_id", "parser", "parent", "prompt"))
 _DIMENSIONS = {"template_id": ("template", "template_id"), "model_id": ("model", "model_id")}
 
 
@@ -211,6 +212,21 @@ def completed(
     if document.usage is None:
         found["usage"] = usage_of(maker.output)
     return dataclasses.replace(document, **found)
+
+
+def doubts_about(maker: Maker) -> list[str]:
+    """What in an asset's ``doc_io/…`` metadata has no effect, in words: a misspelt key, an input that it does not have."""
+    doubts = [
+        f"{key} is nothing that doc_io knows; an asset may have {', '.join(_KEYS)}"
+        for key in maker.definition
+        if key.startswith("doc_io/") and key not in _KEYS
+    ]
+    inputs = [] if maker.step is None else list(maker.step.op_def.input_dict)
+    for key in ("doc_io/parent", "doc_io/prompt"):
+        named = input_named(maker, key)
+        if named is not None and maker.step is not None and named not in inputs:
+            doubts.append(f"{key} names {named!r}, and the inputs are {', '.join(inputs) or 'none'}")
+    return doubts
 
 
 def parents_of(maker: Maker, partition: str | None) -> Sequence[Parent]:

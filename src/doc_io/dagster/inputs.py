@@ -98,6 +98,12 @@ def wanted_of(context: InputContext) -> Wanted:
     label = _label(context)
     tasks = _tasks(context, label)
     shape, element = _shape(context, several=len(tasks) > 1)
+    if shape == "dict" and None in tasks:
+        raise ConfigurationError(
+            setting=f"The annotation of the input from {label}",
+            reason="there are no partitions that the keys of a dict could be",
+            todo="Annotate it as str.",
+        )
     which = str(metadata.get("doc_io/read", "text"))
     if which not in _WHICH:
         raise ConfigurationError(

@@ -19,15 +19,15 @@ from pydantic import Field, PrivateAttr, field_validator
 from doc_io.dagster import files, rollout
 from doc_io.dagster.events import failure_of_many, failure_of_one, is_failed, metadata_of, observation_of
 from doc_io.dagster.files import StageFiles
-from doc_io.dagster.identity import Maker, maker_of_output, own_task_of, stage_of
-from doc_io.dagster.outputs import Documents, Filing, documents_of
+from doc_io.dagster.identity import Maker, doubts_about, maker_of_output, own_task_of, stage_of
+from doc_io.dagster.outputs import AWAY, Documents, Filing, documents_of
 from doc_io.dagster.reuse import ReusedDocument
 from doc_io.dagster.rollout import Phase
 from doc_io.dagster.settings import StoreSettings
-from doc_io.errors import DocIOError
+from doc_io.errors import DocIOError, DocumentConflictError, SpooledError, TextLostError
 from doc_io.legacy.versioned import VersionedFiles
 from doc_io.metadata import PARSED_NAME, RAW_NAME, decode_text
-from doc_io.spool import DEFAULT_SPOOL
+from doc_io.printable import printable
 from doc_io.tasks import Task, TaskTable
 
 if TYPE_CHECKING:
@@ -95,11 +95,6 @@ class DocDirIOManager(StoreSettings, ConfigurableIOManager, _UPathBase):
         default={},
         description="By stage, a doc_io.TaskTable: a CSV that says template, model and parent of each task.",
     )
-    spool: str = Field(
-        default=DEFAULT_SPOOL,
-        description="The folder on this machine that keeps texts while the store cannot be reached, until"
-        " `doc-io recover` files them. Empty: none.",
-    )
     rollout: str | None = Field(
         default=None,
         description="How far the way from legacy files is gone: legacy, dual_write, index_first or index_only. Default:"
@@ -130,19 +125,25 @@ class DocDirIOManager(StoreSettings, ConfigurableIOManager, _UPathBase):
             obj: Text, a `doc_io.Document`, or a mapping of partition keys to these.
 
         Raises:
-            dagster.Failure: The value is not text, or the store failed, and nothing was written (no retry, which would
-                pay for another generation); or a document is not ok, and was kept.
+            dagster.Failure: The value is not text; or it cannot be filed as it is, and its bare text was kept; or the
+                store failed, and the text waits in the spool (no retry, which would pay for another generation); or a
+                document is not ok, and was kept.
         """
         maker = maker_of_output(context)
+        for doubt in doubts_about(maker):
+            context.log.warning(f"{printable(maker.label(None))}: {printable(doubt)}")
         if self._phase is Phase.LEGACY:
             files.dump(self._legacy, context, maker, obj, more=self.get_metadata(context, obj), defaults=self._defaults)
             return
+        documents: Documents = {}
         try:
-            self._filing.check_stage(maker)
             documents = documents_of(context, maker, obj)
+            self._filing.check_stage(maker)
             rows = self._file(maker, documents)
         except DocIOError as error:
-            raise Failure(description=f"{maker.label(None)}: {error}", allow_retries=False) from error
+            # No retry: it would pay for another generation.
+            kept = self._kept_texts(context, maker, documents, error)
+            raise Failure(description=f"{maker.label(None)}: {error}{kept}", allow_retries=False) from error
         reported = [self._reported(partition, rows[partition], document) for partition, document in documents.items()]
         self._report(context, maker, obj, reported)
 
@@ -192,6 +193,21 @@ class DocDirIOManager(StoreSettings, ConfigurableIOManager, _UPathBase):
         if made:
             rows |= zip(made, self._filing.save(self.store, maker, made, tasks), strict=True)
         return rows
+
+    def _kept_texts(self, context: OutputContext, maker: Maker, documents: Documents, error: DocIOError) -> str:
+        """Keep the bare texts of what was refused, and say where; nothing where the store itself is the trouble."""
+        if isinstance(error, (*AWAY, SpooledError, TextLostError, DocumentConflictError)):
+            return ""
+        try:
+            rows = self._filing.save_texts(self.store, maker, documents, error)
+        except DocIOError:  # the first error is what the user must see
+            return ""
+        for partition, row in rows.items():
+            if maker.asset_key is not None:
+                metadata = metadata_of(self.store, row, documents[partition].raw, self.preview_chars)
+                context.log_event(observation_of(maker.asset_key, partition, row, metadata))
+        listed = ", ".join(f"{row.doc_id} in {row.doc_dir}" for row in list(rows.values())[:10])
+        return f" The bare text was kept as a gen_error document: {listed}." if rows else ""
 
     def _tasks(self, maker: Maker, documents: Documents) -> dict[str, Task]:
         table = self.task_tables.get(maker.stage)

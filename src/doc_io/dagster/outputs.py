@@ -13,9 +13,10 @@ import tenacity
 from doc_io.dagster.identity import EXPERIMENT_TAG, Maker, completed, input_named, parents_of
 from doc_io.dagster.reuse import ReusedDocument
 from doc_io.dagster.versions import in_order
-from doc_io.document import Document, DocumentRow, as_document
+from doc_io.document import Document, DocumentRow, Status, as_document
 from doc_io.draft import Origin
 from doc_io.errors import (
+    DocIOError,
     IndexAccessError,
     IndexBusyError,
     IndexFormatError,
@@ -23,6 +24,7 @@ from doc_io.errors import (
     InvalidDocumentError,
     SpooledError,
     StorageError,
+    TextLostError,
     UnknownStageError,
 )
 from doc_io.printable import printable
@@ -90,6 +92,7 @@ class Filing:
 
         Raises:
             SpooledError: The store stayed away; the texts are in the spool.
+            TextLostError: Nor could the spool take them.
             DocIOError: As `DocumentStore.save_many`.
         """
         if self.beside is not None:  # once, however often the store is tried
@@ -103,10 +106,52 @@ class Filing:
             if self.spool is None:
                 raise
             spool = str(Path(self.spool).expanduser().absolute())  # whoever reads the message may be anywhere
-            store.spool(self._filed(None, maker, documents, tasks, attempts), spool)
+            try:
+                store.spool(self._filed(None, maker, documents, tasks, attempts), spool)
+            except DocIOError as trouble:
+                raise TextLostError(count=len(documents), spool=spool, reason=error, trouble=trouble) from error
             raise SpooledError(
                 count=len(documents), spool=spool, reason=error, command=_recovery(store, spool)
             ) from error
+
+    def save_texts(
+        self, store: DocumentStore, maker: Maker, documents: Documents, error: DocIOError
+    ) -> dict[str | None, DocumentRow]:
+        """Keep the bare texts of what cannot be filed as it was returned: they were paid for.
+
+        Args:
+            store: Where.
+            maker: What Dagster knows of the output.
+            documents: What was made.
+            error: Why it cannot be filed; it goes into the metadata.
+
+        Returns:
+            The rows, as ``gen_error``, by partition; those without a text are left out.
+
+        Raises:
+            DocIOError: Not even the texts can be filed.
+        """
+        made = {
+            key: each
+            for key, each in documents.items()
+            if each.raw is not None and not isinstance(each, ReusedDocument)
+        }
+        texts = [
+            (
+                Document(each.raw, prompt=each.prompt, status=Status.GEN_ERROR, metadata={"error": str(error)}),
+                Origin(
+                    stage=maker.stage,
+                    task_id=maker.task_of(key),
+                    run_id=maker.run_id,
+                    attempt=maker.attempt_of(key),
+                    asset_key=maker.asset,
+                    parents=tuple(parents_of(maker, key)),
+                    experiment_id=maker.tags.get(EXPERIMENT_TAG, self.experiment),
+                ),
+            )
+            for key, each in made.items()
+        ]
+        return dict(zip(made, store.save_many(texts), strict=True))
 
     def _beside(self, maker: Maker, partition: str | None, document: Document, tasks: Mapping[str, Task]) -> Document:
         if self.beside is None:

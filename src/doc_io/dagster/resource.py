@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from dagster import AssetKey
+from dagster import AssetKey, DagsterEvent
 
 from doc_io import ids
 from doc_io.dagster.events import metadata_of, observation_of
@@ -194,8 +194,13 @@ class DocumentsIndex(StoreSettings):
         partition: str | None,
         document: Document,
     ) -> None:
-        filing = Filing(prompt_copy=True, stages=None, experiment=self.experiment, defaults={}, spool=None)
+        filing = Filing(
+            prompt_copy=True, stages=None, experiment=self.experiment, defaults={}, spool=self.spool or None
+        )
         [row] = filing.save(self.store, maker, {partition: document}, {})
+        context.log.error(f"{maker.label(partition)}: what there was is kept as {row.doc_id} in {row.doc_dir}")
         if maker.asset_key is not None:
             metadata = metadata_of(self.store, row, document.raw, preview_chars=500)
-            context.log_event(observation_of(maker.asset_key, partition, row, metadata))
+            # Not context.log_event: Dagster drops what a body logs when the body raises.
+            observation = observation_of(maker.asset_key, partition, row, metadata)
+            DagsterEvent.asset_observation(context.get_step_execution_context(), observation)

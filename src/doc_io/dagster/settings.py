@@ -9,6 +9,7 @@ from dagster import Config, ConfigurableResource, EnvVar
 from pydantic import Field, PrivateAttr
 
 from doc_io.errors import ConfigurationError
+from doc_io.spool import DEFAULT_SPOOL
 from doc_io.store import DocumentStore
 
 _UNSHOWN = frozenset({"db_url", "storage_options"})
@@ -41,9 +42,10 @@ class StoreSettings(ConfigurableResource[Any]):
         default="data/docs",
         description="Where the documents are: a path, or any URL that fsspec can write to. Without credentials in it.",
     )
-    db_path: str = Field(
-        default="data/db/documents.sqlite",
-        description="The SQLite file of the index; made on first use. Not used where db_url is given.",
+    db_path: str | None = Field(
+        default=None,
+        description="The SQLite file of the index; made on first use. Default: db/documents.sqlite beside a local docs"
+        " root, so data/db/documents.sqlite for data/docs, and for a remote one too. Not used where db_url is given.",
     )
     db_url: str | None = Field(
         default=None,
@@ -64,6 +66,11 @@ class StoreSettings(ConfigurableResource[Any]):
     experiment: str | None = Field(
         default=None,
         description="The experiment that new documents belong to. The run tag doc_io/experiment wins over it.",
+    )
+    spool: str = Field(
+        default=DEFAULT_SPOOL,
+        description="The folder on this machine that keeps texts while the store cannot be reached, until"
+        " `doc-io recover` files them. Empty: none.",
     )
     parent: ParentStore | None = Field(
         default=None,
@@ -91,6 +98,18 @@ class StoreSettings(ConfigurableResource[Any]):
             if self.parent is not None:
                 self._store.read_through(self.parent.store())
         return self._store
+
+    def setup_for_execution(self, context: Any) -> None:
+        """Refuse settings that cannot be used before a body runs, and pays for a text that nobody could keep.
+
+        Raises:
+            ConfigurationError: The docs root or the database cannot be used.
+        """
+        if self.store.has_lost_its_index:
+            context.log.warning(
+                f"{self.store.docs_root} holds documents, and their index {self.store.index.name} is not there: nothing of"
+                " them will be found. Make it from them with `doc-io reindex`."
+            )
 
     def teardown_after_execution(self, context: Any) -> None:  # noqa: ARG002 - the name is Dagster's
         """Let go of the connections when the run, or the step's process, ends."""

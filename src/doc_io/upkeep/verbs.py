@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
-from doc_io.errors import AmbiguousDocumentError, UnknownDocumentError
-from doc_io.index.base import ALL, Filter, GroupedBy, Index, Spent, Tally
+from doc_io.document import Status
+from doc_io.errors import AmbiguousDocumentError, DocumentNotFoundError, UnknownDocumentError
+from doc_io.index.base import ALL, LATEST_OK, Choice, Filter, GroupedBy, Index, Spent, Tally
 from doc_io.storage.base import Storage
 from doc_io.texts import Which, path_of, text_of
 
@@ -45,11 +46,11 @@ class Upkeep:
         """The document that a person means.
 
         Args:
-            name: A doc_id, a start of one that no other has, or ``stage/task`` for the latest ok one (the newest of any
-                status where none is ok).
+            name: A doc_id, a start of one that no other has, or ``stage/task`` for the latest ok one.
 
         Raises:
             UnknownDocumentError: There is none.
+            DocumentNotFoundError: There is such a task, and no document of it is ok.
             AmbiguousDocumentError: Several doc_ids begin like this.
         """
         found = self.index.starting_with(name, limit=2) if name.isalnum() else []
@@ -59,9 +60,14 @@ class Upkeep:
             return found[0]
         for position in (at for at, character in enumerate(name) if character == "/"):
             stage, task_id = name[:position], name[position + 1 :]  # both may have slashes of their own
-            attempts = self.index.history(stage, task_id)
-            if attempts:
-                return next((row for row in attempts if row.status == "ok"), attempts[0])
+            latest = self.index.latest_by_task(stage, task_id, LATEST_OK)
+            if latest is not None:
+                return latest
+            newest = self.index.latest_by_task(stage, task_id, Choice(frozenset(Status)))
+            if newest is not None:
+                raise DocumentNotFoundError(
+                    wanted="ok", of=name, stage=stage, task=task_id, newest=f"{newest.status}, {newest.doc_id}"
+                )
         raise UnknownDocumentError(doc_id=name, docs_root=self.storage.root)
 
     def select(self, wanted: Filter = ALL, *, after: DocumentRow | None = None, limit: int = 100) -> list[DocumentRow]:

@@ -1,0 +1,50 @@
+"""How a table is laid out: what can be typed again stays whole."""
+
+from __future__ import annotations
+
+import pytest
+from rich.cells import cell_len
+
+from doc_io.cli.grid import grid
+
+LISTED = ("doc_id", "stage", "task_id", "status", "model_id", "template_id", "created_at", "chars")
+ROW = ("0123456789abcdef", "evaluation", "a task with a long name", "truncated", "a-model-of-mine", "a-template1", "2026-01-31 12:00:00", "1,234")  # fmt: skip
+
+
+def test_a_wide_terminal_shows_all() -> None:
+    """Numbers to the right, under their names."""
+    head, line = grid(LISTED, [ROW], 200)
+
+    assert line == "  ".join(ROW)
+    assert head.endswith("chars")
+    assert len(head) == len(line)
+
+
+@pytest.mark.parametrize("width", [40, 60, 80, 100, 120])
+def test_a_narrow_one_has_room_for_what_can_be_typed_again(width: int) -> None:
+    """No line is longer than it."""
+    for line in grid(LISTED, [ROW], width):
+        assert cell_len(line) <= width
+    assert "0123456789abcdef" in line
+    assert "truncated" in line
+
+
+def test_wide_characters_take_two_cells() -> None:
+    """The columns after them stay in line."""
+    head, first, second = grid(("task_id", "status"), [("\u8349\u7a3f", "ok"), ("e\u0301t\u00e9", "ok")], 40)
+
+    assert head.index("status") == 9
+    assert cell_len(first[: first.index("ok")]) == cell_len(second[: second.index("ok")]) == 9
+
+
+def test_a_sentence_goes_on_in_the_next_line() -> None:
+    """And loses no word."""
+    lines = list(grid(("where", "details"), [("draft/x", "raw.txt has 774 bytes and not 772")], 30))
+
+    assert len(lines) == 3
+    assert " ".join(" ".join(lines[1:]).split()) == "draft/x raw.txt has 774 bytes and not 772"
+
+
+def test_two_columns_of_one_name_are_two() -> None:
+    """As SQL may have them."""
+    assert list(grid(("x", "x"), [("1", "2")], 40)) == ["x  x", "1  2"]

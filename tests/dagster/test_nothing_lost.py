@@ -1,0 +1,159 @@
+"""What a mistake of the user's costs: never a text that was paid for, and never a silence."""
+
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pytest
+
+from doc_io import DocDirIOManager, Document, DocumentsIndex, DocumentStore
+from tests.dagster.conftest import House, reason
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"db_url": "mysql://host/db"}, {"docs_root": "nowhere://bucket"}, {"docs_root": "s3://user:pw@bucket"}]
+)
+def test_settings_that_cannot_be_used_are_refused_before_a_body_runs(house: House, wrong: dict[str, str]) -> None:
+    """A body pays for its text."""
+    ran = []
+
+    @dg.asset
+    def draft() -> str:
+        ran.append(True)
+        return "paid for"
+
+    result = house.run([draft], manager=wrong)
+
+    assert (result.success, ran) == (False, [])
+
+
+@pytest.mark.parametrize(
+    ("returned", "metadata", "manager"),
+    [
+        pytest.param(Document("paid for", metadata={"o": object()}), {}, {}, id="metadata that is no JSON"),
+        pytest.param("paid for", {"doc_io/parser": 5}, {}, id="a parser that is no name"),
+        pytest.param("paid for", {}, {"stages": ["another"]}, id="a stage that is not on the list"),
+        pytest.param(
+            "paid for", {}, {"task_tables": {"draft": {"path": "gone.csv", "task_id": "id"}}}, id="no task table"
+        ),
+    ],
+)
+def test_the_text_of_a_document_that_cannot_be_filed_is_kept(
+    house: House, returned: Any, metadata: dict[str, Any], manager: dict[str, Any]
+) -> None:
+    """As gen_error, with the reason; the step fails and says where it is."""
+
+    @dg.asset(metadata=metadata, partitions_def=dg.StaticPartitionsDefinition(["a"]))
+    def draft() -> Any:
+        return returned
+
+    said = reason(house.run([draft], manager=manager, partition_key="a"), "draft")
+    [row] = house.store.history("draft", "a")
+
+    assert (row.status, house.store.read(row)) == ("gen_error", "paid for")
+    assert f"was kept as a gen_error document: {row.doc_id}" in said
+    assert row.meta_small["error"]
+
+
+def test_a_failed_attempt_is_seen_on_its_asset(house: House) -> None:
+    """Dagster drops what a body logs as an event when the body raises."""
+
+    @dg.asset
+    def draft(context: dg.AssetExecutionContext, documents: DocumentsIndex) -> str:
+        with documents.attempt(context) as attempt:
+            attempt.raw = "half"
+            raise ConnectionError("gone")
+
+    house.run([draft])
+    [row] = house.store.history("draft", "draft")
+    [seen] = house.instance.fetch_observations(dg.AssetKey("draft"), limit=10).records
+
+    assert seen.asset_observation is not None
+    assert seen.asset_observation.metadata["doc_id"].value == row.doc_id
+
+
+def test_a_failed_attempt_waits_in_the_spool_while_the_store_is_away(house: House) -> None:
+    """As what an asset returns does."""
+    (house.root / "docs").write_text("in the way")
+
+    @dg.asset
+    def draft(context: dg.AssetExecutionContext, documents: DocumentsIndex) -> str:
+        with documents.attempt(context) as attempt:
+            attempt.raw = "half"
+            raise ConnectionError("gone")
+
+    house.run([draft])
+    (house.root / "docs").unlink()
+    [recovered] = house.store.recover(house.root / "spool")
+
+    assert recovered.row is not None
+    assert house.store.read(recovered.row) == "half"
+
+
+def test_where_neither_store_nor_spool_can_be_written_both_reasons_are_told(house: House) -> None:
+    """The first one is what must be mended."""
+    (house.root / "docs").write_text("in the way")
+    (house.root / "spool").write_text("in the way")
+
+    @dg.asset
+    def draft() -> str:
+        return "paid for"
+
+    said = reason(house.run([draft]), "draft")
+
+    assert f"docs root {house.root}/docs could not write" in said
+    assert f"spool {house.root}/spool could not keep 1 document(s)" in said
+
+
+def test_metadata_that_has_no_effect_is_warned_of(house: House) -> None:
+    """A misspelt key, an input that is none."""
+
+    @dg.asset(metadata={"doc_io/stgae": "essay", "doc_io/parent": "nothere"})
+    def draft() -> str:
+        return "text"
+
+    result = house.run([draft])
+    warnings = [each.user_message for each in house.instance.all_logs(result.run_id) if each.level == 30]
+
+    assert any("doc_io/stgae is nothing that doc_io knows" in each for each in warnings)
+    assert any("doc_io/parent names 'nothere', and the inputs are none" in each for each in warnings)
+
+
+def test_a_dict_of_what_has_no_partitions_is_refused(house: House) -> None:
+    """There are no keys to give it."""
+
+    @dg.asset
+    def draft() -> str:
+        return "text"
+
+    @dg.asset
+    def essay(draft: dict[str, str]) -> str:
+        return str(draft)
+
+    assert "there are no partitions that the keys of a dict could be" in reason(house.run([draft, essay]), "essay")
+
+
+def test_the_index_lies_where_a_store_of_the_same_root_looks_for_it(tmp_path: Path) -> None:
+    """So that the command line and a notebook see what a pipeline wrote."""
+    root = str(tmp_path / "other" / "docs")
+    with DocumentStore(root) as store:
+        assert DocDirIOManager(docs_root=root).store.index.name == store.index.name
+    assert DocDirIOManager().store.index.name == str(Path("data/db/documents.sqlite").absolute())
+
+
+def test_documents_whose_index_is_gone_are_warned_of_before_a_body_runs(house: House) -> None:
+    """A new index beside them would make a pipeline believe that nothing was made yet."""
+
+    @dg.asset
+    def draft() -> str:
+        return "text"
+
+    house.run([draft])
+    house.store.close()
+    for file in house.root.glob("documents.sqlite*"):
+        file.unlink()
+    result = house.run([draft])
+
+    warnings = [each.user_message for each in house.instance.all_logs(result.run_id) if each.level == 30]
+
+    assert any("Make it from them with `doc-io reindex`" in each for each in warnings)
