@@ -16,9 +16,14 @@ def page(path: str) -> str:
     return (ROOT / path).read_text(encoding="utf-8")
 
 
+def prose(text: str) -> str:
+    """A page without its examples."""
+    return re.sub(r"^```.*?^```\n", "", text, flags=re.MULTILINE | re.DOTALL)
+
+
 def section(text: str, heading: str) -> str:
     """What stands under a heading, up to the next one of any level."""
-    found = re.search(rf"^#+ {re.escape(heading)}\n(.*?)(?=^#+ |\Z)", _without_code(text), re.MULTILINE | re.DOTALL)
+    found = re.search(rf"^#+ {re.escape(heading)}\n(.*?)(?=^#+ |\Z)", prose(text), re.MULTILINE | re.DOTALL)
     assert found is not None, f"no section {heading!r}"
     return found[1]
 
@@ -32,7 +37,7 @@ def table(text: str, number: int = 0) -> list[list[str]]:
 
 def code(text: str) -> set[str]:
     """Everything that is set as code within a sentence or a table."""
-    return set(_CODE.findall(_without_code(text)))
+    return set(_CODE.findall(prose(text)))
 
 
 def first_names(rows: list[list[str]]) -> list[str]:
@@ -52,8 +57,3 @@ def run(examples: list[str]) -> dict[str, Any]:
         # Not inherited: this module's annotations are text, and Dagster reads those of an asset.
         exec(compile(example, "example", "exec", dont_inherit=True), names)  # noqa: S102 - our own page
     return names
-
-
-def _without_code(text: str) -> str:
-    """A page whose examples cannot be taken for headings."""
-    return re.sub(r"^```.*?^```\n", "", text, flags=re.MULTILINE | re.DOTALL)

@@ -185,6 +185,26 @@ def test_a_skipped_document_is_a_row_and_no_failure(house: House) -> None:
     assert (row.status, row.raw_chars, row.meta_small["skip_reason"]) == ("skipped", None, "no source")
 
 
+def test_a_reader_of_a_skipped_task_gets_the_ok_document_before_it(house: House) -> None:
+    """A skip is no document to read; where there never was one, an input that may be missing gets None."""
+    house.store.save("made before", stage="draft", task_id="a")
+    allowed = dg.AssetIn(metadata={"allow_missing_partitions": True})
+    partitions = dg.StaticPartitionsDefinition(["a", "b"])
+    seen = []
+
+    @dg.asset(partitions_def=partitions)
+    def draft() -> Document:
+        return Document.skipped("nothing new")
+
+    @dg.asset(partitions_def=partitions, ins={"draft": allowed})
+    def essay(draft: str | None) -> Document:
+        seen.append(draft)
+        return Document.skipped("only looked")
+
+    assert all(house.run([draft, essay], partition_key=key).success for key in "ab")
+    assert seen == ["made before", None]
+
+
 def test_one_bad_output_of_a_multi_asset_leaves_the_good_one_written(house: House) -> None:
     """Dagster aborts the step, and what was written before stays."""
 
