@@ -190,6 +190,10 @@ def test_the_examples_run_one_after_the_other(tmp_path: Path, monkeypatch: pytes
     parsed = dg.materialize([names["headline"], names["unescaped"]], resources={"io_manager": DocDirIOManager()})
 
     assert all(each.success for each in runs)
+    drafts = [each.asset_materializations_for_node("draft")[0].metadata for each in runs]
+    told = pages.code(pages.section(PAGE, "Metadata keys and run tags"))
+    assert set().union(*drafts) <= told
+    assert "reused" in drafts[1]
     with DocumentStore("data/docs") as store:
         texts = {row.stage: store.read(row) for row in store.select()}
         assert len(store.history("draft", "draft")) == 1  # the second run reused it
