@@ -5,6 +5,7 @@ It is a docs root of its own on the local disk, with the same folders, so that n
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -12,16 +13,17 @@ from typing import NamedTuple
 
 from doc_io.document import DocumentRow
 from doc_io.draft import Draft, next_created_at
-from doc_io.errors import DocIOError
+from doc_io.errors import ConfigurationError, DocIOError
 from doc_io.index.base import Index
 from doc_io.mending import mend
 from doc_io.metadata import RECORD_NAME, Record, RecordError, decode, encode, file_entry
 from doc_io.saving import Writer, refuse_other
-from doc_io.storage.base import Storage
+from doc_io.storage.base import DocumentThereError, Storage
 from doc_io.storage.local import LocalStorage
 from doc_io.turns import turn
 
 _TURNS = ".turns"
+_OWNER = ".store"
 
 DEFAULT_SPOOL = "data/spool"
 """Where texts wait unless the IO manager says otherwise."""
@@ -41,18 +43,22 @@ class Recovered(NamedTuple):
     error: str | None
 
 
-def spool(folder: str | os.PathLike[str], drafts: Sequence[Draft]) -> None:
+def spool(folder: str | os.PathLike[str], drafts: Sequence[Draft], *, owner: str) -> str:
     """Keep documents on this machine, durable when this returns.
 
     Args:
         folder: The spool, made where it is missing.
         drafts: The documents; one that is there already, whole, stays as it is.
+        owner: The docs root they are meant for. A spool holds those of one.
+
+    Returns:
+        Where they are: the spool, or, where that one is of another docs root, a folder beside it.
 
     Raises:
         DocumentConflictError: Another document is there under the same doc_id.
         StorageError: This disk cannot hold them either.
     """
-    storage = LocalStorage(Path(folder).expanduser())
+    storage = _claimed(LocalStorage(Path(folder).expanduser()), owner)
     now = next_created_at(None)
     files = {draft.doc_dir: {**draft.contents, RECORD_NAME: encode(draft.record(now, None))} for draft in drafts}
     there = storage.create_many(files)
@@ -60,6 +66,7 @@ def spool(folder: str | os.PathLike[str], drafts: Sequence[Draft]) -> None:
         if draft.doc_dir in there:
             with turn(f"{storage.root}/{_TURNS}"):
                 refuse_other(draft, mend(storage, draft.doc_dir, files[draft.doc_dir]))
+    return storage.root
 
 
 def spooled(folder: str | os.PathLike[str]) -> int:
@@ -80,8 +87,18 @@ def recover(storage: Storage, index: Index, folder: str | os.PathLike[str]) -> I
 
     Yields:
         What became of each, as it happens.
+
+    Raises:
+        ConfigurationError: They are meant for another docs root.
     """
     writer, waiting = Writer(storage, index), LocalStorage(Path(folder).expanduser())
+    owner = _owner(waiting)
+    if owner not in (None, storage.root):
+        raise ConfigurationError(
+            setting=f"The spool {waiting.root}",
+            reason=f"its documents are meant for the docs root {owner}",
+            todo=f"Name that one; or, if it is the same under another name, remove the file {_OWNER} in the spool.",
+        )
     for document in _folders(folder):
         row = None
         try:
@@ -92,6 +109,24 @@ def recover(storage: Storage, index: Index, folder: str | os.PathLike[str]) -> I
                 yield Recovered(document.name, row, str(error))
         else:
             yield Recovered(document.name, row, None)
+
+
+def _claimed(storage: LocalStorage, owner: str) -> LocalStorage:
+    """The spool where it is this store's or nobody's yet; else the one beside it that is."""
+    try:
+        storage.add(_OWNER, owner.encode("utf-8", "surrogatepass"))
+    except DocumentThereError:
+        if _owner(storage) != owner:
+            name = hashlib.sha256(owner.encode("utf-8", "surrogatepass")).hexdigest()[:8]
+            return _claimed(LocalStorage(f"{storage.root}-{name}"), owner)
+    return storage
+
+
+def _owner(storage: LocalStorage) -> str | None:
+    try:
+        return storage.read(_OWNER).decode("utf-8", "surrogatepass")
+    except FileNotFoundError:
+        return None
 
 
 def _folders(folder: str | os.PathLike[str]) -> Iterator[Path]:

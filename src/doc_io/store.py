@@ -157,19 +157,22 @@ class DocumentStore(Upkeep):
 
         return Writer(self.storage, self.index).save(_drafts(documents))
 
-    def spool(self, documents: Iterable[tuple[Document | str, Origin]], folder: str | os.PathLike[str]) -> None:
+    def spool(self, documents: Iterable[tuple[Document | str, Origin]], folder: str | os.PathLike[str]) -> str:
         """Keep documents on this machine while the store is away; `recover` files them.
 
         Args:
             documents: As for `save_many`.
             folder: The spool, a local folder.
 
+        Returns:
+            Where they are: the spool, or a folder beside it, where that one is of another docs root.
+
         Raises:
             StorageError: This disk cannot hold them either.
         """
         from doc_io.spool import spool
 
-        spool(folder, _drafts(documents))
+        return spool(folder, _drafts(documents), owner=self.storage.root)
 
     def recover(self, folder: str | os.PathLike[str]) -> Iterator[Recovered]:
         """File the documents of a spool under their identity, each once; they leave the spool as they are acknowledged.
@@ -181,6 +184,9 @@ class DocumentStore(Upkeep):
 
         Yields:
             What became of each, as it happens; one that cannot be filed stays, and does not stop the rest.
+
+        Raises:
+            ConfigurationError: They are meant for another docs root.
         """
         from doc_io.spool import recover
 

@@ -10,8 +10,9 @@ import dagster as dg
 import pytest
 from click.testing import CliRunner
 
-from doc_io import Document
+from doc_io import Document, DocumentStore
 from doc_io.cli.main import group
+from doc_io.errors import ConfigurationError
 from doc_io.spool import spooled
 from tests.dagster.conftest import House, failure, reason
 
@@ -125,3 +126,27 @@ def test_a_text_is_spooled_also_when_the_index_is_away(house: House, tmp_path: P
     assert spooled(house.root / "spool") == 1
     list(house.store.recover(house.root / "spool"))
     assert house.store.history("draft", "draft")[0].run_id == result.run_id
+
+
+def test_a_spool_of_another_store_is_neither_filled_nor_filed(house: House, tmp_path: Path) -> None:
+    """Two stores of one working folder have the same spool by default; what one could not take must not end in the other."""
+
+    @dg.asset
+    def draft() -> str:
+        return "paid for"
+
+    elsewhere = {"docs_root": str(tmp_path / "other"), "db_path": str(tmp_path / "other.sqlite")}
+    for root in ("docs", "other"):
+        (tmp_path / root).write_text("in the way")
+    house.run([draft])
+    said = reason(house.run([draft], manager=elsewhere), "draft")
+    for root in ("docs", "other"):
+        (tmp_path / root).unlink()
+
+    with DocumentStore(tmp_path / "other", tmp_path / "other.sqlite") as other:
+        with pytest.raises(ConfigurationError, match="meant for the docs root"):
+            list(other.recover(house.root / "spool"))
+        [beside] = tmp_path.glob("spool-*")
+        assert str(beside) in said
+        assert [each.error for each in other.recover(beside)] == [None]
+    assert [each.error for each in house.store.recover(house.root / "spool")] == [None]

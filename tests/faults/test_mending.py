@@ -223,7 +223,7 @@ def test_a_torn_text_in_the_spool_does_not_keep_the_next_one_out(tmp_path: Path,
     """A power cut in the middle of spooling left a folder of zeros; the text that comes now is kept all the same."""
     draft = torn_draft(DOCUMENT)
     LocalStorage(tmp_path / "spool").create(draft.doc_dir, {"raw.txt": b"\0\0\0", RECORD_NAME: b"\0" * 40})
-    spool(tmp_path / "spool", [draft])
+    spool(tmp_path / "spool", [draft], owner=store.storage.root)
     [filed] = recover(store.storage, store.index, tmp_path / "spool")
 
     assert filed.row is not None
@@ -233,17 +233,18 @@ def test_a_torn_text_in_the_spool_does_not_keep_the_next_one_out(tmp_path: Path,
 
 def test_another_text_under_the_same_attempt_is_not_taken_for_spooled(tmp_path: Path) -> None:
     """It would be lost in silence."""
-    spool(tmp_path / "spool", [torn_draft(DOCUMENT)])
-    spool(tmp_path / "spool", [torn_draft(DOCUMENT)])
+    spool(tmp_path / "spool", [torn_draft(DOCUMENT)], owner="a store")
+    spool(tmp_path / "spool", [torn_draft(DOCUMENT)], owner="a store")
     with pytest.raises(DocumentConflictError):
-        spool(tmp_path / "spool", [torn_draft(Document("another", prompt="p", extras={"a": "b"}))])
+        spool(tmp_path / "spool", [torn_draft(Document("another", prompt="p", extras={"a": "b"}))], owner="a store")
 
 
 def test_two_recoveries_of_one_spool_file_each_text_once(tmp_path: Path) -> None:
     """Neither fails over what the other took out."""
     count = 12
-    for number in range(count):
-        spool(tmp_path / "spool", [make_draft(DOCUMENT, Origin(stage="essay", task_id="t", attempt=str(number)))])
+    with DocumentStore(tmp_path / "docs", tmp_path / "index.sqlite") as store:
+        for number in range(count):
+            store.spool([(DOCUMENT, Origin(stage="essay", task_id="t", attempt=str(number)))], tmp_path / "spool")
 
     def work(_: int) -> list[str | None]:
         with DocumentStore(tmp_path / "docs", tmp_path / "index.sqlite") as store:

@@ -8,7 +8,9 @@ import signal
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -176,7 +178,16 @@ def test_a_server_that_is_killed_and_recovers_loses_nothing(tmp_path: Path, post
 
 def kill_a_backend(server: Postgres) -> None:
     """SIGKILL the process of one connection; the server then ends all others and recovers from its log."""
-    with psycopg.connect(server.url) as connection:
+    with connected(server.url) as connection:
         os.kill(connection.info.backend_pid, signal.SIGKILL)
         with pytest.raises(psycopg.OperationalError):
             connection.execute("SELECT 1")
+
+
+def connected(url: str) -> psycopg.Connection[Any]:
+    """A connection, once the server has recovered from what was done to it before."""
+    for _ in range(600):
+        with suppress(psycopg.OperationalError):
+            return psycopg.connect(url)
+        time.sleep(0.05)
+    return psycopg.connect(url)

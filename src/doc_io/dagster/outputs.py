@@ -107,7 +107,7 @@ class Filing:
                 raise
             spool = str(Path(self.spool).expanduser().absolute())  # whoever reads the message may be anywhere
             try:
-                store.spool(self._filed(None, maker, documents, tasks, attempts), spool)
+                spool = store.spool(self._filed(None, maker, documents, tasks, attempts), spool)
             except DocIOError as trouble:
                 raise TextLostError(count=len(documents), spool=spool, reason=error, trouble=trouble) from error
             raise SpooledError(
