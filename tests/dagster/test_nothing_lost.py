@@ -6,7 +6,7 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from doc_io import DocDirIOManager, Document, DocumentsIndex, DocumentStore
+from doc_io import DocDirIOManager, Document, DocumentsByPartition, DocumentsIndex, DocumentStore
 from tests.dagster.conftest import House, reason
 
 
@@ -157,3 +157,18 @@ def test_documents_whose_index_is_gone_are_warned_of_before_a_body_runs(house: H
     warnings = [each.user_message for each in house.instance.all_logs(result.run_id) if each.level == 30]
 
     assert any("Make it from them with `doc-io reindex`" in each for each in warnings)
+
+
+def test_of_a_run_over_many_partitions_with_a_wrong_key_the_right_texts_are_kept(house: House) -> None:
+    """They were paid for too."""
+
+    @dg.asset(partitions_def=dg.StaticPartitionsDefinition(["a", "b"]), backfill_policy=dg.BackfillPolicy.single_run())
+    def draft() -> DocumentsByPartition:
+        return DocumentsByPartition({"a": "text of a", "B": "text of b"})
+
+    tags = {"dagster/asset_partition_range_start": "a", "dagster/asset_partition_range_end": "b"}
+    said = reason(house.run([draft], tags=tags), "draft")
+    [row] = house.store.history("draft", "a")
+
+    assert "not of this run: 'B'" in said
+    assert (row.status, house.store.read(row)) == ("gen_error", "text of a")

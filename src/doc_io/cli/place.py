@@ -75,19 +75,16 @@ def find(docs_root: str | None, db: str | None) -> Place:
                 reason="only the texts docs_root and db, and the table storage_options, are known",
                 todo="Correct it.",
             )
-    if docs_root is not None and db is None:
-        # Beside a root that was named, as DocumentStore has it; not the index of some other store.
-        beside = (
-            DEFAULT_DB
-            if "://" in docs_root
-            else str(Path(docs_root).expanduser().resolve().parent / "db" / "documents.sqlite")
-        )
-        return Place(docs_root, beside, options)
-    return Place(
-        docs_root or _in(folder, said.get("docs_root")) or DEFAULT_ROOT,
-        db or _in(folder, said.get("db")) or DEFAULT_DB,
-        options,
-    )
+    root = docs_root or _in(folder, said.get("docs_root")) or DEFAULT_ROOT
+    named = None if docs_root else _in(folder, said.get("db"))  # the index of the root that is named beside it
+    return Place(root, db or named or _beside(root), options)
+
+
+def _beside(docs_root: str) -> str:
+    """Where a store has its index unless it is told, as `DocumentStore` has it."""
+    if "://" in docs_root or docs_root == DEFAULT_ROOT:
+        return DEFAULT_DB
+    return str(Path(docs_root).expanduser().resolve().parent / "db" / "documents.sqlite")
 
 
 _HOW = (

@@ -35,8 +35,12 @@ class DocumentStoreComponent(Component, Resolvable, Model):
         described("Where the documents are: a path, or any URL that fsspec can write to; or {env: NAME}."),
     ] = "data/docs"
     db_path: Annotated[
-        str | FromEnvironment, described("The SQLite file of the index, made on first use; or {env: NAME}.")
-    ] = "data/db/documents.sqlite"
+        str | FromEnvironment | None,
+        described(
+            "The SQLite file of the index, made on first use; or {env: NAME}. Default: db/documents.sqlite beside a local"
+            " docs root, data/db/documents.sqlite for a remote one."
+        ),
+    ] = None
     db_url: Annotated[
         str | FromEnvironment | None,
         described("A PostgreSQL URL for the index instead of SQLite; as {env: NAME} it stays out of the UI."),

@@ -29,7 +29,9 @@ if TYPE_CHECKING:
 
 EXPERIMENT_TAG = "doc_io/experiment"
 
-_KEYS = tuple(f"doc_io/{name}" for name in ("stage", "template_id", "model_id", "parser", "parent", "prompt"))
+_KEYS = tuple(
+    f"doc_io/{name}" for name in ("stage", "template_id", "model_id", "parser", "parent", "parent_doc_id", "prompt")
+)
 _DIMENSIONS = {"template_id": ("template", "template_id"), "model_id": ("model", "model_id")}
 
 

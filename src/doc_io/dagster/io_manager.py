@@ -20,7 +20,7 @@ from doc_io.dagster import files, rollout
 from doc_io.dagster.events import failure_of_many, failure_of_one, is_failed, metadata_of, observation_of
 from doc_io.dagster.files import StageFiles
 from doc_io.dagster.identity import Maker, doubts_about, maker_of_output, own_task_of, stage_of
-from doc_io.dagster.outputs import AWAY, Documents, Filing, documents_of
+from doc_io.dagster.outputs import AWAY, Documents, Filing, documents_of, right_ones
 from doc_io.dagster.reuse import ReusedDocument
 from doc_io.dagster.rollout import Phase
 from doc_io.dagster.settings import StoreSettings
@@ -142,7 +142,7 @@ class DocDirIOManager(StoreSettings, ConfigurableIOManager, _UPathBase):
             rows = self._file(maker, documents)
         except DocIOError as error:
             # No retry: it would pay for another generation.
-            kept = self._kept_texts(context, maker, documents, error)
+            kept = self._kept_texts(context, maker, documents or right_ones(context, maker, obj), error)
             raise Failure(description=f"{maker.label(None)}: {error}{kept}", allow_retries=False) from error
         reported = [self._reported(partition, rows[partition], document) for partition, document in documents.items()]
         self._report(context, maker, obj, reported)

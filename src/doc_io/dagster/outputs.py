@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from shlex import quote
 from typing import TYPE_CHECKING, Any
@@ -217,6 +218,16 @@ def documents_of(context: OutputContext, maker: Maker, value: object) -> Documen
         )
     _check_keys(maker, keys, value)
     return {key: _one(maker, key, value[key]) for key in keys}
+
+
+def right_ones(context: OutputContext, maker: Maker, value: object) -> Documents:
+    """Of what `documents_of` refuses as a whole, the texts that were made for partitions of the run."""
+    found: Documents = {}
+    if isinstance(value, Mapping) and context.has_asset_key and context.has_asset_partitions:
+        for key in context.asset_partition_keys:
+            with suppress(InvalidDocumentError, KeyError):
+                found[key] = _one(maker, key, value[key])
+    return found
 
 
 def _check_keys(maker: Maker, keys: Collection[str], value: Mapping[Any, object]) -> None:
