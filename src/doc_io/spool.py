@@ -16,7 +16,7 @@ from doc_io.draft import Draft, next_created_at
 from doc_io.errors import ConfigurationError, DocIOError
 from doc_io.index.base import Index
 from doc_io.mending import mend
-from doc_io.metadata import RECORD_NAME, Record, RecordError, decode, encode, file_entry
+from doc_io.metadata import RECORD_NAME, Record, RecordError, decode, decode_text, encode, encode_text, file_entry
 from doc_io.saving import Writer, refuse_other
 from doc_io.storage.base import DocumentThereError, Storage
 from doc_io.storage.local import LocalStorage
@@ -93,10 +93,10 @@ def recover(storage: Storage, index: Index, folder: str | os.PathLike[str]) -> I
     """
     writer, waiting = Writer(storage, index), LocalStorage(Path(folder).expanduser())
     owner = _owner(waiting)
-    if owner not in (None, storage.root):
+    if owner not in (None, _seen_from(waiting, storage.root)):
         raise ConfigurationError(
             setting=f"The spool {waiting.root}",
-            reason=f"its documents are meant for the docs root {owner}",
+            reason=f"its documents are meant for the docs root {owner} (a path counts from the spool)",
             todo=f"Name that one; or, if it is the same under another name, remove the file {_OWNER} in the spool.",
         )
     for document in _folders(folder):
@@ -112,19 +112,24 @@ def recover(storage: Storage, index: Index, folder: str | os.PathLike[str]) -> I
 
 
 def _claimed(storage: LocalStorage, owner: str) -> LocalStorage:
-    """The spool where it is this store's or nobody's yet; else the one beside it that is."""
+    """The spool where it is this docs root's or nobody's yet; else the one beside it that is."""
+    name = _seen_from(storage, owner)
     try:
-        storage.add(_OWNER, owner.encode("utf-8", "surrogatepass"))
+        storage.add(_OWNER, encode_text(name))
     except DocumentThereError:
-        if _owner(storage) != owner:
-            name = hashlib.sha256(owner.encode("utf-8", "surrogatepass")).hexdigest()[:8]
-            return _claimed(LocalStorage(f"{storage.root}-{name}"), owner)
+        if _owner(storage) != name:
+            return _claimed(LocalStorage(f"{storage.root}-{hashlib.sha256(encode_text(owner)).hexdigest()[:8]}"), owner)
     return storage
+
+
+def _seen_from(spool: LocalStorage, docs_root: str) -> str:
+    """How a spool names a docs root: no absolute path, so that both can be moved together."""
+    return docs_root if "://" in docs_root else os.path.relpath(docs_root, spool.root)
 
 
 def _owner(storage: LocalStorage) -> str | None:
     try:
-        return storage.read(_OWNER).decode("utf-8", "surrogatepass")
+        return decode_text(storage.read(_OWNER))
     except FileNotFoundError:
         return None
 

@@ -47,7 +47,7 @@ def test_a_thousand_random_kills_lose_nothing() -> None:
 @pytest.mark.parametrize(("mutant", "promise"), [("delete_first", "promise 2"), ("prunes_the_young", "promise 9")])
 def test_a_pruning_that_is_wrong_turns_the_soak_red(mutant: str, promise: str) -> None:
     """The control: the judge knows what may be gone, and so what may not. On a busy machine chance may want more than one try."""
-    tries = (soak("--kills", "60", "--mutant", mutant) for _ in range(5))
+    tries = (soak("--kills", "120", "--mutant", mutant) for _ in range(10))
     red = next((done for done in tries if promise in done.stdout), None)
 
     assert red is not None
