@@ -18,11 +18,10 @@ def path_of(row: DocumentRow, which: Which) -> str:
     Raises:
         MissingTextError: The document has no such text.
     """
-    if which == "text":
-        which = "raw" if row.parsed_chars is None else "parsed"
-    if which == "raw" and row.raw_chars is not None:
+    file = _file(row, which)
+    if file == "raw" and row.raw_chars is not None:
         return f"{row.doc_dir}/{RAW_NAME}"
-    if which == "parsed" and row.parsed_chars is not None:
+    if file == "parsed" and row.parsed_chars is not None:
         return f"{row.doc_dir}/{PARSED_NAME}"
     if which == "prompt" and row.prompt_path is not None:
         return row.prompt_path
@@ -39,14 +38,14 @@ def text_of(row: DocumentRow, which: Which, data: bytes) -> str:
         text = decode_text(data)
     except UnicodeDecodeError:
         raise DamagedDocumentError(
-            doc_id=row.doc_id, doc_dir=row.doc_dir, reason=f"its {which} text is not UTF-8"
+            doc_id=row.doc_id, doc_dir=row.doc_dir, reason=f"its {_file(row, which)} text is not UTF-8"
         ) from None
     chars = _chars(row, which)
     if chars is not None and chars != len(text):
         raise DamagedDocumentError(
             doc_id=row.doc_id,
             doc_dir=row.doc_dir,
-            reason=f"its {which} text has {len(text)} characters and not {chars}",
+            reason=f"its {_file(row, which)} text has {len(text)} characters and not {chars}",
         )
     return text
 
@@ -54,7 +53,7 @@ def text_of(row: DocumentRow, which: Which, data: bytes) -> str:
 def gone(row: DocumentRow, which: str, error: FileNotFoundError) -> DamagedDocumentError:
     """The error for a file that should be there."""
     damaged = DamagedDocumentError(
-        doc_id=row.doc_id, doc_dir=row.doc_dir, reason=f"the file of its {which} text is gone"
+        doc_id=row.doc_id, doc_dir=row.doc_dir, reason=f"the file of its {_file(row, which)} text is gone"
     )
     damaged.__cause__ = error
     return damaged
@@ -63,6 +62,11 @@ def gone(row: DocumentRow, which: str, error: FileNotFoundError) -> DamagedDocum
 def _chars(row: DocumentRow, which: Which) -> int | None:
     if which == "prompt":
         return None
-    if which == "text":
-        which = "raw" if row.parsed_chars is None else "parsed"
-    return row.raw_chars if which == "raw" else row.parsed_chars
+    return row.raw_chars if _file(row, which) == "raw" else row.parsed_chars
+
+
+def _file(row: DocumentRow, which: str) -> str:
+    """Which file a text is in: that of ``text`` is the parsed one where there is one, else the raw one."""
+    if which != "text":
+        return which
+    return "raw" if row.parsed_chars is None else "parsed"

@@ -35,10 +35,10 @@ def open_index(db_path: str | os.PathLike[str], db_url: str | None = None, *, on
 
 def _by_url(db_url: str) -> Index:
     if not _POSTGRES.match(db_url):
-        scheme = db_url.partition(":")[0] if "://" in db_url else ""
+        scheme, is_url, _ = db_url.partition("://")
         raise ConfigurationError(
             setting="db_url",
-            reason=f"no index speaks {scheme!r}",
+            reason=f"no index speaks {scheme!r}" if is_url else "it is not a URL",
             todo="Give postgresql://user@host/database, or db_path for a SQLite file.",
         )
     if find_spec("psycopg") is None or find_spec("psycopg_pool") is None:
