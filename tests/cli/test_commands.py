@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -116,6 +117,18 @@ def test_a_mistyped_command_is_answered_with_the_one_that_was_meant(run: Run) ->
     assert "Did you mean 'reindex'?" in said.stderr
 
 
+def interrupted(program: list[str], begun: Path) -> tuple[int, bytes]:
+    """Run a program and interrupt it once a file is there; how it ended, and what it said of it."""
+    environment = {**os.environ, "PYTHONPATH": str(SOURCE)}
+    with subprocess.Popen(program, env=environment, stderr=subprocess.PIPE, start_new_session=True) as process:
+        while not begun.exists() and process.poll() is None:
+            time.sleep(0.001)
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGINT)  # as a terminal does: its readers get it too
+        _, said = process.communicate()
+    return process.returncode, said
+
+
 def test_a_reindex_that_is_interrupted_ends_with_130_and_leaves_the_old_index(run: Run, tmp_path: Path) -> None:
     """And nothing of the new one; the message says what to do."""
     with DocumentStore(tmp_path / "many" / "docs") as store:
@@ -123,15 +136,10 @@ def test_a_reindex_that_is_interrupted_ends_with_130_and_leaves_the_old_index(ru
         before = [row.doc_id for row in store.index.scan()]
         where = ["--docs-root", store.docs_root, "--db", store.index.name]
     program = [sys.executable, "-c", PROGRAM, *where, "reindex"]
-    environment = {**os.environ, "PYTHONPATH": str(SOURCE)}
-    with subprocess.Popen(program, env=environment, stderr=subprocess.PIPE, start_new_session=True) as process:
-        while not Path(f"{store.index.name}.new").exists():
-            assert process.poll() is None
-            time.sleep(0.001)
-        os.killpg(process.pid, signal.SIGINT)  # as a terminal does: its readers get it too
-        _, said = process.communicate()
+    tries = (interrupted(program, Path(f"{store.index.name}.new")) for _ in range(20))
+    code, said = next(each for each in tries if each[0] != 0)  # on a busy machine one may end before the signal comes
 
-    assert process.returncode == 130
+    assert code == 130
     assert b"Interrupted. The old index is in its place" in said
     assert b"Traceback" not in said
     assert not list(tmp_path.glob("many/db/*.new*"))
