@@ -19,7 +19,10 @@ from doc_io import DocumentStore
 from tests.cli.conftest import SOURCE, Run
 from tests.upkeep.many import fill
 
-PROGRAM = "from doc_io.cli.main import main; main()"
+# A shell that runs the tests in the background lets them, and all that they start, ignore SIGINT.
+PROGRAM = (
+    "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); from doc_io.cli.main import main; main()"
+)
 
 
 def test_status_counts_by_stage_and_status(run: Run, place: Path) -> None:
