@@ -10,6 +10,14 @@ from doc_io import DocDirIOManager, Document, DocumentsByPartition, DocumentsInd
 from tests.dagster.conftest import House, reason
 
 
+@dg.asset
+def broken_off(context: dg.AssetExecutionContext, documents: DocumentsIndex) -> str:
+    """A generation that ends in the middle."""
+    with documents.attempt(context) as attempt:
+        attempt.raw = "half"
+        raise ConnectionError("gone")
+
+
 @pytest.mark.parametrize(
     "wrong", [{"db_url": "mysql://host/db"}, {"docs_root": "nowhere://bucket"}, {"docs_root": "s3://user:pw@bucket"}]
 )
@@ -57,16 +65,9 @@ def test_the_text_of_a_document_that_cannot_be_filed_is_kept(
 
 def test_a_failed_attempt_is_seen_on_its_asset(house: House) -> None:
     """Dagster drops what a body logs as an event when the body raises."""
-
-    @dg.asset
-    def draft(context: dg.AssetExecutionContext, documents: DocumentsIndex) -> str:
-        with documents.attempt(context) as attempt:
-            attempt.raw = "half"
-            raise ConnectionError("gone")
-
-    house.run([draft])
-    [row] = house.store.history("draft", "draft")
-    [seen] = house.instance.fetch_observations(dg.AssetKey("draft"), limit=10).records
+    house.run([broken_off])
+    [row] = house.store.history("broken_off", "broken_off")
+    [seen] = house.instance.fetch_observations(dg.AssetKey("broken_off"), limit=10).records
 
     assert seen.asset_observation is not None
     assert seen.asset_observation.metadata["doc_id"].value == row.doc_id
@@ -76,13 +77,7 @@ def test_a_failed_attempt_waits_in_the_spool_while_the_store_is_away(house: Hous
     """As what an asset returns does."""
     (house.root / "docs").write_text("in the way")
 
-    @dg.asset
-    def draft(context: dg.AssetExecutionContext, documents: DocumentsIndex) -> str:
-        with documents.attempt(context) as attempt:
-            attempt.raw = "half"
-            raise ConnectionError("gone")
-
-    house.run([draft])
+    house.run([broken_off])
     (house.root / "docs").unlink()
     [recovered] = house.store.recover(house.root / "spool")
 

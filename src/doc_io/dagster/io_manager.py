@@ -202,10 +202,9 @@ class DocDirIOManager(StoreSettings, ConfigurableIOManager, _UPathBase):
             rows = self._filing.save_texts(self.store, maker, documents, error)
         except DocIOError:  # the first error is what the user must see
             return ""
-        for partition, row in rows.items():
-            if maker.asset_key is not None:
-                metadata = metadata_of(self.store, row, documents[partition].raw, self.preview_chars)
-                context.log_event(observation_of(maker.asset_key, partition, row, metadata))
+        _observe(
+            context, maker, [self._reported(partition, row, documents[partition]) for partition, row in rows.items()]
+        )
         listed = ", ".join(f"{row.doc_id} in {row.doc_dir}" for row in list(rows.values())[:10])
         return f" The bare text was kept as a gen_error document: {listed}." if rows else ""
 
@@ -251,10 +250,7 @@ class DocDirIOManager(StoreSettings, ConfigurableIOManager, _UPathBase):
 
     def _report(self, context: OutputContext, maker: Maker, obj: Any, reported: list[Reported]) -> None:
         failed = [each for each in reported if is_failed(each[1])]
-        for partition, row, metadata in failed:
-            # What add_output_metadata was given is lost when the step fails; a logged observation stays.
-            if maker.asset_key is not None:
-                context.log_event(observation_of(maker.asset_key, partition, row, metadata))
+        _observe(context, maker, failed)
         if failed:
             self._let_count(context, maker, [each for each in reported if not is_failed(each[1])])
             if len(reported) > 1:
@@ -279,3 +275,10 @@ class DocDirIOManager(StoreSettings, ConfigurableIOManager, _UPathBase):
         # Dagster has one data version for all partitions of a step, so a run over many leaves them to Dagster.
         if self.data_versions and row.content_hash and maker.step is not None and maker.asset_key is not None:
             maker.step.set_data_version(maker.asset_key, DataVersion(row.content_hash))
+
+
+def _observe(context: OutputContext, maker: Maker, kept: list[Reported]) -> None:
+    """Show what was kept of a step that fails: what add_output_metadata was given is lost then, and an observation stays."""
+    for partition, row, metadata in kept:
+        if maker.asset_key is not None:
+            context.log_event(observation_of(maker.asset_key, partition, row, metadata))

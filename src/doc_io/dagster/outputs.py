@@ -140,15 +140,7 @@ class Filing:
         texts = [
             (
                 Document(each.raw, prompt=each.prompt, status=Status.GEN_ERROR, metadata={"error": str(error)}),
-                Origin(
-                    stage=maker.stage,
-                    task_id=maker.task_of(key),
-                    run_id=maker.run_id,
-                    attempt=maker.attempt_of(key),
-                    asset_key=maker.asset,
-                    parents=tuple(parents_of(maker, key)),
-                    experiment_id=maker.tags.get(EXPERIMENT_TAG, self.experiment),
-                ),
+                self._origin(maker, key, maker.attempt_of(key)),
             )
             for key, each in made.items()
         ]
@@ -184,18 +176,21 @@ class Filing:
             prompt, prompt_path = (
                 (document.prompt, None) if store is None else _prompt(store, maker, partition, document)
             )
-            origin = Origin(
-                stage=maker.stage,
-                task_id=maker.task_of(partition),
-                run_id=maker.run_id,
-                attempt=attempts[partition],
-                asset_key=maker.asset,
-                parents=tuple(parents_of(maker, partition)),
-                experiment_id=maker.tags.get(EXPERIMENT_TAG, self.experiment),
-                prompt_path=prompt_path,
-            )
+            origin = self._origin(maker, partition, attempts[partition], prompt_path)
             filed.append((dataclasses.replace(document, prompt=prompt if self.prompt_copy else None), origin))
         return filed
+
+    def _origin(self, maker: Maker, partition: str | None, attempt: str, prompt_path: str | None = None) -> Origin:
+        return Origin(
+            stage=maker.stage,
+            task_id=maker.task_of(partition),
+            run_id=maker.run_id,
+            attempt=attempt,
+            asset_key=maker.asset,
+            parents=tuple(parents_of(maker, partition)),
+            experiment_id=maker.tags.get(EXPERIMENT_TAG, self.experiment),
+            prompt_path=prompt_path,
+        )
 
 
 def documents_of(context: OutputContext, maker: Maker, value: object) -> Documents:
