@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from doc_io import Document, InvalidDocumentError
+from doc_io.commit_record import CommitRecord, CommitRecordError, decode, encode
 from doc_io.document import Parent
-from doc_io.draft import Origin, make_draft
-from doc_io.metadata import Record, RecordError, decode, encode
+from doc_io.writing.draft import Origin, make_draft
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
@@ -22,7 +22,7 @@ JSON = st.recursive(
 )
 
 
-def a_record(document: Document | None = None) -> Record:
+def a_record(document: Document | None = None) -> CommitRecord:
     """The record of some document."""
     draft = make_draft(
         document or Document("text", prompt="p", extras={"a/b": b"\0"}, metadata={"provider": "x"}),
@@ -70,7 +70,7 @@ def test_any_flipped_byte_of_a_record_is_found() -> None:
     for position in range(len(data)):
         altered = bytearray(data)
         altered[position] ^= 1
-        with pytest.raises(RecordError):
+        with pytest.raises(CommitRecordError):
             decode(bytes(altered))
 
 
@@ -78,7 +78,7 @@ def test_any_cut_record_is_found() -> None:
     """A torn write leaves a prefix."""
     data = encode(a_record())
     for length in range(len(data)):
-        with pytest.raises(RecordError):
+        with pytest.raises(CommitRecordError):
             decode(data[:length])
 
 
@@ -114,7 +114,7 @@ def test_any_cut_record_is_found() -> None:
 )
 def test_a_forged_field_is_refused_though_the_checksum_holds(change: dict[str, Any]) -> None:
     """Anyone can compute a checksum; types and ranges are checked before a field is believed."""
-    with pytest.raises(RecordError):
+    with pytest.raises(CommitRecordError):
         decode(forged(change))
 
 
@@ -136,7 +136,7 @@ def _signed(body: bytes) -> bytes:
 )
 def test_hostile_json_is_refused_and_never_crashes_the_reader(body: bytes) -> None:
     """A scan over many records must go on after any of them."""
-    with pytest.raises(RecordError):
+    with pytest.raises(CommitRecordError):
         decode(_signed(body))
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from doc_io.printable import fenced, printable
+from doc_io.escaping import fenced, printable
 
 
 @pytest.mark.parametrize(

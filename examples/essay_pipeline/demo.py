@@ -13,7 +13,7 @@ from typing import Any
 import dagster as dg
 
 from doc_io import DocumentRow, DocumentStore, Status
-from doc_io.printable import printable
+from doc_io.escaping import printable
 from examples.essay_pipeline.assets import packages
 from examples.essay_pipeline.corpus import longest
 from examples.essay_pipeline.definitions import DB_PATH, DOCS_ROOT, defs

@@ -19,7 +19,7 @@ from typing import Any
 import psycopg
 
 from doc_io import DocumentRow, DocumentStore
-from doc_io.printable import printable
+from doc_io.escaping import printable
 from examples.many_machines.pipeline import STAGES, TOPICS
 from tests.servers.postgres import Postgres, postgres
 from tests.servers.s3 import REGION, S3, moto

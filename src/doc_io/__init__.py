@@ -13,12 +13,11 @@ if TYPE_CHECKING:
     from doc_io.dagster.checks import build_document_checks
     from doc_io.dagster.component import DocumentStoreComponent
     from doc_io.dagster.io_manager import DocDirIOManager
-    from doc_io.dagster.reports import documents_consistency_report, documents_latest_report
+    from doc_io.dagster.report_assets import documents_consistency_report, documents_latest_report
     from doc_io.dagster.resource import DocumentsIndex
     from doc_io.dagster.settings import ParentStore
-    from doc_io.dagster.versioned import VersionedTextIOManager
+    from doc_io.dagster.versioned_io_manager import VersionedTextIOManager
     from doc_io.document import Document, DocumentRow, DocumentsByPartition, Parent, Status, Usage
-    from doc_io.draft import Origin
     from doc_io.errors import (
         CommitUnknownError,
         ConfigurationError,
@@ -40,22 +39,23 @@ if TYPE_CHECKING:
     )
     from doc_io.ids import compute_logical_key_id, new_doc_id
     from doc_io.index.base import Filter
+    from doc_io.maintenance.prune import Policy
     from doc_io.parsers import register_parser
+    from doc_io.reading import StoredDocument
     from doc_io.store import DocumentStore
-    from doc_io.stored import StoredDocument
-    from doc_io.tasks import Task, TaskTable
-    from doc_io.upkeep.prune import Policy
+    from doc_io.task_table import Task, TaskTable
+    from doc_io.writing.draft import Origin
 
 _HOMES = {
     "doc_io.dagster.checks": ("build_document_checks",),
     "doc_io.dagster.component": ("DocumentStoreComponent",),
     "doc_io.dagster.io_manager": ("DocDirIOManager",),
-    "doc_io.dagster.reports": ("documents_consistency_report", "documents_latest_report"),
+    "doc_io.dagster.report_assets": ("documents_consistency_report", "documents_latest_report"),
     "doc_io.dagster.resource": ("DocumentsIndex",),
     "doc_io.dagster.settings": ("ParentStore",),
-    "doc_io.dagster.versioned": ("VersionedTextIOManager",),
+    "doc_io.dagster.versioned_io_manager": ("VersionedTextIOManager",),
     "doc_io.document": ("Document", "DocumentRow", "DocumentsByPartition", "Parent", "Status", "Usage"),
-    "doc_io.draft": ("Origin",),
+    "doc_io.writing.draft": ("Origin",),
     "doc_io.errors": (
         "CommitUnknownError",
         "ConfigurationError",
@@ -76,12 +76,12 @@ _HOMES = {
         "UnknownTaskError",
     ),
     "doc_io.index.base": ("Filter",),
-    "doc_io.upkeep.prune": ("Policy",),
+    "doc_io.maintenance.prune": ("Policy",),
     "doc_io.ids": ("compute_logical_key_id", "new_doc_id"),
     "doc_io.parsers": ("register_parser",),
     "doc_io.store": ("DocumentStore",),
-    "doc_io.stored": ("StoredDocument",),
-    "doc_io.tasks": ("Task", "TaskTable"),
+    "doc_io.reading": ("StoredDocument",),
+    "doc_io.task_table": ("Task", "TaskTable"),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 

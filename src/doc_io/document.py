@@ -62,7 +62,7 @@ class Usage:
             # bool is an int to Python; a database column holds 63 bits.
             if isinstance(count, bool) or not isinstance(count, int) or not 0 <= count < 2**63:
                 raise InvalidDocumentError(
-                    what=f"Usage with {name}={count!r}", reason="a count of tokens is an integer of at least 0", todo=""
+                    what=f"Usage with {name}={count!r}", reason="a count of tokens is an integer of at least 0", hint=""
                 )
 
 
@@ -125,17 +125,17 @@ class Document:
         object.__setattr__(self, "status", status)  # from here on always a Status
         if self.raw is None and self.parsed is None and status not in (Status.GEN_ERROR, Status.SKIPPED):
             raise InvalidDocumentError(
-                what="A document without text", reason="raw is None and so is parsed", todo=_NO_TEXT
+                what="A document without text", reason="raw is None and so is parsed", hint=_NO_TEXT
             )
         if status is Status.SKIPPED and (self.raw is not None or self.parsed is not None):
             raise InvalidDocumentError(
-                what="A skipped document with text", reason="skipped means that nothing was made", todo=_NO_TEXT
+                what="A skipped document with text", reason="skipped means that nothing was made", hint=_NO_TEXT
             )
         for name in _TEXT_FIELDS:
             _check_text(name, getattr(self, name))
         if self.usage is not None and not isinstance(self.usage, Usage):
             raise InvalidDocumentError(
-                what="A document", reason=f"usage is {type(self.usage).__name__}", todo="Give a doc_io.Usage."
+                what="A document", reason=f"usage is {type(self.usage).__name__}", hint="Give a doc_io.Usage."
             )
         _check_mapping("identifiers", self.identifiers, (str,))
         _check_mapping("extras", self.extras, (str, bytes))
@@ -302,13 +302,13 @@ def as_document(value: object) -> Document:
         return value
     if isinstance(value, str):
         return Document(value)
-    raise InvalidDocumentError(what=f"A value of type {type(value).__name__}", reason="it is not text", todo=_NO_TEXT)
+    raise InvalidDocumentError(what=f"A value of type {type(value).__name__}", reason="it is not text", hint=_NO_TEXT)
 
 
 def _check_text(name: str, value: object) -> None:
     if value is not None and not isinstance(value, str):
         raise InvalidDocumentError(
-            what="A document", reason=f"{name} is {type(value).__name__}, not a string", todo=_NO_TEXT
+            what="A document", reason=f"{name} is {type(value).__name__}, not a string", hint=_NO_TEXT
         )
 
 
@@ -317,7 +317,7 @@ def _check_mapping(name: str, value: object, kinds: tuple[type, ...]) -> None:
         return
     if not isinstance(value, Mapping):
         raise InvalidDocumentError(
-            what="A document", reason=f"{name} is {type(value).__name__}, not a mapping", todo="Give a dict."
+            what="A document", reason=f"{name} is {type(value).__name__}, not a mapping", hint="Give a dict."
         )
     for key, item in value.items():
         if not isinstance(key, str) or not isinstance(item, kinds):
@@ -325,5 +325,5 @@ def _check_mapping(name: str, value: object, kinds: tuple[type, ...]) -> None:
             raise InvalidDocumentError(
                 what="A document",
                 reason=f"{name}[{key!r}] is {type(item).__name__}",
-                todo=f"Its keys are strings and its values {wanted}.",
+                hint=f"Its keys are strings and its values {wanted}.",
             )

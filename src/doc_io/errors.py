@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from doc_io.printable import printable
+from doc_io.escaping import printable
 
-_LONGEST_FACT = 300  # characters; a task id or a model's text may be a megabyte, a message is for people
+_MAX_FACT = 300  # characters; a task id or a model's text may be a megabyte, a message is for people
 
 
 class DocIOError(Exception):
@@ -30,7 +30,7 @@ class DocIOError(Exception):
 
 
 class InvalidDocumentError(DocIOError, ValueError):
-    """{what} cannot be stored: {reason}. It was not written. {todo}"""
+    """{what} cannot be stored: {reason}. It was not written. {hint}"""
 
     exit_code = 2
 
@@ -48,7 +48,7 @@ class UnknownStageError(DocIOError, ValueError):
 
 
 class ConfigurationError(DocIOError, ValueError):
-    """{setting} cannot be used: {reason}. {todo}"""
+    """{setting} cannot be used: {reason}. {hint}"""
 
     exit_code = 3
 
@@ -123,7 +123,7 @@ class IndexBusyError(IndexAccessError):
     """The index {index} stayed locked for {seconds} s by another writer. Nothing was lost: run it again; if it stays so, look for a program that holds the database open in a transaction."""
 
 
-class UpkeepBusyError(IndexBusyError):
+class MaintenanceBusyError(IndexBusyError):
     """Another reindex, prune or copy is at work on {index}. Nothing was changed; run it again when that one is done."""
 
 
@@ -151,7 +151,7 @@ class CommitUnknownError(IndexAccessError):
 
 def _shown(name: str, fact: object) -> str:
     # A command is made of the user's own configuration, and half a command is of no use.
-    return printable(str(fact), limit=None if name == "command" else _LONGEST_FACT)
+    return printable(str(fact), limit=None if name == "command" else _MAX_FACT)
 
 
 def _rebuilt(kind: type[DocIOError], facts: dict[str, object]) -> DocIOError:

@@ -26,7 +26,7 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 _PLAIN = re.compile(r"[A-Za-z0-9_-](?:[A-Za-z0-9_.-]*[A-Za-z0-9_-])?")
 _UNSAFE = re.compile(rb"[^A-Za-z0-9_.-]")
 _UNSAFE_STEM = re.compile(r'[/\\%~:*?"<>|#]')
-_LONGEST_SEGMENT = 200  # bytes; a local name holds 255, and room is left for what a storage adds to a temporary name
+_MAX_SEGMENT = 200  # bytes; a local name holds 255, and room is left for what a storage adds to a temporary name
 _KEPT_OF_LONG = 160
 
 
@@ -101,7 +101,7 @@ def path_segment(name: str) -> str:
     Returns:
         1 to 200 ASCII characters without a separator.
     """
-    if len(name) <= _LONGEST_SEGMENT and _PLAIN.fullmatch(name):
+    if len(name) <= _MAX_SEGMENT and _PLAIN.fullmatch(name):
         return name
     data = name.encode("utf-8", "surrogatepass")
     if not data:
@@ -111,7 +111,7 @@ def path_segment(name: str) -> str:
         encoded = "%2E" + encoded[1:]
     if encoded.endswith("."):
         encoded = encoded[:-1] + "%2E"
-    if len(encoded) <= _LONGEST_SEGMENT:
+    if len(encoded) <= _MAX_SEGMENT:
         return encoded
     return f"{encoded[:_KEPT_OF_LONG]}~{hashlib.sha256(data).hexdigest()[:39]}"
 
@@ -130,7 +130,7 @@ def file_stem(name: str) -> str:
     """
     # A lone surrogate is not printable, so what is can be encoded.
     readable = name.isprintable() and name[:1] not in ("", ".") and not _UNSAFE_STEM.search(name)
-    return name if readable and len(name.encode()) <= _LONGEST_SEGMENT else path_segment(name)
+    return name if readable and len(name.encode()) <= _MAX_SEGMENT else path_segment(name)
 
 
 def doc_dir(stage: str, logical_key_id: str, doc_id: str) -> str:
@@ -145,7 +145,7 @@ def _digest(parts: Iterable[object]) -> str:
             raise InvalidDocumentError(
                 what=f"An identity with {part!r}",
                 reason=f"it is {type(part).__name__}, not a string",
-                todo="Give strings.",
+                hint="Give strings.",
             )
         data = part.encode("utf-8", "surrogatepass")
         hashed += b"%d:%b" % (len(data), data)

@@ -36,15 +36,15 @@ def find_parser(name: str) -> Parser:
     if name in _registered:
         return _registered[name]
     module, _, attribute = name.rpartition(".")
-    todo = "Register it with doc_io.register_parser, or give the dotted path to a function."
+    hint = "Register it with doc_io.register_parser, or give the dotted path to a function."
     if not module:
-        raise ConfigurationError(setting=f"Parser {name!r}", reason="no parser is registered by that name", todo=todo)
+        raise ConfigurationError(setting=f"Parser {name!r}", reason="no parser is registered by that name", hint=hint)
     try:
         parser = getattr(importlib.import_module(module), attribute)
     except (ImportError, AttributeError, ValueError) as error:
-        raise ConfigurationError(setting=f"Parser {name!r}", reason=str(error), todo=todo) from None
+        raise ConfigurationError(setting=f"Parser {name!r}", reason=str(error), hint=hint) from None
     if not callable(parser):
-        raise ConfigurationError(setting=f"Parser {name!r}", reason="it is not a function", todo=todo)
+        raise ConfigurationError(setting=f"Parser {name!r}", reason="it is not a function", hint=hint)
     found: Parser = parser
     return found
 

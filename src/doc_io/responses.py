@@ -98,5 +98,5 @@ def _unknown(response: object, reason: str) -> InvalidDocumentError:
     return InvalidDocumentError(
         what=f"A response of type {type(response).__name__}",
         reason=reason,
-        todo="Make a doc_io.Document from its text by hand.",
+        hint="Make a doc_io.Document from its text by hand.",
     )

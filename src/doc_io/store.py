@@ -11,18 +11,17 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+from doc_io.commit_record import RECORD_NAME, CommitRecord, CommitRecordError, decode
 from doc_io.document import OK, Document, DocumentRow, Parent, Status, as_document
 from doc_io.errors import DamagedDocumentError, DocumentConflictError, StorageError, UnknownDocumentError
 from doc_io.ids import unstorable
-from doc_io.index.base import LATEST_OK, Choice, Index
+from doc_io.index.base import LATEST_OK, Index, VersionSelector
 from doc_io.index.open import open_index
-from doc_io.metadata import RECORD_NAME, Record, RecordError, decode
+from doc_io.maintenance.verbs import Upkeep
 from doc_io.parsers import parse
+from doc_io.reading import StoredDocument, Which, missing_file_error, path_of, text_of
 from doc_io.storage.base import Storage
 from doc_io.storage.open import open_storage
-from doc_io.stored import StoredDocument
-from doc_io.texts import Which, gone, path_of, text_of
-from doc_io.upkeep.verbs import Upkeep
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -30,9 +29,9 @@ if TYPE_CHECKING:
     from typing_extensions import Self
     from upath import UPath
 
-    from doc_io.draft import Draft, Origin
-    from doc_io.legacy.report import BackfillReport
-    from doc_io.spool import Recovered
+    from doc_io.legacy.backfill_result import BackfillReport
+    from doc_io.writing.draft import Draft, Origin
+    from doc_io.writing.spool import Recovered
 
 # ruff: noqa: PLC0415 - who only reads need not wait for what writes, and `doc-io ls` is to answer at once
 
@@ -124,7 +123,7 @@ class DocumentStore(Upkeep):
             StorageError: The docs root failed; there is no such document.
             IndexAccessError: The index failed. The files stay; save the same attempt again, or reindex.
         """
-        from doc_io.draft import Origin
+        from doc_io.writing.draft import Origin
 
         origin = Origin(
             stage=stage,
@@ -153,7 +152,7 @@ class DocumentStore(Upkeep):
         Raises:
             DocIOError: As for `save`; some of the documents may be there and others not.
         """
-        from doc_io.saving import Writer
+        from doc_io.writing.writer import Writer
 
         return Writer(self.storage, self.index).save(_drafts(documents))
 
@@ -170,7 +169,7 @@ class DocumentStore(Upkeep):
         Raises:
             StorageError: This disk cannot hold them either.
         """
-        from doc_io.spool import spool
+        from doc_io.writing.spool import spool
 
         return spool(folder, _drafts(documents), owner=self.storage.root)
 
@@ -188,7 +187,7 @@ class DocumentStore(Upkeep):
         Raises:
             ConfigurationError: They are meant for another docs root.
         """
-        from doc_io.spool import recover
+        from doc_io.writing.spool import recover
 
         return recover(self.storage, self.index, folder)
 
@@ -205,9 +204,9 @@ class DocumentStore(Upkeep):
             DamagedDocumentError: Its files are not whole: a row never points to a document that is not there.
             DocumentConflictError: The row says something else than the record.
         """
-        from doc_io.mending import whole_record
+        from doc_io.writing.partial_writes import read_whole_record
 
-        record = whole_record(self.storage, row["doc_dir"])
+        record = read_whole_record(self.storage, row["doc_dir"])
         if record is None or record.doc_dir != row["doc_dir"]:
             raise DamagedDocumentError(
                 doc_id=row["doc_id"], doc_dir=row["doc_dir"], reason="no whole document lies in its folder"
@@ -317,7 +316,7 @@ class DocumentStore(Upkeep):
         try:
             return self.storage.read(path_of(row, which))
         except FileNotFoundError as error:
-            raise gone(row, which, error) from None
+            raise missing_file_error(row, which, error) from None
 
     def read_many(self, rows: Iterable[DocumentRow], which: Which = "text") -> dict[str, str]:
         """The texts of many documents, read the fastest way this storage has.
@@ -339,7 +338,7 @@ class DocumentStore(Upkeep):
             if isinstance(data, bytes):
                 texts[row.doc_id] = text_of(row, which, data)
             elif isinstance(data, FileNotFoundError):
-                raise gone(row, which, data)
+                raise missing_file_error(row, which, data)
             else:
                 raise data
         return texts
@@ -348,7 +347,7 @@ class DocumentStore(Upkeep):
         """The document of a row, its texts read when they are asked for."""
         return StoredDocument(self, row)
 
-    def record(self, row: DocumentRow) -> Record:
+    def record(self, row: DocumentRow) -> CommitRecord:
         """The commit record of a document, as it lies on disk.
 
         Raises:
@@ -357,8 +356,8 @@ class DocumentStore(Upkeep):
         try:
             return decode(self.storage.read(f"{row.doc_dir}/{RECORD_NAME}"))
         except FileNotFoundError as error:
-            raise gone(row, RECORD_NAME, error) from None
-        except RecordError as error:
+            raise missing_file_error(row, RECORD_NAME, error) from None
+        except CommitRecordError as error:
             raise DamagedDocumentError(doc_id=row.doc_id, doc_dir=row.doc_dir, reason=error) from None
 
     def resolve_doc_dir(self, row: DocumentRow) -> UPath:
@@ -374,7 +373,7 @@ class DocumentStore(Upkeep):
         Args:
             parent: The other store; it is closed with this one.
         """
-        from doc_io.read_through import IndexOver, StorageOver
+        from doc_io.branch import IndexOver, StorageOver
 
         self.index = cast("Index", IndexOver(self.index, parent.index))
         self.storage = cast("Storage", StorageOver(self.storage, parent.storage))
@@ -458,7 +457,7 @@ def _say_that_the_index_is_local(docs_root: str, index: str) -> None:
 
 
 def _drafts(documents: Iterable[tuple[Document | str, Origin]]) -> list[Draft]:
-    from doc_io.draft import make_draft
+    from doc_io.writing.draft import make_draft
 
     return [make_draft(parse(as_document(document)), origin) for document, origin in documents]
 
@@ -474,7 +473,7 @@ def _may_be(*names: str) -> bool:
     return not any(map(unstorable, names))
 
 
-def _choice(status: Collection[Status | str], runs: Sequence[str], as_of: str | None) -> Choice:
+def _choice(status: Collection[Status | str], runs: Sequence[str], as_of: str | None) -> VersionSelector:
     if status is OK and not runs and as_of is None:
         return LATEST_OK
-    return Choice(frozenset(Status(each) for each in status), tuple(runs), as_of)
+    return VersionSelector(frozenset(Status(each) for each in status), tuple(runs), as_of)

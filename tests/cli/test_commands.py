@@ -17,7 +17,7 @@ import pytest
 
 from doc_io import DocumentStore
 from tests.cli.conftest import SOURCE, Run
-from tests.upkeep.many import fill
+from tests.maintenance.many import fill
 
 # A shell that runs the tests in the background lets them, and all that they start, ignore SIGINT.
 PROGRAM = (

@@ -12,7 +12,7 @@ import dagster as dg
 import pytest
 
 from doc_io import ConfigurationError, Document, DocumentRow, DocumentStore, build_document_checks
-from doc_io.dagster.versions import PARTITIONED_CHECKS
+from doc_io.dagster.internals import PARTITIONED_CHECKS
 from doc_io.testing import TemporaryDocuments, temporary_documents
 
 TOPICS = dg.StaticPartitionsDefinition(["cats", "dogs", "owls"])

@@ -13,7 +13,7 @@ from click.testing import CliRunner
 from doc_io import Document, DocumentStore
 from doc_io.cli.main import group
 from doc_io.errors import ConfigurationError
-from doc_io.spool import spooled
+from doc_io.writing.spool import spooled
 from tests.dagster.conftest import House, failure, reason
 
 

@@ -7,7 +7,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from doc_io import Document, DocumentStore
-from doc_io.upkeep.prune import Policy
+from doc_io.maintenance.prune import Policy
 from tests.faults.writers import FULL, Acknowledge, database, docs, open_store
 
 KEPT = {"parent", "child", "latest"}

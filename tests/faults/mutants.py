@@ -10,19 +10,19 @@ import time
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from doc_io import spool
 from doc_io.index.sqlite import SqliteIndex
-from doc_io.saving import Writer
+from doc_io.maintenance import prune, removal
 from doc_io.storage.local import LocalStorage
-from doc_io.upkeep import prune, removal
+from doc_io.writing import spool
+from doc_io.writing.writer import Writer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from doc_io.draft import Draft
     from doc_io.index.base import Index
     from doc_io.storage.base import Storage
+    from doc_io.writing.draft import Draft
 
 _fsync = os.fsync
 _connect = sqlite3.connect

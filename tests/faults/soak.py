@@ -26,9 +26,9 @@ from datetime import timedelta
 from pathlib import Path
 
 from doc_io import DocIOError, Document, DocumentRow, DocumentStore
-from doc_io.draft import Origin
-from doc_io.errors import UpkeepBusyError
-from doc_io.upkeep.prune import Policy
+from doc_io.errors import MaintenanceBusyError
+from doc_io.maintenance.prune import Policy
+from doc_io.writing.draft import Origin
 from tests.faults import mutants
 from tests.faults.soak_judge import GRACE, Said, judge
 from tests.faults.writers import open_store, spool_folder
@@ -136,7 +136,7 @@ def upkeep(root: Path, diary: Diary, chance: random.Random, unfinished: str | No
     """Make the index anew, or prune, again and again, while the others use both."""
     with open_store(root) as store:
         while True:
-            with suppress(UpkeepBusyError):  # another one is at it, or was killed and is still dying
+            with suppress(MaintenanceBusyError):  # another one is at it, or was killed and is still dying
                 if chance.randrange(4):
                     pruned = store.prune(POLICY, dry_run=False)
                     diary.say("did", "prune", str(len(pruned.documents)))

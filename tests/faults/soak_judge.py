@@ -9,9 +9,9 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from doc_io import DocumentRow
-from doc_io.draft import time_text
-from doc_io.spool import spooled
-from doc_io.upkeep.prune import Policy
+from doc_io.maintenance.prune import Policy
+from doc_io.writing.draft import time_text
+from doc_io.writing.spool import spooled
 from tests.faults.promises import broken_promises
 from tests.faults.writers import open_store, spool_folder
 

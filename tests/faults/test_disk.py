@@ -13,8 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from doc_io import DocIOError, Document, DocumentRow, DocumentStore, draft
+from doc_io import DocIOError, Document, DocumentRow, DocumentStore
 from doc_io.errors import StorageError
+from doc_io.writing import draft
 from tests import skips
 from tests.faults.harness import Outcome, bench
 from tests.faults.promises import broken_promises

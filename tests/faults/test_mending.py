@@ -11,15 +11,15 @@ from pathlib import Path
 import pytest
 
 from doc_io import DocIOError, Document, DocumentConflictError, DocumentRow, DocumentStore
-from doc_io.draft import Draft, Origin, make_draft
+from doc_io.commit_record import RECORD_NAME
 from doc_io.index.base import Index
 from doc_io.index.postgres import PostgresIndex
 from doc_io.index.sqlite import SqliteIndex
-from doc_io.metadata import RECORD_NAME
-from doc_io.spool import recover, spool, spooled
 from doc_io.storage.base import Storage
 from doc_io.storage.local import LocalStorage
 from doc_io.storage.remote import RemoteStorage
+from doc_io.writing.draft import Draft, Origin, make_draft
+from doc_io.writing.spool import recover, spool, spooled
 from tests.servers.postgres import Postgres
 from tests.servers.s3 import S3
 
@@ -40,18 +40,18 @@ class Race:
     def __init__(self, monkeypatch: pytest.MonkeyPatch, kind: type[Storage], patience: float) -> None:
         self.first = threading.local()
         self.judged, self.other_is_done = threading.Event(), threading.Event()
-        set_aside = kind.set_aside
+        quarantine = kind.quarantine
 
         def in_the_race(storage: Storage, doc_dir: str) -> None:
             if not getattr(self.first, "it_is", False):
-                set_aside(storage, doc_dir)
+                quarantine(storage, doc_dir)
                 return
             self.judged.set()
             self.other_is_done.wait(patience)
-            set_aside(storage, doc_dir)
+            quarantine(storage, doc_dir)
             raise Killed
 
-        monkeypatch.setattr(kind, "set_aside", in_the_race)
+        monkeypatch.setattr(kind, "quarantine", in_the_race)
 
     def run(self, one: DocumentStore, other: DocumentStore, document: Document) -> DocumentRow:
         """The row that the second was given."""
@@ -118,7 +118,7 @@ def test_without_turns_an_acknowledged_document_is_taken_away(
 ) -> None:
     """The control: the same race where nobody waits."""
     race = Race(monkeypatch, LocalStorage if kind.startswith("local") else RemoteStorage, AS_LONG_AS_IT_TAKES)
-    monkeypatch.setattr(SqliteIndex if kind.endswith("sqlite") else PostgresIndex, "turn", lambda _: nullcontext())
+    monkeypatch.setattr(SqliteIndex if kind.endswith("sqlite") else PostgresIndex, "repair_lock", lambda _: nullcontext())
     with places(kind, tmp_path, s3_server, postgres_server) as (one, other):
         row = race.run(one, other, DOCUMENT)
 
@@ -272,14 +272,14 @@ def test_an_index_gives_turns_to_one_at_a_time(tmp_path: Path, postgres_server: 
 
 
 def assert_waits(one: Index, other: Index) -> None:
-    """The second gets its turn only after the first."""
+    """The second gets the lock only after the first."""
     got = threading.Event()
 
     def ask() -> None:
-        with other.turn():
+        with other.repair_lock():
             got.set()
 
-    with one.turn():
+    with one.repair_lock():
         asker = threading.Thread(target=ask)
         asker.start()
         assert not got.wait(0.2)

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from doc_io.upkeep import reader
-from doc_io.upkeep.whole import judge
+from doc_io.integrity import judge
+from doc_io.maintenance import reader
 from tests.faults.harness import bench, prepared
 
 SLOW = [pytest.mark.slow]

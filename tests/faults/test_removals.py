@@ -14,9 +14,9 @@ import pytest
 
 from doc_io import DocIOError, DocumentRow, DocumentStore
 from doc_io.index.sqlite import SqliteIndex
+from doc_io.maintenance import removal
+from doc_io.maintenance.prune import Policy
 from doc_io.storage.local import LocalStorage
-from doc_io.upkeep import removal
-from doc_io.upkeep.prune import Policy
 
 NOW = Policy(grace=timedelta())
 AN_HOUR = Policy(grace=timedelta(hours=1))
@@ -71,7 +71,7 @@ def test_an_attempt_sent_again_while_it_is_pruned_is_there_afterwards(
 
 def test_without_turns_it_would_be_lost(store: DocumentStore, monkeypatch: pytest.MonkeyPatch) -> None:
     """The control."""
-    monkeypatch.setattr(SqliteIndex, "turn", lambda _: nullcontext())
+    monkeypatch.setattr(SqliteIndex, "repair_lock", lambda _: nullcontext())
     row = prune_while_it_is_sent_again(store, monkeypatch, AS_LONG_AS_IT_TAKES)
 
     with pytest.raises(DocIOError):

@@ -9,9 +9,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from doc_io import DocIOError, Document, DocumentStore, Usage
-from doc_io.draft import Origin, make_draft
 from doc_io.legacy.backfill import backfill
-from doc_io.spool import spooled
+from doc_io.writing.draft import Origin, make_draft
+from doc_io.writing.spool import spooled
 
 Acknowledge = Callable[[str, str], None]
 """Told the doc_id and the raw text of what is safe from now on."""

@@ -24,13 +24,13 @@ except ImportError:  # the targets need none
 # Coverage is counted in modules that are imported here.
 with atheris.instrument_imports(include=["doc_io"]) if atheris and __name__ == "__main__" else nullcontext():
     from doc_io import DocIOError, DocumentStore, compute_logical_key_id
+    from doc_io.commit_record import CommitRecordError, decode, encode
     from doc_io.document import DocumentRow
+    from doc_io.escaping import fenced, printable
     from doc_io.ids import file_stem, path_segment
-    from doc_io.legacy.versioned import versions_of
-    from doc_io.metadata import RecordError, decode, encode
-    from doc_io.printable import fenced, printable
+    from doc_io.legacy.versioned_files import versions_of
+    from doc_io.maintenance import removal
     from doc_io.storage.protocols import protocol_of
-    from doc_io.upkeep import removal
 
 from tests.hostile.records import signed
 
@@ -56,7 +56,7 @@ def record(data: bytes) -> None:
     for each in (data, signed(data.decode("latin-1"))):
         try:
             found = decode(each)
-        except RecordError:
+        except CommitRecordError:
             continue
         assert decode(encode(found)) == found
 

@@ -13,8 +13,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from doc_io import Document, DocumentStore
-from doc_io.draft import Origin, make_draft
-from doc_io.metadata import encode
+from doc_io.commit_record import encode
+from doc_io.writing.draft import Origin, make_draft
 from tests import skips
 from tests.faults.harness import REPOSITORY
 from tests.hostile.fuzz import TARGETS

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from doc_io.metadata import RecordError, decode
+from doc_io.commit_record import CommitRecordError, decode
 from tests.hostile.records import signed
 
 HOSTILE = {
@@ -38,13 +38,13 @@ HOSTILE = {
 @pytest.mark.parametrize("data", HOSTILE.values(), ids=HOSTILE.keys())
 def test_a_hostile_record_is_refused_with_a_reason(data: bytes) -> None:
     """Whatever lies in metadata.json, reading it ends in one kind of error, which a scan can step over."""
-    with pytest.raises(RecordError, match=r"metadata\.json"):
+    with pytest.raises(CommitRecordError, match=r"metadata\.json"):
         decode(data)
 
 
 def test_a_huge_record_is_refused_before_it_is_parsed() -> None:
     """A record is read whole, so its size has a limit."""
-    with pytest.raises(RecordError, match="larger"):
+    with pytest.raises(CommitRecordError, match="larger"):
         decode(b" " * (64 * 2**20 + 1))
 
 
@@ -69,8 +69,8 @@ FIELDS = [
 
 @given(st.binary())
 def test_random_bytes_are_never_a_record(data: bytes) -> None:
-    """Nothing but `RecordError` comes out of any bytes."""
-    with pytest.raises(RecordError):
+    """Nothing but `CommitRecordError` comes out of any bytes."""
+    with pytest.raises(CommitRecordError):
         decode(data)
 
 
@@ -80,5 +80,5 @@ def test_no_json_with_a_true_checksum_breaks_the_reader(fields: dict[str, Any]) 
     body = "".join(
         f"  {json.dumps(name)}: {json.dumps(value)},\n" for name, value in {"schema_version": 1, **fields}.items()
     )
-    with pytest.raises(RecordError):
+    with pytest.raises(CommitRecordError):
         decode(signed(body))

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from doc_io import DocIOError, Document, DocumentStore
 from doc_io.errors import InvalidDocumentError
 from doc_io.index.base import Filter
-from doc_io.upkeep.prune import Policy
+from doc_io.maintenance.prune import Policy
 from tests.servers.postgres import Postgres
 
 SQL = [
@@ -112,7 +112,7 @@ def save_and_find_sql(store: DocumentStore) -> None:
         assert row in store.children(sql)
         assert store.find(f"{sql}/{sql}") == row
         assert store.select(Filter(stage=sql, task_id=sql, model_id=sql, template_id=sql, run_id=sql)) == [row]
-        assert store.index.starting_with(sql) == []
+        assert store.index.find_by_prefix(sql) == []
         assert {found.row.doc_id for found in store.search(sql)} <= {each.doc_id for each in store.index.scan()}
         assert [spent.documents for spent in store.usage("stage", Filter(experiment_id=sql))] == [1]
         assert len(list(store.index.scan())) == number + 1
@@ -224,7 +224,7 @@ def test_file_modes_follow_the_umask(tmp_path: Path, umask: int) -> None:
 import os, sys
 os.umask(int(sys.argv[2]))
 from doc_io import Document, DocumentStore
-from doc_io.draft import Origin
+from doc_io.writing.draft import Origin
 with DocumentStore(sys.argv[1]) as store:
     row = store.save(Document("r", parsed="p", prompt="q", extras={"a": "b"}), stage="s", task_id="t", attempt="1")
     assert store.save(Document("r", parsed="p", prompt="q", extras={"a": "b"}), stage="s", task_id="t", attempt="1") == row

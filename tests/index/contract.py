@@ -11,17 +11,19 @@ from typing import Any
 import pytest
 
 from doc_io.document import COLUMNS, OK, DocumentRow, Parent, Status
-from doc_io.draft import next_created_at
 from doc_io.ids import compute_logical_key_id, doc_dir, new_doc_id
-from doc_io.index.base import Choice, DocumentIndexedError, Index, Place, PlaceTakenError
+from doc_io.index.base import ConcurrentWriteError, DocumentIndexedError, HistoryHead, Index, VersionSelector
+from doc_io.writing.draft import next_created_at
 
 FAILED = [Status.TRUNCATED, Status.PARSE_ERROR, Status.GEN_ERROR]
 EVERY = frozenset(Status)
 
 
-def make_row(task_id: str = "task", attempt: str = "1", place: Place | None = None, **given: Any) -> dict[str, Any]:
+def make_row(
+    task_id: str = "task", attempt: str = "1", place: HistoryHead | None = None, **given: Any
+) -> dict[str, Any]:
     """A row as the store would make it."""
-    place = place or Place()
+    place = place or HistoryHead()
     stage = given.get("stage", "draft")
     key = given.pop("logical_key_id", None) or compute_logical_key_id(stage, {"source": task_id})
     doc_id = new_doc_id(key, given.get("run_id") or "", f"{task_id}/{attempt}")
@@ -46,12 +48,12 @@ def add(
 ) -> DocumentRow:
     """Insert a row at the place that it finds, as often as others come first."""
     row = make_row(task_id, attempt, **given)
-    place = index.place(row["stage"], task_id, row["logical_key_id"])
+    place = index.head(row["stage"], task_id, row["logical_key_id"])
     while True:
         row |= {"created_at": next_created_at(place.newest_created_at), "lineage_prev_doc_id": place.prev_doc_id}
         try:
             return index.insert(row | given, parents)
-        except PlaceTakenError as taken:
+        except ConcurrentWriteError as taken:
             place = taken.place
 
 
@@ -123,10 +125,10 @@ class IndexContract:
         """Time never runs backwards within a task, and each version names the one before."""
         first = add(index, attempt="1", created_at="2026-01-01T00:00:00.000001Z")
 
-        with pytest.raises(PlaceTakenError) as refused:
+        with pytest.raises(ConcurrentWriteError) as refused:
             index.insert(make_row(attempt="2", created_at="2026-01-01T00:00:00.000001Z"), [])
 
-        assert refused.value.place == Place(first.created_at, first.doc_id)
+        assert refused.value.place == HistoryHead(first.created_at, first.doc_id)
         assert list(index.scan()) == [first]
 
     def test_a_failed_attempt_does_not_hide_the_older_ok_one(self, index: Index) -> None:
@@ -134,9 +136,9 @@ class IndexContract:
         good = add(index, attempt="1")
         failed = [add(index, attempt=f"failed {status}", status=str(status)) for status in FAILED][-1]
 
-        assert index.latest_by_tasks("draft", ["task"], Choice()) == {"task": good}
+        assert index.latest_by_tasks("draft", ["task"], VersionSelector()) == {"task": good}
         assert index.latest_by_logical(good.logical_key_id, OK) == good
-        assert index.latest_by_tasks("draft", ["task"], Choice(EVERY)) == {"task": failed}
+        assert index.latest_by_tasks("draft", ["task"], VersionSelector(EVERY)) == {"task": failed}
         assert index.latest_by_logical(good.logical_key_id, EVERY) == failed
 
     def test_of_the_same_time_the_later_insert_is_the_latest(self, index: Index) -> None:
@@ -145,7 +147,7 @@ class IndexContract:
         rows = [make_row(attempt=str(n), logical_key_id=f"{n}" * 16, **same) for n in range(3)]
         index.insert_many((row, ()) for row in rows)
 
-        assert index.latest_by_tasks("draft", ["task"], Choice())["task"].attempt == "2"
+        assert index.latest_by_tasks("draft", ["task"], VersionSelector())["task"].attempt == "2"
         assert [row.attempt for row in index.history("draft", "task")] == ["2", "1", "0"]
 
     def test_many_tasks_are_resolved_in_the_order_asked_for(self, index: Index) -> None:
@@ -155,7 +157,7 @@ class IndexContract:
         newest = {f"t{n}": add(index, f"t{n}", attempt="new") for n in range(30)}
         wanted = [f"t{n}" for n in reversed(range(35))]
 
-        found = index.latest_by_tasks("draft", wanted, Choice())
+        found = index.latest_by_tasks("draft", wanted, VersionSelector())
 
         assert found == newest
         assert list(found) == [task for task in wanted if task in newest]
@@ -168,7 +170,7 @@ class IndexContract:
         add(index, "b", attempt="2", run_id="other")
         add(index, "c", attempt="1", run_id="other")
 
-        found = index.latest_by_tasks("draft", ["a", "b", "c"], Choice(runs=["mine", "parent of mine"]))
+        found = index.latest_by_tasks("draft", ["a", "b", "c"], VersionSelector(runs=["mine", "parent of mine"]))
 
         assert [row.run_id for row in found.values()] == ["mine", "parent of mine", "other"]
 
@@ -177,7 +179,7 @@ class IndexContract:
         old = add(index, attempt="1", created_at="2026-01-01T00:00:00.000000Z")
         add(index, attempt="2", created_at="2026-02-01T00:00:00.000000Z")
 
-        then = Choice(as_of="2026-01-15T00:00:00.000000Z")
+        then = VersionSelector(as_of="2026-01-15T00:00:00.000000Z")
 
         assert index.latest_by_tasks("draft", ["task"], then) == {"task": old}
 

@@ -23,7 +23,7 @@ from doc_io.errors import (
     IndexVersionError,
 )
 from doc_io.index import lateral, pool, queries
-from doc_io.index.base import Choice, DocumentIndexedError, Index
+from doc_io.index.base import DocumentIndexedError, Index, VersionSelector
 from doc_io.index.open import open_index
 from doc_io.index.postgres import PostgresIndex
 from tests.index.contract import add, make_row
@@ -85,11 +85,11 @@ def test_eight_first_users_make_the_table_once(url: str) -> None:
 def test_every_look_up_is_answered_from_an_index(index: Index, url: str) -> None:
     """The plans at 5,000 rows hold no scan of a table and no sort of more than was found."""
     index.insert_many((make_row(f"t{n % 250}", attempt=str(n), run_id=f"r{n % 50}"), ()) for n in range(5_000))
-    many, values = lateral.latest_by_tasks("draft", Choice(OK))
-    of_runs, values_of_runs = lateral.latest_by_tasks("draft", Choice(OK, runs=["r1"]))
+    many, values = lateral.latest_by_tasks("draft", VersionSelector(OK))
+    of_runs, values_of_runs = lateral.latest_by_tasks("draft", VersionSelector(OK, runs=["r1"]))
     tasks = [f"t{n}" for n in range(100)]
     questions = [
-        queries.latest_by_task("draft", "t1", Choice(OK)),
+        queries.latest_by_task("draft", "t1", VersionSelector(OK)),
         queries.latest_by_logical("0" * 16, OK),
         (many, [tasks, *values]),
         (of_runs, [tasks, *values_of_runs]),

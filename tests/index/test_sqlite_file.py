@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from doc_io import DocumentStore, IndexFormatError, IndexVersionError
+from doc_io.document import Status
 from doc_io.index import queries
-from doc_io.index.base import Choice
+from doc_io.index.base import VersionSelector
 
 
 def test_the_file_is_made_with_its_folders_on_first_use(tmp_path: Path) -> None:
@@ -85,9 +86,11 @@ PLANNED = {
     "place": (queries.PLACE, ["s", "t", "k"]),
     "parents": (queries.PARENTS, ["d"]),
     "children": (queries.CHILDREN, ["d", "d"]),
-    "latest by task": queries.latest_by_task("s", "t", Choice()),
-    "latest by key": queries.latest_by_logical("k", frozenset(Choice().status)),
-    "latest by task of any status": queries.latest_by_task("s", "t", Choice(status=frozenset({"ok", "truncated"}))),  # type: ignore[arg-type]
+    "latest by task": queries.latest_by_task("s", "t", VersionSelector()),
+    "latest by key": queries.latest_by_logical("k", frozenset(VersionSelector().status)),
+    "latest by task of any status": queries.latest_by_task(
+        "s", "t", VersionSelector(status=frozenset({Status.OK, Status.TRUNCATED}))
+    ),
 }
 
 
@@ -103,14 +106,16 @@ def test_every_look_up_is_answered_from_an_index_without_sorting(tmp_path: Path,
 
 def test_latest_ok_uses_the_partial_index(tmp_path: Path) -> None:
     """So that hundreds of newer failed attempts cost nothing."""
-    assert "documents_ok_by_task" in plan_of(tmp_path, *queries.latest_by_task("s", "t", Choice()))
-    assert "documents_ok_by_key" in plan_of(tmp_path, *queries.latest_by_logical("k", frozenset(Choice().status)))
+    assert "documents_ok_by_task" in plan_of(tmp_path, *queries.latest_by_task("s", "t", VersionSelector()))
+    assert "documents_ok_by_key" in plan_of(
+        tmp_path, *queries.latest_by_logical("k", frozenset(VersionSelector().status))
+    )
 
 
 def test_many_tasks_are_one_search_each(tmp_path: Path) -> None:
     """No scan of the table, and the run's own documents come from the index by run."""
     wanted = "(SELECT value AS task, key AS position FROM json_each(?)) AS wanted"
-    statement, values = queries.latest_by_tasks(wanted, "s", Choice(runs=["r"]))
+    statement, values = queries.latest_by_tasks(wanted, "s", VersionSelector(runs=["r"]))
     plan = plan_of(tmp_path, statement, ["[]", *values])
 
     assert "SCAN documents" not in plan

@@ -12,12 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from doc_io.turns import turn
+from doc_io.file_lock import file_lock
 
 HOLD = """
 import sys, time
-from doc_io.turns import turn
-with turn(sys.argv[1]):
+from doc_io.file_lock import file_lock
+with file_lock(sys.argv[1]):
     print("mine", flush=True)
     time.sleep(60)
 """
@@ -37,11 +37,11 @@ def test_those_who_wait_are_served_in_the_order_they_asked(tmp_path: Path) -> No
     served: list[int] = []
 
     def ask(number: int) -> None:
-        with turn(path):
+        with file_lock(path):
             served.append(number)
 
     waiting = [threading.Thread(target=ask, args=(number,)) for number in range(8)]
-    with turn(path):
+    with file_lock(path):
         for thread in waiting:
             thread.start()
             time.sleep(0.02)  # so that it stands in line before the next one comes
@@ -55,7 +55,7 @@ def test_a_process_that_is_killed_gives_up_its_turn(tmp_path: Path) -> None:
     """Whatever ends it: the kernel knows."""
     with holder(tmp_path / "turns") as process:
         process.send_signal(signal.SIGKILL)
-        with turn(str(tmp_path / "turns")):
+        with file_lock(str(tmp_path / "turns")):
             assert process.wait() == -signal.SIGKILL
 
 
@@ -64,12 +64,12 @@ def test_a_child_that_was_forked_in_a_turn_does_not_keep_it(tmp_path: Path) -> N
     """Its copy of the descriptor is closed, so that the turn ends with its holder."""
     path = str(tmp_path / "turns")
     reader, writer = os.pipe()
-    with turn(path):
+    with file_lock(path):
         child = os.fork()
         if child == 0:
             os.read(reader, 1)  # lives on until the test has seen what it wants to see
             os._exit(0)
-    with turn(path):
+    with file_lock(path):
         os.write(writer, b"x")
     assert os.waitpid(child, 0)[1] == 0
     os.close(reader)
@@ -78,5 +78,5 @@ def test_a_child_that_was_forked_in_a_turn_does_not_keep_it(tmp_path: Path) -> N
 
 def test_where_no_turn_can_be_taken_the_writer_goes_ahead(tmp_path: Path) -> None:
     """Turns only order writers; what keeps them apart is the database's lock."""
-    with turn(str(tmp_path / "no such folder" / "turns")):
+    with file_lock(str(tmp_path / "no such folder" / "turns")):
         pass

@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 
 from doc_io import ConfigurationError, Document, DocumentRow, DocumentStore
+from doc_io.commit_record import encode_text
 from doc_io.legacy.backfill import backfill
-from doc_io.legacy.report import BackfillReport
-from doc_io.metadata import encode_text
+from doc_io.legacy.backfill_result import BackfillReport
 from tests.legacy.tree import Tree, make_tree
 from tests.servers.s3 import S3
 

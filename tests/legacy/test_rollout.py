@@ -21,7 +21,7 @@ from doc_io import ConfigurationError, DocDirIOManager, Document, DocumentStore,
 from doc_io.dagster.rollout import Phase, phase_of
 from doc_io.legacy.backfill import backfill
 from doc_io.legacy.layout import Layout, StageLayout
-from doc_io.legacy.versioned import VersionedFiles
+from doc_io.legacy.versioned_files import VersionedFiles
 
 TASKS = StaticPartitionsDefinition(["a task", "b"])
 TEXT = {"draft": "text"}

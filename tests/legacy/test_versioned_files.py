@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from doc_io import DamagedDocumentError
 from doc_io.ids import file_stem
-from doc_io.legacy.versioned import VersionedFile, VersionedFiles, versions_of
+from doc_io.legacy.versioned_files import VersionedFile, VersionedFiles, versions_of
 
 
 @pytest.fixture

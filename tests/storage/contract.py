@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
+from doc_io.commit_record import encode_text
 from doc_io.errors import ConfigurationError
 from doc_io.ids import path_segment
-from doc_io.metadata import encode_text
 from doc_io.storage.base import DocumentThereError, Storage
 from doc_io.storage.open import open_storage
 
@@ -156,7 +156,7 @@ class StorageContract:
         """A torn folder gives way to a whole document, and its bytes are still below the key's folder."""
         storage.create("draft/key/doc", {"extras/a": b"torn", RECORD: b"{"})
 
-        storage.set_aside("draft/key/doc")
+        storage.quarantine("draft/key/doc")
         storage.create("draft/key/doc", {"extras/a": b"whole", RECORD: b"{}"})
 
         assert storage.read("draft/key/doc/extras/a") == b"whole"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from doc_io.cli import render
-from doc_io.printable import printable
+from doc_io.escaping import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -8,18 +8,18 @@ import sys
 
 import click
 
-from doc_io.cli.place import find
+from doc_io.cli.config import find
 from doc_io.errors import DocIOError
 
 _INTERRUPTED = 130  # what a shell says of a program that Ctrl-C ended: 128 and the number of SIGINT
 
 _SECTIONS: dict[str, dict[str, tuple[str, ...]]] = {
-    "Looking": {
-        "look": ("status", "ls", "show", "cat", "prompt", "history"),
-        "report": ("diff", "lineage", "usage", "search", "export", "sql"),
+    "Inspect": {
+        "inspect": ("status", "ls", "show", "cat", "prompt", "history"),
+        "reports": ("diff", "lineage", "usage", "search", "export", "sql"),
     },
-    "Keeping": {"keep": ("verify", "reindex", "prune", "pin", "unpin", "copy", "recover")},
-    "Beginning": {"backfill": ("backfill",), "completion": ("completion",)},
+    "Maintain": {"maintain": ("verify", "reindex", "prune", "pin", "unpin", "copy", "recover")},
+    "Migrate": {"migrate": ("backfill",), "completion": ("completion",)},
 }
 """Heading of the help text to module to commands."""
 

@@ -60,7 +60,10 @@ def filters(command: _F) -> _F:
         click.option("--stage", help="Only this stage."),
         click.option("--task", "task_id", help="Only this task."),
         click.option(
-            "--status", multiple=True, type=click.Choice([each.value for each in Status]), help="Only this; repeatable."
+            "--status",
+            multiple=True,
+            type=click.Choice([each.value for each in Status]),
+            help="Only this; repeatable.",
         ),
         click.option("--model", "model_id", help="Only this model."),
         click.option("--template", "template_id", help="Only this template."),

@@ -16,18 +16,18 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from doc_io.cli.grid import grid
-from doc_io.printable import printable
+from doc_io.escaping import printable
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from doc_io.document import DocumentRow
-    from doc_io.upkeep.verbs import Progress
+    from doc_io.maintenance.verbs import Progress
 
 _T = TypeVar("_T")
 _SLOW = 2.0  # seconds; a progress bar for less is only a flicker
 _NARROWEST = 8  # cells of a bar
-_LONGEST_TOLD = len(" 1,000,000 of 1,000,000, 10,000/s, 0:01:40 left ")
+_MAX_TOLD = len(" 1,000,000 of 1,000,000, 10,000/s, 0:01:40 left ")
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")
 
 
@@ -150,7 +150,7 @@ def progress(what: str, *, quiet: bool = False) -> Iterator[Progress]:
     from rich.console import Console  # noqa: PLC0415 - a pipe need not wait for it
     from rich.progress import BarColumn, Progress, TextColumn  # noqa: PLC0415 - as above
 
-    bar_width = max(_NARROWEST, min(40, _width() - len(what) - _LONGEST_TOLD))
+    bar_width = max(_NARROWEST, min(40, _width() - len(what) - _MAX_TOLD))
     columns = (TextColumn(what), BarColumn(bar_width), TextColumn("{task.fields[told]}"))
     bar = Progress(*columns, console=Console(stderr=True), transient=True)
     task = bar.add_task(what, total=None, told="")

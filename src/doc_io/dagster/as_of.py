@@ -9,8 +9,8 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
 from doc_io.document import OK, DocumentRow
-from doc_io.draft import time_text
 from doc_io.errors import ConfigurationError
+from doc_io.writing.draft import time_text
 
 if TYPE_CHECKING:
     from doc_io.store import DocumentStore
@@ -59,7 +59,7 @@ def view_of(store: DocumentStore, as_of: str) -> View:
         raise ConfigurationError(
             setting=f"as_of = {as_of!r}",
             reason="it is no time, and no run of that id has made a document",
-            todo="Give a time such as 2026-01-31T12:00:00Z, or the whole id of a run.",
+            hint="Give a time such as 2026-01-31T12:00:00Z, or the whole id of a run.",
         )
     read = sorted(store.index.read_by_run(as_of), key=lambda row: (row.created_at, row.seq))
     return View(store, made.created_at, {(row.stage, row.task_id): row for row in read})
@@ -70,7 +70,7 @@ def _time(text: str) -> str:
         time = datetime.fromisoformat(text.replace("Z", "+00:00"))  # Python 3.10 does not know the Z
     except ValueError:
         raise ConfigurationError(
-            setting=f"as_of = {text!r}", reason="it is no time", todo="Write it as 2026-01-31T12:00:00Z."
+            setting=f"as_of = {text!r}", reason="it is no time", hint="Write it as 2026-01-31T12:00:00Z."
         ) from None
     if time.tzinfo is None:
         time = time.replace(tzinfo=timezone.utc)

@@ -24,10 +24,10 @@ from dagster import (
 
 from doc_io.dagster.findings import Findings, Problem
 from doc_io.dagster.identity import stage_of_asset
+from doc_io.dagster.internals import PARTITIONED_CHECKS, keys_in_range
 from doc_io.dagster.settings import StoreSettings
-from doc_io.dagster.versions import PARTITIONED_CHECKS, keys_in_range
 from doc_io.errors import ConfigurationError
-from doc_io.printable import printable
+from doc_io.escaping import printable
 from doc_io.store import DocumentStore
 
 READ_AT_MOST = 100
@@ -137,7 +137,7 @@ def _store(context: AssetCheckExecutionContext, resource_key: str) -> DocumentSt
         raise ConfigurationError(
             setting=f"resource_key={resource_key!r} of build_document_checks",
             reason=f"that resource is {type(resource).__name__}, which knows no store",
-            todo="Name a DocDirIOManager or a DocumentsIndex.",
+            hint="Name a DocDirIOManager or a DocumentsIndex.",
         )
     return resource.store
 

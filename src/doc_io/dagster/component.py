@@ -7,7 +7,7 @@ from pydantic import Field
 
 from doc_io.dagster.checks import build_document_checks
 from doc_io.dagster.io_manager import DocDirIOManager
-from doc_io.dagster.reports import documents_consistency_report, documents_latest_report
+from doc_io.dagster.report_assets import documents_consistency_report, documents_latest_report
 from doc_io.dagster.resource import DocumentsIndex
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from dagster import AssetKey, AssetObservation, Failure, MetadataValue
 
 from doc_io.document import FAILED, DocumentRow
-from doc_io.printable import fenced, printable
+from doc_io.escaping import fenced, printable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -10,8 +10,8 @@ from functools import cached_property
 from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
+from doc_io.commit_record import RAW_NAME, RECORD_NAME, CommitRecord, CommitRecordError, decode, file_entry
 from doc_io.document import FAILED, DocumentRow, Status
-from doc_io.metadata import RAW_NAME, RECORD_NAME, Record, RecordError, decode, file_entry
 
 if TYPE_CHECKING:
     from doc_io.document import Parent
@@ -144,7 +144,7 @@ class Findings:
         return missing, altered
 
     def _inspect(self, rows: Sequence[DocumentRow], missing: list[Problem], altered: list[Problem]) -> None:
-        records: list[tuple[DocumentRow, Record]] = []
+        records: list[tuple[DocumentRow, CommitRecord]] = []
         found = self._store.storage.read_many([f"{row.doc_dir}/{RECORD_NAME}" for row in rows])
         for row, data in zip(rows, found, strict=True):
             if isinstance(data, OSError):
@@ -152,7 +152,7 @@ class Findings:
                 continue
             try:
                 record = decode(data)
-            except RecordError as error:
+            except CommitRecordError as error:
                 altered.append(Problem(row.task_id, row.doc_id, str(error)))
                 continue
             difference = _difference(row, record)
@@ -171,7 +171,7 @@ class Findings:
 Question = Callable[[Findings], "list[Problem]"]
 
 
-def _difference(row: DocumentRow, record: Record) -> str | None:
+def _difference(row: DocumentRow, record: CommitRecord) -> str | None:
     """What the row and the record disagree on, where they do."""
     for column, value in record.row.items():
         if getattr(row, column) != value:

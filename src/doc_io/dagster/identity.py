@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 from dagster import AssetKey, MetadataValue, MultiPartitionKey, OutputContext
 
+from doc_io.dagster.internals import asset_key_of_output
 from doc_io.dagster.loaded import Loaded, loaded_by
 from doc_io.dagster.usage import model_of, usage_of
-from doc_io.dagster.versions import asset_key_of_output
 from doc_io.document import Document, Parent
 from doc_io.ids import path_segment
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from dagster._core.execution.context.system import StepExecutionContext
 
     from doc_io.store import DocumentStore
-    from doc_io.tasks import Task
+    from doc_io.task_table import Task
 
 EXPERIMENT_TAG = "doc_io/experiment"
 
@@ -36,7 +36,7 @@ _DIMENSIONS = {"template_id": ("template", "template_id"), "model_id": ("model",
 
 
 @dataclass(frozen=True)
-class Maker:
+class OutputInfo:
     """What makes a document: one output of one step, as far as its context knows it.
 
     Attributes:
@@ -44,7 +44,7 @@ class Maker:
         asset_key: The asset, where it is one.
         own_task: The task of an output that has no partitions.
         definition: Metadata of the asset or output definition.
-        output: Metadata given with the output at run time.
+        metadata: Metadata given with the output at run time.
         attempt: Step, output and retry, which tell this attempt from others of the run; ``None`` outside of a run.
         run_id: The run; ``None`` outside of one.
         tags: The run's tags.
@@ -55,7 +55,7 @@ class Maker:
     asset_key: AssetKey | None
     own_task: str
     definition: Mapping[str, Any]
-    output: Mapping[str, Any]
+    metadata: Mapping[str, Any]
     attempt: str | None
     run_id: str | None
     tags: Mapping[str, str]
@@ -93,17 +93,17 @@ class Maker:
         return [each for each in loaded if each.input_name not in same or each.task_id == partition]
 
 
-def maker_of_output(context: OutputContext) -> Maker:
+def output_info(context: OutputContext) -> OutputInfo:
     """What the context of an output knows."""
     step = context.step_context if context._step_context is not None else None
     asset_key = context.asset_key if context.has_asset_key else None
     name = context._name or "result"
-    return Maker(
+    return OutputInfo(
         stage=stage_of(context),
         asset_key=asset_key,
         own_task=own_task_of(context),
         definition=context.definition_metadata or {},
-        output=context.output_metadata or {},
+        metadata=context.output_metadata or {},
         attempt=None if step is None else _attempt(step, name, context.mapping_key),
         run_id=context._run_id,
         tags={} if step is None else step.dagster_run.tags,
@@ -111,9 +111,9 @@ def maker_of_output(context: OutputContext) -> Maker:
     )
 
 
-def maker_of_body(
+def body_output_info(
     context: AssetExecutionContext | OpExecutionContext, asset_key: AssetKey | None, output_name: str
-) -> Maker:
+) -> OutputInfo:
     """What the context inside of an asset's or op's body knows.
 
     Args:
@@ -130,12 +130,12 @@ def maker_of_body(
     else:
         definition = step.job_def.asset_layer.get(asset_key).metadata or definition
         own_task = asset_key.to_user_string()
-    return Maker(
+    return OutputInfo(
         stage=_stage(definition, asset_key, step.op_def.name),
         asset_key=asset_key,
         own_task=own_task,
         definition=definition,
-        output={},
+        metadata={},
         attempt=None,  # a body may fail more than once
         run_id=step.run_id,
         tags=step.dagster_run.tags,
@@ -175,7 +175,7 @@ def own_task_of(context: InputContext | OutputContext) -> str:
 
 def completed(
     document: Document,
-    maker: Maker,
+    output: OutputInfo,
     partition: str | None,
     defaults: Mapping[str, Any],
     *,
@@ -186,7 +186,7 @@ def completed(
 
     Args:
         document: What the asset returned.
-        maker: What Dagster knows of the output.
+        output: What Dagster knows of the output.
         partition: The partition it was made for.
         defaults: The IO manager's own settings, which come last.
         task: What the task table says. Default: nothing.
@@ -198,63 +198,65 @@ def completed(
         if getattr(document, name) is not None:
             continue
         candidates = [
-            maker.output.get(f"doc_io/{name}"),
-            maker.output.get(name) if name in _DIMENSIONS else None,
-            model_of(maker.output) if name == "model_id" else None,
+            output.metadata.get(f"doc_io/{name}"),
+            output.metadata.get(name) if name in _DIMENSIONS else None,
+            model_of(output.metadata) if name == "model_id" else None,
             getattr(task, name, None),
             *(dimensions.get(dimension) for dimension in _DIMENSIONS.get(name, ())),
-            maker.definition.get(f"doc_io/{name}"),
+            output.definition.get(f"doc_io/{name}"),
             defaults.get(name),
         ]
         value = next((_plain(each) for each in candidates if each is not None), None)
         if value is not None:
             found[name] = value
     if document.parent_doc_id is None and "parent_doc_id" not in found:
-        found["parent_doc_id"] = _primary(maker, partition) or _parent_by_table(maker, partition, task, store)
+        found["parent_doc_id"] = _primary(output, partition) or _parent_by_table(output, partition, task, store)
     if document.usage is None:
-        found["usage"] = usage_of(maker.output)
+        found["usage"] = usage_of(output.metadata)
     return dataclasses.replace(document, **found)
 
 
-def doubts_about(maker: Maker) -> list[str]:
+def metadata_warnings(output: OutputInfo) -> list[str]:
     """What in an asset's ``doc_io/…`` metadata has no effect, in words: a misspelt key, an input that it does not have."""
     doubts = [
         f"{key} is nothing that doc_io knows; an asset may have {', '.join(_KEYS)}"
-        for key in maker.definition
+        for key in output.definition
         if key.startswith("doc_io/") and key not in _KEYS
     ]
-    inputs = [] if maker.step is None else list(maker.step.op_def.input_dict)
+    inputs = [] if output.step is None else list(output.step.op_def.input_dict)
     for key in ("doc_io/parent", "doc_io/prompt"):
-        named = input_named(maker, key)
-        if named is not None and maker.step is not None and named not in inputs:
+        named = input_named(output, key)
+        if named is not None and output.step is not None and named not in inputs:
             doubts.append(f"{key} names {named!r}, and the inputs are {', '.join(inputs) or 'none'}")
     return doubts
 
 
-def parents_of(maker: Maker, partition: str | None) -> Sequence[Parent]:
+def parents_of(output: OutputInfo, partition: str | None) -> Sequence[Parent]:
     """Every document that the step read for a partition."""
-    return [Parent(each.doc_id, each.input_name) for each in maker.loaded(partition)]
+    return [Parent(each.doc_id, each.input_name) for each in output.loaded(partition)]
 
 
-def input_named(maker: Maker, key: str) -> str | None:
+def input_named(output: OutputInfo, key: str) -> str | None:
     """The input that ``doc_io/parent`` or ``doc_io/prompt`` names."""
-    name = _plain(maker.definition.get(key))
+    name = _plain(output.definition.get(key))
     return name if isinstance(name, str) else None
 
 
-def _primary(maker: Maker, partition: str | None) -> str | None:
-    loaded = maker.loaded(partition)
-    named = input_named(maker, "doc_io/parent")
+def _primary(output: OutputInfo, partition: str | None) -> str | None:
+    loaded = output.loaded(partition)
+    named = input_named(output, "doc_io/parent")
     if named is not None:
         loaded = [each for each in loaded if each.input_name == named]
     return loaded[0].doc_id if len(loaded) == 1 else None
 
 
-def _parent_by_table(maker: Maker, partition: str | None, task: Task | None, store: DocumentStore | None) -> str | None:
+def _parent_by_table(
+    output: OutputInfo, partition: str | None, task: Task | None, store: DocumentStore | None
+) -> str | None:
     """The latest ok document of the task that the table names, where the step loaded none."""
     if task is None or task.parent_task_id is None or task.parent_stage is None or store is None:
         return None
-    if maker.loaded(partition):
+    if output.loaded(partition):
         return None
     row = store.get_latest_by_task(task.parent_stage, task.parent_task_id)
     return None if row is None else row.doc_id

@@ -15,18 +15,18 @@ from dagster._core.execution.plan.inputs import FromMultipleSources
 
 from doc_io.dagster.as_of import AS_OF_TAG, view_of
 from doc_io.dagster.identity import own_task_of, stage_of
-from doc_io.dagster.loaded import remember
-from doc_io.dagster.versions import in_order
+from doc_io.dagster.internals import in_order
+from doc_io.dagster.loaded import note_loaded
 from doc_io.document import DocumentRow, Status
 from doc_io.errors import ConfigurationError, DocumentNotFoundError, UnknownDocumentError
-from doc_io.stored import StoredDocument
+from doc_io.reading import StoredDocument
 
 if TYPE_CHECKING:
     from dagster import InputContext
     from dagster._core.execution.context.system import StepExecutionContext
 
+    from doc_io.reading import Which
     from doc_io.store import DocumentStore
-    from doc_io.texts import Which
 
 _WHICH: tuple[Which, ...] = ("text", "raw", "parsed", "prompt")
 
@@ -34,7 +34,7 @@ Reader = Callable[["DocumentStore", Sequence[DocumentRow], "Which"], "list[Any]"
 
 
 @dataclass(frozen=True)
-class Wanted:
+class InputRequest:
     """What an input asks for.
 
     Attributes:
@@ -71,7 +71,7 @@ def load(store: DocumentStore, context: InputContext, as_of: str | None = None) 
         UnknownDocumentError: The pinned version does not exist.
         ConfigurationError: The input's annotation or metadata cannot be followed.
     """
-    wanted = wanted_of(context)
+    wanted = input_request(context)
     rows = resolve(store, context, wanted, as_of)
     found = list(rows.values())
     if wanted.shape == "iterator":
@@ -79,7 +79,7 @@ def load(store: DocumentStore, context: InputContext, as_of: str | None = None) 
     return shaped(wanted, dict(zip(rows, wanted.read(store, found, wanted.which), strict=True)))
 
 
-def shaped(wanted: Wanted, values: Mapping[str | None, Any]) -> Any:
+def shaped(wanted: InputRequest, values: Mapping[str | None, Any]) -> Any:
     """The values of some partitions in the shape that an input asks for."""
     if wanted.shape == "one":
         return next(iter(values.values()), None)
@@ -88,7 +88,7 @@ def shaped(wanted: Wanted, values: Mapping[str | None, Any]) -> Any:
     return list(values.values()) if wanted.shape == "list" else dict(values)
 
 
-def wanted_of(context: InputContext) -> Wanted:
+def input_request(context: InputContext) -> InputRequest:
     """What an input asks for.
 
     Raises:
@@ -102,21 +102,21 @@ def wanted_of(context: InputContext) -> Wanted:
         raise ConfigurationError(
             setting=f"The annotation of the input from {label}",
             reason="there are no partitions that the keys of a dict could be",
-            todo="Annotate it as str.",
+            hint="Annotate it as str.",
         )
     which = str(metadata.get("doc_io/read", "text"))
     if which not in _WHICH:
         raise ConfigurationError(
-            setting=f"doc_io/read = {which!r} of {label}", reason="there is no such text", todo=f"Use one of {_WHICH}."
+            setting=f"doc_io/read = {which!r} of {label}", reason="there is no such text", hint=f"Use one of {_WHICH}."
         )
     version = metadata.get("doc_io/version", "latest")
     if version != "latest" and len(tasks) != 1:
         raise ConfigurationError(
             setting=f"doc_io/version of {label}",
             reason=f"one version cannot stand for {len(tasks)} partitions",
-            todo="Pin an input of one partition.",
+            hint="Pin an input of one partition.",
         )
-    return Wanted(
+    return InputRequest(
         label=label,
         stage=stage_of(context),
         tasks=tasks,
@@ -136,7 +136,7 @@ def _tasks(context: InputContext, label: str) -> dict[str | None, str]:
         raise ConfigurationError(
             setting=f"Loading {label}",
             reason="the asset is partitioned and no partition was named",
-            todo="Give a partition_key.",
+            hint="Give a partition_key.",
         )
     return {
         None: own_task_of(
@@ -146,7 +146,7 @@ def _tasks(context: InputContext, label: str) -> dict[str | None, str]:
 
 
 def resolve(
-    store: DocumentStore, context: InputContext, wanted: Wanted, as_of: str | None = None
+    store: DocumentStore, context: InputContext, wanted: InputRequest, as_of: str | None = None
 ) -> dict[str | None, DocumentRow]:
     """Which document each partition is given; noted as read by the step. Arguments and errors as for `load`."""
     step = _step_of(context)
@@ -154,12 +154,12 @@ def resolve(
         as_of = step.dagster_run.tags.get(AS_OF_TAG, as_of)
     rows = _resolved(store, context, wanted, as_of)
     if step is not None:
-        remember(step, context._name or _label(context), rows.values())
+        note_loaded(step, context._name or _label(context), rows.values())
     return rows
 
 
 def _resolved(
-    store: DocumentStore, context: InputContext, wanted: Wanted, as_of: str | None
+    store: DocumentStore, context: InputContext, wanted: InputRequest, as_of: str | None
 ) -> dict[str | None, DocumentRow]:
     if wanted.version is not None:
         return {key: _pinned(store, wanted, task) for key, task in wanted.tasks.items()}
@@ -203,7 +203,7 @@ def _runs(context: InputContext) -> list[str]:
     return list(dict.fromkeys(each for each in (run.run_id, run.parent_run_id, run.root_run_id) if each))
 
 
-def _pinned(store: DocumentStore, wanted: Wanted, task: str) -> DocumentRow:
+def _pinned(store: DocumentStore, wanted: InputRequest, task: str) -> DocumentRow:
     row = store.get(wanted.version or "")
     if row is None:
         raise UnknownDocumentError(doc_id=wanted.version, docs_root=store.docs_root)
@@ -211,12 +211,12 @@ def _pinned(store: DocumentStore, wanted: Wanted, task: str) -> DocumentRow:
         raise ConfigurationError(
             setting=f"doc_io/version = {wanted.version} of {wanted.label}",
             reason=f"that document belongs to stage {row.stage!r}, task {row.task_id!r}",
-            todo=f"Pin one of stage {wanted.stage!r}, task {task!r}; `doc-io history` lists them.",
+            hint=f"Pin one of stage {wanted.stage!r}, task {task!r}; `doc-io history` lists them.",
         )
     return row
 
 
-def not_found(store: DocumentStore, wanted: Wanted, missing: Sequence[str | None]) -> DocumentNotFoundError:
+def not_found(store: DocumentStore, wanted: InputRequest, missing: Sequence[str | None]) -> DocumentNotFoundError:
     """The error for partitions without an ok document: which, of what, and how their newest attempt ended."""
     key = missing[0]
     task = wanted.tasks[key]
@@ -254,7 +254,7 @@ def _shape(context: InputContext, *, several: bool) -> tuple[str, Any]:
         raise ConfigurationError(
             setting=f"The annotation of input {context.name}",
             reason=f"it stands for one document, and {_label(context)} has {len(context.asset_partition_keys)} partitions",
-            todo="Annotate it as a dict, a list or an Iterator.",
+            hint="Annotate it as a dict, a list or an Iterator.",
         )
     return "dict" if several else "one", annotation
 
@@ -286,7 +286,7 @@ def _reader(element: Any, label: str) -> Reader:
     raise ConfigurationError(
         setting=f"The annotation {element!r} of the input from {label}",
         reason="doc_io does not know how to give that",
-        todo="Use str, StoredDocument, bytes, UPath or Path, alone or in a dict, list or Iterator.",
+        hint="Use str, StoredDocument, bytes, UPath or Path, alone or in a dict, list or Iterator.",
     )
 
 

@@ -16,19 +16,19 @@ from dagster import (
 )
 from pydantic import Field, PrivateAttr, field_validator
 
-from doc_io.dagster import files, rollout
+from doc_io.commit_record import PARSED_NAME, RAW_NAME, decode_text
+from doc_io.dagster import legacy_files, rollout
 from doc_io.dagster.events import failure_of_many, failure_of_one, is_failed, metadata_of, observation_of
-from doc_io.dagster.files import StageFiles
-from doc_io.dagster.identity import Maker, doubts_about, maker_of_output, own_task_of, stage_of
-from doc_io.dagster.outputs import AWAY, Documents, Filing, documents_of, right_ones
+from doc_io.dagster.identity import OutputInfo, metadata_warnings, output_info, own_task_of, stage_of
+from doc_io.dagster.legacy_files import StageFiles
+from doc_io.dagster.outputs import AWAY, Documents, Filing, documents_of, salvage_valid
 from doc_io.dagster.reuse import ReusedDocument
 from doc_io.dagster.rollout import Phase
 from doc_io.dagster.settings import StoreSettings
 from doc_io.errors import DocIOError, DocumentConflictError, SpooledError, TextLostError
-from doc_io.legacy.versioned import VersionedFiles
-from doc_io.metadata import PARSED_NAME, RAW_NAME, decode_text
-from doc_io.printable import printable
-from doc_io.tasks import Task, TaskTable
+from doc_io.escaping import printable
+from doc_io.legacy.versioned_files import VersionedFiles
+from doc_io.task_table import Task, TaskTable
 
 if TYPE_CHECKING:
     from upath import UPath
@@ -129,23 +129,25 @@ class DocDirIOManager(StoreSettings, ConfigurableIOManager, _UPathBase):
                 store failed, and the text waits in the spool (no retry, which would pay for another generation); or a
                 document is not ok, and was kept.
         """
-        maker = maker_of_output(context)
-        for doubt in doubts_about(maker):
-            context.log.warning(f"{printable(maker.label(None))}: {printable(doubt)}")
+        output = output_info(context)
+        for doubt in metadata_warnings(output):
+            context.log.warning(f"{printable(output.label(None))}: {printable(doubt)}")
         if self._phase is Phase.LEGACY:
-            files.dump(self._legacy, context, maker, obj, more=self.get_metadata(context, obj), defaults=self._defaults)
+            legacy_files.dump(
+                self._legacy, context, output, obj, more=self.get_metadata(context, obj), defaults=self._defaults
+            )
             return
         documents: Documents = {}
         try:
-            documents = documents_of(context, maker, obj)
-            self._filing.check_stage(maker)
-            rows = self._file(maker, documents)
+            documents = documents_of(context, output, obj)
+            self._filing.check_stage(output)
+            rows = self._file(output, documents)
         except DocIOError as error:
             # No retry: it would pay for another generation.
-            kept = self._kept_texts(context, maker, documents or right_ones(context, maker, obj), error)
-            raise Failure(description=f"{maker.label(None)}: {error}{kept}", allow_retries=False) from error
+            kept = self._kept_texts(context, output, documents or salvage_valid(context, output, obj), error)
+            raise Failure(description=f"{output.label(None)}: {error}{kept}", allow_retries=False) from error
         reported = [self._reported(partition, rows[partition], document) for partition, document in documents.items()]
-        self._report(context, maker, obj, reported)
+        self._report(context, output, obj, reported)
 
     def dump_to_path(self, context: OutputContext, obj: Any, path: UPath) -> None:  # noqa: ARG002 - a hook of Dagster's
         """As `handle_output`: the folder follows from the document's identity, whatever the path."""
@@ -185,31 +187,31 @@ class DocDirIOManager(StoreSettings, ConfigurableIOManager, _UPathBase):
         """Where `UPathIOManager` believes everything to be."""
         return self.store.storage.upath("")
 
-    def _file(self, maker: Maker, documents: Documents) -> dict[str | None, DocumentRow]:
+    def _file(self, output: OutputInfo, documents: Documents) -> dict[str | None, DocumentRow]:
         """The rows of what was made, by partition; what was reused has one already."""
         rows = {partition: each.row for partition, each in documents.items() if isinstance(each, ReusedDocument)}
         made = {partition: each for partition, each in documents.items() if partition not in rows}
-        tasks = self._tasks(maker, made)
+        tasks = self._tasks(output, made)
         if made:
-            rows |= zip(made, self._filing.save(self.store, maker, made, tasks), strict=True)
+            rows |= zip(made, self._filing.save(self.store, output, made, tasks), strict=True)
         return rows
 
-    def _kept_texts(self, context: OutputContext, maker: Maker, documents: Documents, error: DocIOError) -> str:
+    def _kept_texts(self, context: OutputContext, output: OutputInfo, documents: Documents, error: DocIOError) -> str:
         """Keep the bare texts of what was refused, and say where; nothing where the store itself is the trouble."""
         if isinstance(error, (*AWAY, SpooledError, TextLostError, DocumentConflictError)):
             return ""
         try:
-            rows = self._filing.save_texts(self.store, maker, documents, error)
+            rows = self._filing.save_texts(self.store, output, documents, error)
         except DocIOError:  # the first error is what the user must see
             return ""
         _observe(
-            context, maker, [self._reported(partition, row, documents[partition]) for partition, row in rows.items()]
+            context, output, [self._reported(partition, row, documents[partition]) for partition, row in rows.items()]
         )
         listed = ", ".join(f"{row.doc_id} in {row.doc_dir}" for row in list(rows.values())[:10])
         return f" The bare text was kept as a gen_error document: {listed}." if rows else ""
 
-    def _tasks(self, maker: Maker, documents: Documents) -> dict[str, Task]:
-        table = self.task_tables.get(maker.stage)
+    def _tasks(self, output: OutputInfo, documents: Documents) -> dict[str, Task]:
+        table = self.task_tables.get(output.stage)
         keys = [partition for partition in documents if partition is not None]
         if table is None or not keys:
             return {}
@@ -248,37 +250,37 @@ class DocDirIOManager(StoreSettings, ConfigurableIOManager, _UPathBase):
             self._legacy_files = StageFiles(VersionedFiles(self.legacy_root, options), self.legacy_folders)
         return self._legacy_files
 
-    def _report(self, context: OutputContext, maker: Maker, obj: Any, reported: list[Reported]) -> None:
+    def _report(self, context: OutputContext, output: OutputInfo, obj: Any, reported: list[Reported]) -> None:
         failed = [each for each in reported if is_failed(each[1])]
-        _observe(context, maker, failed)
+        _observe(context, output, failed)
         if failed:
-            self._let_count(context, maker, [each for each in reported if not is_failed(each[1])])
+            self._let_count(context, output, [each for each in reported if not is_failed(each[1])])
             if len(reported) > 1:
-                raise failure_of_many(maker.label(None), failed)
+                raise failure_of_many(output.label(None), failed)
             partition, row, metadata = failed[0]
-            raise failure_of_one(maker.label(partition), row, metadata)
+            raise failure_of_one(output.label(partition), row, metadata)
         if len(reported) == 1:
             _, row, metadata = reported[0]
-            self._set_data_version(maker, row)
+            self._set_data_version(output, row)
             context.add_output_metadata({**metadata, **self.get_metadata(context, obj)})
             return
         for partition, _, metadata in reported:
-            context.step_context.add_asset_metadata(metadata, maker.asset_key, partition)
+            context.step_context.add_asset_metadata(metadata, output.asset_key, partition)
 
-    def _let_count(self, context: OutputContext, maker: Maker, good: list[Reported]) -> None:
+    def _let_count(self, context: OutputContext, output: OutputInfo, good: list[Reported]) -> None:
         """Say that partitions are materialized though their step fails for the others."""
-        if self.on_bad_status == "skip" and maker.asset_key is not None:
+        if self.on_bad_status == "skip" and output.asset_key is not None:
             for partition, _, metadata in good:
-                context.log_event(AssetMaterialization(maker.asset_key, partition=partition, metadata=metadata))
+                context.log_event(AssetMaterialization(output.asset_key, partition=partition, metadata=metadata))
 
-    def _set_data_version(self, maker: Maker, row: DocumentRow) -> None:
+    def _set_data_version(self, output: OutputInfo, row: DocumentRow) -> None:
         # Dagster has one data version for all partitions of a step, so a run over many leaves them to Dagster.
-        if self.data_versions and row.content_hash and maker.step is not None and maker.asset_key is not None:
-            maker.step.set_data_version(maker.asset_key, DataVersion(row.content_hash))
+        if self.data_versions and row.content_hash and output.step is not None and output.asset_key is not None:
+            output.step.set_data_version(output.asset_key, DataVersion(row.content_hash))
 
 
-def _observe(context: OutputContext, maker: Maker, kept: list[Reported]) -> None:
+def _observe(context: OutputContext, output: OutputInfo, kept: list[Reported]) -> None:
     """Show what was kept of a step that fails: what add_output_metadata was given is lost then, and an observation stays."""
     for partition, row, metadata in kept:
-        if maker.asset_key is not None:
-            context.log_event(observation_of(maker.asset_key, partition, row, metadata))
+        if output.asset_key is not None:
+            context.log_event(observation_of(output.asset_key, partition, row, metadata))

@@ -33,7 +33,7 @@ class Loaded(NamedTuple):
 _loaded: WeakKeyDictionary[StepExecutionContext, dict[Loaded, None]] = WeakKeyDictionary()
 
 
-def remember(step: StepExecutionContext, input_name: str, rows: Iterable[DocumentRow]) -> None:
+def note_loaded(step: StepExecutionContext, input_name: str, rows: Iterable[DocumentRow]) -> None:
     """Note that a step read these documents; reading one twice counts once."""
     noted = _loaded.setdefault(step, {})
     for row in rows:

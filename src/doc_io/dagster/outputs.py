@@ -11,11 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import tenacity
 
-from doc_io.dagster.identity import EXPERIMENT_TAG, Maker, completed, input_named, parents_of
+from doc_io.dagster.identity import EXPERIMENT_TAG, OutputInfo, completed, input_named, parents_of
+from doc_io.dagster.internals import in_order
 from doc_io.dagster.reuse import ReusedDocument
-from doc_io.dagster.versions import in_order
 from doc_io.document import Document, DocumentRow, Status, as_document
-from doc_io.draft import Origin
 from doc_io.errors import (
     DocIOError,
     IndexAccessError,
@@ -28,8 +27,9 @@ from doc_io.errors import (
     TextLostError,
     UnknownStageError,
 )
-from doc_io.printable import printable
-from doc_io.stored import StoredDocument
+from doc_io.escaping import printable
+from doc_io.reading import StoredDocument
+from doc_io.writing.draft import Origin
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from dagster import OutputContext
 
     from doc_io.store import DocumentStore
-    from doc_io.tasks import Task
+    from doc_io.task_table import Task
 
 Documents = dict["str | None", Document]
 """What was made, by partition; ``None`` stands for what has none."""
@@ -81,13 +81,13 @@ class Filing:
     beside: Callable[[Document, str, str], Document] | None = None
 
     def save(
-        self, store: DocumentStore, maker: Maker, documents: Documents, tasks: Mapping[str, Task]
+        self, store: DocumentStore, output: OutputInfo, documents: Documents, tasks: Mapping[str, Task]
     ) -> list[DocumentRow]:
         """File the documents of a step under their identities, all at once; the store's trouble is waited out.
 
         Args:
             store: Where.
-            maker: What Dagster knows of the output.
+            output: What Dagster knows of the output.
             documents: What was made.
             tasks: What the task table says of each partition, where there is one.
 
@@ -98,17 +98,17 @@ class Filing:
         """
         if self.beside is not None:  # once, however often the store is tried
             documents = {
-                partition: self._beside(maker, partition, each, tasks) for partition, each in documents.items()
+                partition: self._beside(output, partition, each, tasks) for partition, each in documents.items()
             }
-        attempts = {partition: maker.attempt_of(partition) for partition in documents}
+        attempts = {partition: output.attempt_of(partition) for partition in documents}
         try:
-            return _AGAIN(lambda: store.save_many(self._filed(store, maker, documents, tasks, attempts)))
+            return _AGAIN(lambda: store.save_many(self._filed(store, output, documents, tasks, attempts)))
         except AWAY as error:
             if self.spool is None:
                 raise
             spool = str(Path(self.spool).expanduser().absolute())  # whoever reads the message may be anywhere
             try:
-                spool = store.spool(self._filed(None, maker, documents, tasks, attempts), spool)
+                spool = store.spool(self._filed(None, output, documents, tasks, attempts), spool)
             except DocIOError as trouble:
                 raise TextLostError(count=len(documents), spool=spool, reason=error, trouble=trouble) from error
             raise SpooledError(
@@ -116,13 +116,13 @@ class Filing:
             ) from error
 
     def save_texts(
-        self, store: DocumentStore, maker: Maker, documents: Documents, error: DocIOError
+        self, store: DocumentStore, output: OutputInfo, documents: Documents, error: DocIOError
     ) -> dict[str | None, DocumentRow]:
         """Keep the bare texts of what cannot be filed as it was returned: they were paid for.
 
         Args:
             store: Where.
-            maker: What Dagster knows of the output.
+            output: What Dagster knows of the output.
             documents: What was made.
             error: Why it cannot be filed; it goes into the metadata.
 
@@ -140,31 +140,33 @@ class Filing:
         texts = [
             (
                 Document(each.raw, prompt=each.prompt, status=Status.GEN_ERROR, metadata={"error": str(error)}),
-                self._origin(maker, key, maker.attempt_of(key)),
+                self._origin(output, key, output.attempt_of(key)),
             )
             for key, each in made.items()
         ]
         return dict(zip(made, store.save_many(texts), strict=True))
 
-    def _beside(self, maker: Maker, partition: str | None, document: Document, tasks: Mapping[str, Task]) -> Document:
+    def _beside(
+        self, output: OutputInfo, partition: str | None, document: Document, tasks: Mapping[str, Task]
+    ) -> Document:
         if self.beside is None:
             return document
-        document = completed(document, maker, partition, self.defaults, task=tasks.get(partition or ""))
-        return self.beside(document, maker.stage, maker.task_of(partition))
+        document = completed(document, output, partition, self.defaults, task=tasks.get(partition or ""))
+        return self.beside(document, output.stage, output.task_of(partition))
 
-    def check_stage(self, maker: Maker) -> None:
+    def check_stage(self, output: OutputInfo) -> None:
         """Refuse a stage that is not on the list.
 
         Raises:
             UnknownStageError: There is a list, and it is not on it.
         """
-        if self.stages is not None and maker.stage not in self.stages:
-            raise UnknownStageError(stage=maker.stage, stages=", ".join(sorted(self.stages)))
+        if self.stages is not None and output.stage not in self.stages:
+            raise UnknownStageError(stage=output.stage, stages=", ".join(sorted(self.stages)))
 
     def _filed(
         self,
         store: DocumentStore | None,
-        maker: Maker,
+        output: OutputInfo,
         documents: Documents,
         tasks: Mapping[str, Task],
         attempts: Mapping[str | None, str],
@@ -172,100 +174,102 @@ class Filing:
         """The documents under their identities; without a store, as far as that is known without one."""
         filed = []
         for partition, made in documents.items():
-            document = completed(made, maker, partition, self.defaults, task=tasks.get(partition or ""), store=store)
+            document = completed(made, output, partition, self.defaults, task=tasks.get(partition or ""), store=store)
             prompt, prompt_path = (
-                (document.prompt, None) if store is None else _prompt(store, maker, partition, document)
+                (document.prompt, None) if store is None else _prompt(store, output, partition, document)
             )
-            origin = self._origin(maker, partition, attempts[partition], prompt_path)
+            origin = self._origin(output, partition, attempts[partition], prompt_path)
             filed.append((dataclasses.replace(document, prompt=prompt if self.prompt_copy else None), origin))
         return filed
 
-    def _origin(self, maker: Maker, partition: str | None, attempt: str, prompt_path: str | None = None) -> Origin:
+    def _origin(
+        self, output: OutputInfo, partition: str | None, attempt: str, prompt_path: str | None = None
+    ) -> Origin:
         return Origin(
-            stage=maker.stage,
-            task_id=maker.task_of(partition),
-            run_id=maker.run_id,
+            stage=output.stage,
+            task_id=output.task_of(partition),
+            run_id=output.run_id,
             attempt=attempt,
-            asset_key=maker.asset,
-            parents=tuple(parents_of(maker, partition)),
-            experiment_id=maker.tags.get(EXPERIMENT_TAG, self.experiment),
+            asset_key=output.asset,
+            parents=tuple(parents_of(output, partition)),
+            experiment_id=output.tags.get(EXPERIMENT_TAG, self.experiment),
             prompt_path=prompt_path,
         )
 
 
-def documents_of(context: OutputContext, maker: Maker, value: object) -> Documents:
+def documents_of(context: OutputContext, output: OutputInfo, value: object) -> Documents:
     """What a step made, by partition; checked as a whole, so that a bad value leaves nothing written.
 
     Raises:
         InvalidDocumentError: A value is not text, or the partitions are not those of the run.
     """
     if not (context.has_asset_key and context.has_asset_partitions):
-        return {None: _one(maker, None, value)}
-    instance = None if maker.step is None else maker.step.instance
+        return {None: _one(output, None, value)}
+    instance = None if output.step is None else output.step.instance
     keys = in_order(context.asset_partition_keys, context.asset_partitions_def, instance)
     if len(keys) == 1 and not isinstance(value, Mapping):
-        return {keys[0]: _one(maker, keys[0], value)}
+        return {keys[0]: _one(output, keys[0], value)}
     if not isinstance(value, Mapping):
         raise InvalidDocumentError(
-            what=f"The output of {maker.label(None)}",
+            what=f"The output of {output.label(None)}",
             reason=f"the run has {len(keys)} partitions, and it is {type(value).__name__}",
-            todo="Return DocumentsByPartition({partition_key: text, …}).",
+            hint="Return DocumentsByPartition({partition_key: text, …}).",
         )
-    _check_keys(maker, keys, value)
-    return {key: _one(maker, key, value[key]) for key in keys}
+    _check_keys(output, keys, value)
+    return {key: _one(output, key, value[key]) for key in keys}
 
 
-def right_ones(context: OutputContext, maker: Maker, value: object) -> Documents:
+def salvage_valid(context: OutputContext, output: OutputInfo, value: object) -> Documents:
     """Of what `documents_of` refuses as a whole, the texts that were made for partitions of the run."""
     found: Documents = {}
     if isinstance(value, Mapping) and context.has_asset_key and context.has_asset_partitions:
         for key in context.asset_partition_keys:
             with suppress(InvalidDocumentError, KeyError):
-                found[key] = _one(maker, key, value[key])
+                found[key] = _one(output, key, value[key])
     return found
 
 
-def _check_keys(maker: Maker, keys: Collection[str], value: Mapping[Any, object]) -> None:
+def _check_keys(output: OutputInfo, keys: Collection[str], value: Mapping[Any, object]) -> None:
     known = set(keys)
     missing = [key for key in keys if key not in value]
     wrong = [key for key in value if key not in known]
     if missing or wrong:
         raise InvalidDocumentError(
-            what=f"The output of {maker.label(None)}",
+            what=f"The output of {output.label(None)}",
             reason=f"missing partitions: {_listed(missing)}; not of this run: {_listed(wrong)}",
-            todo="Return exactly the partitions of the run, context.partition_keys.",
+            hint="Return exactly the partitions of the run, context.partition_keys.",
         )
 
 
-def _one(maker: Maker, partition: str | None, value: object) -> Document:
+def _one(output: OutputInfo, partition: str | None, value: object) -> Document:
     try:
         document = ReusedDocument.of(value) if isinstance(value, StoredDocument) else as_document(value)
     except InvalidDocumentError as error:
         raise InvalidDocumentError(
-            what=f"The output of {maker.label(partition)}",
+            what=f"The output of {output.label(partition)}",
             reason=f"it is {type(value).__name__}, not text",
-            todo=error.facts["todo"],
+            hint=error.facts["hint"],
         ) from None
     if isinstance(document, ReusedDocument) and (document.row.stage, document.row.task_id) != (
-        maker.stage,
-        maker.task_of(partition),
+        output.stage,
+        output.task_of(partition),
     ):
         raise InvalidDocumentError(
-            what=f"The output of {maker.label(partition)}",
+            what=f"The output of {output.label(partition)}",
             reason=f"it is the stored document {document.row.doc_id} of stage {document.row.stage!r}, another product",
-            todo="Return its .text to make a new document of it.",
+            hint="Return its .text to make a new document of it.",
         )
     return document
 
 
 def _prompt(
-    store: DocumentStore, maker: Maker, partition: str | None, document: Document
+    store: DocumentStore, output: OutputInfo, partition: str | None, document: Document
 ) -> tuple[str | None, str | None]:
     """The prompt, and its file where it is a document of its own."""
-    name = input_named(maker, "doc_io/prompt")
+    name = input_named(output, "doc_io/prompt")
     if document.prompt is not None or name is None:
         return document.prompt, None
-    read = [each.doc_id for each in maker.loaded(partition) if each.input_name == name]
+    read = [each.doc_id for each in output.loaded(partition) if each.input_name == name]
     row = store.get(read[0]) if len(read) == 1 else None
     if row is None:
         return None, None

@@ -10,13 +10,13 @@ from dagster import AssetKey, DagsterEvent
 
 from doc_io import ids
 from doc_io.dagster.events import metadata_of, observation_of
-from doc_io.dagster.identity import Maker, completed, maker_of_body, partition_of
+from doc_io.dagster.identity import OutputInfo, body_output_info, completed, partition_of
 from doc_io.dagster.outputs import Filing
 from doc_io.dagster.reuse import ReusedDocument, find_reusable
 from doc_io.dagster.settings import StoreSettings
 from doc_io.document import OK, Document, DocumentRow, Status, Usage
-from doc_io.draft import logical_key_id
 from doc_io.errors import DocIOError
+from doc_io.writing.draft import logical_key_id
 
 if TYPE_CHECKING:
     from dagster import AssetExecutionContext, OpExecutionContext
@@ -142,9 +142,9 @@ class DocumentsIndex(StoreSettings):
         try:
             yield attempt
         except BaseException as error:  # a terminated run, too, has paid for what it got
-            maker = maker_of_body(context, asset_key, output_name)
+            output = body_output_info(context, asset_key, output_name)
             try:
-                self._keep(context, maker, partition_of(context, partition_key), attempt.failed(error))
+                self._keep(context, output, partition_of(context, partition_key), attempt.failed(error))
             except DocIOError as lost:  # the body's own error is what the user must see
                 context.log.error(f"The failed generation could not be kept: {lost}")  # noqa: TRY400 - Dagster's log
             raise
@@ -180,27 +180,27 @@ class DocumentsIndex(StoreSettings):
         Returns:
             A `doc_io.Document` to return as it is; ``None`` where there is none and the text has to be made.
         """
-        maker = maker_of_body(context, asset_key, output_name)
+        output = body_output_info(context, asset_key, output_name)
         partition = partition_of(context, partition_key)
         wanted = Document("", template_id=template_id, model_id=model_id, identifiers=identifiers)
-        task_id = maker.task_of(partition)
-        key = logical_key_id(completed(wanted, maker, partition, {}, store=self.store), maker.stage, task_id)
-        return find_reusable(self.store, maker, key, task_id, prompt)
+        task_id = output.task_of(partition)
+        key = logical_key_id(completed(wanted, output, partition, {}, store=self.store), output.stage, task_id)
+        return find_reusable(self.store, output, key, task_id, prompt)
 
     def _keep(
         self,
         context: AssetExecutionContext | OpExecutionContext,
-        maker: Maker,
+        output: OutputInfo,
         partition: str | None,
         document: Document,
     ) -> None:
         filing = Filing(
             prompt_copy=True, stages=None, experiment=self.experiment, defaults={}, spool=self.spool or None
         )
-        [row] = filing.save(self.store, maker, {partition: document}, {})
-        context.log.error(f"{maker.label(partition)}: what there was is kept as {row.doc_id} in {row.doc_dir}")
-        if maker.asset_key is not None:
+        [row] = filing.save(self.store, output, {partition: document}, {})
+        context.log.error(f"{output.label(partition)}: what there was is kept as {row.doc_id} in {row.doc_dir}")
+        if output.asset_key is not None:
             metadata = metadata_of(self.store, row, document.raw, preview_chars=500)
             # Not context.log_event: Dagster drops what a body logs when the body raises.
-            observation = observation_of(maker.asset_key, partition, row, metadata)
+            observation = observation_of(output.asset_key, partition, row, metadata)
             DagsterEvent.asset_observation(context.get_step_execution_context(), observation)

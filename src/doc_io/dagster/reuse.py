@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 from doc_io.document import OK, Document, DocumentRow
 
 if TYPE_CHECKING:
-    from doc_io.dagster.identity import Maker
+    from doc_io.dagster.identity import OutputInfo
+    from doc_io.reading import StoredDocument
     from doc_io.store import DocumentStore
-    from doc_io.stored import StoredDocument
 
 FORCE_TAG = "doc_io/force"
 """The run tag that makes every asset generate anew: ``true`` for all, or the names of stages with commas between."""
@@ -44,23 +44,23 @@ class ReusedDocument(Document):
 
 
 def find_reusable(
-    store: DocumentStore, maker: Maker, key: str, task_id: str, prompt: str | None
+    store: DocumentStore, output: OutputInfo, key: str, task_id: str, prompt: str | None
 ) -> ReusedDocument | None:
     """The newest ok document of a logical key and task, unless the run's tag asks for a new one.
 
     Args:
         store: Where to look.
-        maker: What Dagster knows of the output.
+        output: What Dagster knows of the output.
         key: The logical key.
         task_id: What it was made for; two tasks with one parent share a logical key.
         prompt: What it must have been made from, to the letter. Default: any prompt.
     """
-    forced = maker.tags.get(FORCE_TAG, "")
-    if forced.lower() in ("true", "1", "yes") or maker.stage in (name.strip() for name in forced.split(",")):
+    forced = output.tags.get(FORCE_TAG, "")
+    if forced.lower() in ("true", "1", "yes") or output.stage in (name.strip() for name in forced.split(",")):
         return None
     row = store.get_latest_by_logical(key, OK)
     if row is not None and row.task_id != task_id:
-        row = next((each for each in store.history(maker.stage, task_id) if _fits(each, key)), None)
+        row = next((each for each in store.history(output.stage, task_id) if _fits(each, key)), None)
     if row is None:
         return None
     stored = store.stored(row)

@@ -16,13 +16,13 @@ from collections.abc import Mapping
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
-from doc_io.dagster import files, inputs
+from doc_io.dagster import inputs, legacy_files
 from doc_io.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from dagster import InputContext
 
-    from doc_io.dagster.files import StageFiles
+    from doc_io.dagster.legacy_files import StageFiles
     from doc_io.store import DocumentStore
 
 INDEX_FLAG = "DD_DOCS_INDEX_ENABLED"
@@ -69,7 +69,7 @@ def phase_of(option: str | None, environment: Mapping[str, str] = os.environ) ->
         except ValueError:
             known = ", ".join(phase.value for phase in Phase)
             raise ConfigurationError(
-                setting=f"rollout = {option!r}", reason="there is no such phase", todo=f"Use one of {known}."
+                setting=f"rollout = {option!r}", reason="there is no such phase", hint=f"Use one of {known}."
             ) from None
     index = _flag(INDEX_FLAG, environment, default=True)
     if _flag(LEGACY_FLAG, environment, default=False):
@@ -79,7 +79,7 @@ def phase_of(option: str | None, environment: Mapping[str, str] = os.environ) ->
     raise ConfigurationError(
         setting=f"{INDEX_FLAG}=false with {LEGACY_FLAG}=false",
         reason="then nothing would be written at all",
-        todo="Set one of them to true.",
+        hint="Set one of them to true.",
     )
 
 
@@ -97,21 +97,21 @@ def load(
 ) -> Any:
     """Give an input its texts, from where its phase reads them. Errors as for `doc_io.dagster.inputs.load`."""
     if phase is Phase.LEGACY:
-        return files.load(legacy, context)
+        return legacy_files.load(legacy, context)
     if phase is Phase.DUAL_WRITE:
-        return files.load(legacy, context, store)
+        return legacy_files.load(legacy, context, store)
     if phase is Phase.INDEX_FIRST:
         return _index_first(store, legacy, context, as_of)
     return inputs.load(store, context, as_of)
 
 
 def _index_first(store: DocumentStore, legacy: StageFiles, context: InputContext, as_of: str | None) -> Any:
-    wanted = inputs.wanted_of(context)
+    wanted = inputs.input_request(context)
     if wanted.version is not None or as_of is not None:
         return inputs.load(store, context, as_of)
     there = store.get_latest_by_tasks(wanted.stage, wanted.tasks.values())
     missing = {key: task for key, task in wanted.tasks.items() if task not in there}
-    fallback = files.read(legacy, context, wanted, missing) if missing else {}
+    fallback = legacy_files.read(legacy, context, wanted, missing) if missing else {}
     if not fallback:
         return inputs.load(store, context)
     lost = [key for key in missing if key not in fallback]
@@ -143,5 +143,5 @@ def _flag(name: str, environment: Mapping[str, str], *, default: bool) -> bool:
     if said == "":
         return default
     raise ConfigurationError(
-        setting=f"{name}={said!r}", reason="it is neither true nor false", todo="Set it to true or false."
+        setting=f"{name}={said!r}", reason="it is neither true nor false", hint="Set it to true or false."
     )

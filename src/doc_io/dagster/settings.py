@@ -9,8 +9,8 @@ from dagster import Config, ConfigurableResource, EnvVar
 from pydantic import Field, PrivateAttr
 
 from doc_io.errors import ConfigurationError
-from doc_io.spool import DEFAULT_SPOOL
 from doc_io.store import DocumentStore
+from doc_io.writing.spool import DEFAULT_SPOOL
 
 _UNSHOWN = frozenset({"db_url", "storage_options"})
 
@@ -133,7 +133,7 @@ def _from_environment(value: Any) -> Any:
         found = value.get_value()
         if found is None:
             raise ConfigurationError(
-                setting=f"The environment variable {value.env_var_name}", reason="it is not set", todo="Set it."
+                setting=f"The environment variable {value.env_var_name}", reason="it is not set", hint="Set it."
             )
         return found
     return value

@@ -22,9 +22,9 @@ from dagster import (
 )
 
 from doc_io.dagster.identity import stage_of_asset
+from doc_io.dagster.internals import PARTITIONED_OUTPUT_CONTEXTS
 from doc_io.dagster.io_manager import DocDirIOManager
 from doc_io.dagster.resource import DocumentsIndex
-from doc_io.dagster.versions import PARTITIONED_OUTPUT_CONTEXTS
 from doc_io.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -130,7 +130,7 @@ def output_context(
         raise ConfigurationError(
             setting="output_context with partitions",
             reason="this Dagster cannot build the context of a partitioned output",
-            todo="Use dagster.materialize, or Dagster 1.12.",
+            hint="Use dagster.materialize, or Dagster 1.12.",
         )
     return build_output_context(
         name="result",
@@ -194,6 +194,6 @@ def _spec(asset: AssetsDefinition) -> AssetSpec:
         raise ConfigurationError(
             setting=f"The definition {asset.node_def.name}",
             reason=f"it makes {len(specs)} assets",
-            todo="Give one asset; store.save() files documents of any.",
+            hint="Give one asset; store.save() files documents of any.",
         )
     return specs[0]

@@ -12,7 +12,7 @@ from doc_io.document import OK, DocumentRow, Parent, Status
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class HistoryHead:
     """Where a new document comes in its history.
 
     Attributes:
@@ -29,14 +29,14 @@ class Place:
         return later and bool(self.prev_doc_id == row["lineage_prev_doc_id"])
 
 
-class PlaceTakenError(Exception):
+class ConcurrentWriteError(Exception):
     """Another writer came first, so that the new document's time or predecessor no longer holds.
 
     Attributes:
         place: Where it comes now.
     """
 
-    def __init__(self, place: Place) -> None:
+    def __init__(self, place: HistoryHead) -> None:
         super().__init__(place)
         self.place = place
 
@@ -54,7 +54,7 @@ class DocumentIndexedError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class VersionSelector:
     """Which of a task's documents a reader wants.
 
     Attributes:
@@ -68,7 +68,7 @@ class Choice:
     as_of: str | None = None
 
 
-LATEST_OK = Choice()
+LATEST_OK = VersionSelector()
 """What almost every reader wants."""
 
 
@@ -99,7 +99,7 @@ class Filter:
     until: str | None = None
 
 
-class Removable(NamedTuple):
+class PruneCandidate(NamedTuple):
     """What a pruning needs to know of a document.
 
     Attributes:
@@ -126,7 +126,7 @@ ALL = Filter()
 """Every row."""
 
 
-class Tally(NamedTuple):
+class StageCount(NamedTuple):
     """How much there is of one stage and status.
 
     Attributes:
@@ -142,7 +142,7 @@ class Tally(NamedTuple):
     characters: int
 
 
-class Spent(NamedTuple):
+class TokenUsage(NamedTuple):
     """What the documents of one group cost.
 
     Attributes:
@@ -184,7 +184,7 @@ class Index(ABC):
     """Which database this is, as it may be shown: without credentials."""
 
     @abstractmethod
-    def place(self, stage: str, task_id: str, logical_key_id: str) -> Place:
+    def head(self, stage: str, task_id: str, logical_key_id: str) -> HistoryHead:
         """Where a new document of this task and key would come."""
 
     @abstractmethod
@@ -192,14 +192,14 @@ class Index(ABC):
         """Commit one row, durable when this returns.
 
         Args:
-            row: Every column but ``seq``. Its ``created_at`` and ``lineage_prev_doc_id`` claim a `Place`.
+            row: Every column but ``seq``. Its ``created_at`` and ``lineage_prev_doc_id`` claim a `HistoryHead`.
             parents: The documents it was made from.
 
         Returns:
             The row as it is in the table.
 
         Raises:
-            PlaceTakenError: The place it claims is another's; nothing was inserted.
+            ConcurrentWriteError: The place it claims is another's; nothing was inserted.
             DocumentIndexedError: There is such a doc_id; nothing was inserted.
             CommitUnknownError: It may or may not be committed.
         """
@@ -227,12 +227,12 @@ class Index(ABC):
     def get_many(self, doc_ids: Sequence[str]) -> list[DocumentRow]:
         """The rows of these documents that are there, in the order asked for."""
 
-    def latest_by_task(self, stage: str, task_id: str, choice: Choice) -> DocumentRow | None:
+    def latest_by_task(self, stage: str, task_id: str, choice: VersionSelector) -> DocumentRow | None:
         """The wanted document of one task."""
         return self.latest_by_tasks(stage, [task_id], choice).get(task_id)
 
     @abstractmethod
-    def latest_by_tasks(self, stage: str, task_ids: Sequence[str], choice: Choice) -> dict[str, DocumentRow]:
+    def latest_by_tasks(self, stage: str, task_ids: Sequence[str], choice: VersionSelector) -> dict[str, DocumentRow]:
         """The wanted document of each task that has one, in the order asked for; one query."""
 
     @abstractmethod
@@ -277,15 +277,15 @@ class Index(ABC):
         """
 
     @abstractmethod
-    def starting_with(self, prefix: str, limit: int = 2) -> list[DocumentRow]:
+    def find_by_prefix(self, prefix: str, limit: int = 2) -> list[DocumentRow]:
         """The rows whose ``doc_id`` begins like this, at most so many."""
 
     @abstractmethod
-    def tally(self) -> list[Tally]:
+    def stage_counts(self) -> list[StageCount]:
         """How many documents there are of each stage and status, in this order."""
 
     @abstractmethod
-    def usage(self, by: GroupedBy, wanted: Filter = ALL) -> list[Spent]:
+    def usage(self, by: GroupedBy, wanted: Filter = ALL) -> list[TokenUsage]:
         """Tokens by one column, or by day (the date of ``created_at``); the most expensive group first."""
 
     @abstractmethod
@@ -301,7 +301,7 @@ class Index(ABC):
         """The answer to anybody's SQL, which can only read: names of the columns, and at most so many rows."""
 
     @abstractmethod
-    def superseded(self, wanted: Filter, keep_ok: int, keep_failed: int) -> list[Removable]:
+    def superseded(self, wanted: Filter, keep_ok: int, keep_failed: int) -> list[PruneCandidate]:
         """The documents that newer ones of their logical key have taken the place of, newest first.
 
         Args:
@@ -314,7 +314,7 @@ class Index(ABC):
         """
 
     @abstractmethod
-    def removable(self, doc_ids: Sequence[str], before: str) -> list[Removable]:
+    def removable(self, doc_ids: Sequence[str], before: str) -> list[PruneCandidate]:
         """Of these documents those that were made before a time and have not been the latest ok of their task since then."""
 
     @abstractmethod
@@ -355,7 +355,7 @@ class Index(ABC):
         """
 
     @abstractmethod
-    def alone(self) -> AbstractContextManager[None]:
+    def maintenance_lock(self) -> AbstractContextManager[None]:
         """Held by one program at a time, on any machine that shares the index: for upkeep that must not meet another.
 
         Raises:
@@ -363,7 +363,7 @@ class Index(ABC):
         """
 
     @abstractmethod
-    def turn(self) -> AbstractContextManager[None]:
+    def repair_lock(self) -> AbstractContextManager[None]:
         """Held by one at a time, on any machine that shares the index, while the others wait.
 
         For the few writes of documents that must be judged and changed before anybody else looks: those that find

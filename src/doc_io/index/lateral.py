@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from doc_io.document import COLUMNS
-from doc_io.index.base import Choice
+from doc_io.index.base import VersionSelector
 from doc_io.index.queries import NEWEST_FIRST, chosen_by
 
 _COLUMNS = ", ".join(COLUMNS)
@@ -23,7 +23,7 @@ GET_MANY = (
 """The rows of many doc ids, which are its one value."""
 
 
-def latest_by_tasks(stage: str, choice: Choice) -> tuple[str, list[Any]]:
+def latest_by_tasks(stage: str, choice: VersionSelector) -> tuple[str, list[Any]]:
     """The statement for many tasks, which are its first value, and its other values.
 
     Args:

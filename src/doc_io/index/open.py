@@ -39,11 +39,11 @@ def _by_url(db_url: str) -> Index:
         raise ConfigurationError(
             setting="db_url",
             reason=f"no index speaks {scheme!r}" if is_url else "it is not a URL",
-            todo="Give postgresql://user@host/database, or db_path for a SQLite file.",
+            hint="Give postgresql://user@host/database, or db_path for a SQLite file.",
         )
     if find_spec("psycopg") is None or find_spec("psycopg_pool") is None:
         raise ConfigurationError(
-            setting="db_url", reason="psycopg is not installed", todo="pip install 'doc-io[postgres]'"
+            setting="db_url", reason="psycopg is not installed", hint="pip install 'doc-io[postgres]'"
         )
     from doc_io.index.postgres import PostgresIndex  # noqa: PLC0415 - only those who use PostgreSQL wait for its driver
 

@@ -64,7 +64,7 @@ class Pool:
             raise ConfigurationError(
                 setting="db_url",
                 reason="it is not a valid URL",
-                todo="Write it as postgresql://user@host:5432/database.",
+                hint="Write it as postgresql://user@host:5432/database.",
             ) from None
         self.name = f"postgresql://{host}{parts.path}"
         self._secrets = _secrets(self._url, parts.password)
@@ -84,7 +84,7 @@ class Pool:
 
         return psycopg.connect(self._url, autocommit=True, connect_timeout=_CONNECT_SECONDS, **self._defaults())
 
-    def mend(self) -> None:
+    def complete_partial_write(self) -> None:
         """Throw away broken connections, all of them after a restart of the server."""
         with self._lock:
             pool = self._pool if self._process == os.getpid() else None

@@ -15,16 +15,16 @@ from doc_io.errors import (
     IndexAccessError,
     IndexFormatError,
     IndexVersionError,
+    MaintenanceBusyError,
     QueryError,
-    UpkeepBusyError,
 )
 from doc_io.index import lateral, queries
-from doc_io.index.asking import Asking
-from doc_io.index.base import Choice, Place
+from doc_io.index.base import HistoryHead, VersionSelector
 from doc_io.index.pool import STATEMENT_SECONDS, Pool
 from doc_io.index.postgres_search import PostgresTexts
 from doc_io.index.procedure import CREATE, LOCK, Insert, is_lost, lock_key
 from doc_io.index.schema import INSERTED, INTEGERS, SCHEMA_VERSION, create_statements
+from doc_io.index.sql_index import SqlIndex
 
 if TYPE_CHECKING:
     import psycopg
@@ -81,7 +81,7 @@ _EXCHANGE = (
 )
 
 
-class PostgresIndex(Asking):
+class PostgresIndex(SqlIndex):
     """An index in a database, its tables made on first use in the schema that comes first in the user's search path.
 
     Args:
@@ -99,9 +99,9 @@ class PostgresIndex(Asking):
     def __repr__(self) -> str:
         return f"PostgresIndex({self.name!r})"
 
-    def place(self, stage: str, task_id: str, logical_key_id: str) -> Place:
+    def head(self, stage: str, task_id: str, logical_key_id: str) -> HistoryHead:
         found = self._ask(lambda connection: connection.execute(_PLACE, (stage, task_id, logical_key_id)).fetchone())
-        return Place(*(found or ()))
+        return HistoryHead(*(found or ()))
 
     def insert(self, row: Mapping[str, Any], parents: Iterable[Parent]) -> DocumentRow:
         return self.insert_all([(row, tuple(parents))])[0]
@@ -130,7 +130,7 @@ class PostgresIndex(Asking):
     def get_many(self, doc_ids: Sequence[str]) -> list[DocumentRow]:
         return self.documents(lateral.GET_MANY, (list(doc_ids),))
 
-    def latest_by_tasks(self, stage: str, task_ids: Sequence[str], choice: Choice) -> dict[str, DocumentRow]:
+    def latest_by_tasks(self, stage: str, task_ids: Sequence[str], choice: VersionSelector) -> dict[str, DocumentRow]:
         if len(task_ids) == 1 and not choice.runs:
             row = self.document(*queries.latest_by_task(stage, task_ids[0], choice))
             return {} if row is None else {row.task_id: row}
@@ -199,7 +199,7 @@ class PostgresIndex(Asking):
             return _only(connection, queries.COUNT)
 
     @contextmanager
-    def alone(self) -> Iterator[None]:
+    def maintenance_lock(self) -> Iterator[None]:
         with self._told():
             connection = self._pool.direct()
         try:
@@ -207,13 +207,13 @@ class PostgresIndex(Asking):
                 False,
             )
             if not held:
-                raise UpkeepBusyError(index=self.name)
+                raise MaintenanceBusyError(index=self.name)
             yield
         finally:
             connection.close()
 
     @contextmanager
-    def turn(self) -> Iterator[None]:
+    def repair_lock(self) -> Iterator[None]:
         with self._told():
             connection = self._pool.direct()
         try:
@@ -245,7 +245,7 @@ class PostgresIndex(Asking):
             except psycopg.OperationalError as error:
                 if not is_lost(error):
                     raise
-            self._pool.mend()
+            self._pool.complete_partial_write()
             with self._connection() as connection:
                 return question(connection)
 

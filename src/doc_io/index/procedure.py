@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from doc_io.document import Parent
 from doc_io.index import queries
-from doc_io.index.base import DocumentIndexedError, Place, PlaceTakenError
+from doc_io.index.base import ConcurrentWriteError, DocumentIndexedError, HistoryHead
 from doc_io.index.schema import INSERTED
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ class Insert:
             if not is_lost(error):  # the server said no
                 self.outcome_unknown = before
             raise
-        except (PlaceTakenError, DocumentIndexedError):
+        except (ConcurrentWriteError, DocumentIndexedError):
             self.outcome_unknown = False
             raise
         self.outcome_unknown = False
@@ -117,7 +117,7 @@ def _seq(connection: psycopg.Connection[Any], row: Mapping[str, Any], answer: ps
     there = connection.execute(_GET, (row["doc_id"],)).fetchone()
     if there is not None:
         raise DocumentIndexedError(queries.row_from(there))
-    raise PlaceTakenError(Place(newest, prev))
+    raise ConcurrentWriteError(HistoryHead(newest, prev))
 
 
 def is_lost(error: psycopg.Error) -> bool:

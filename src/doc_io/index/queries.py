@@ -11,14 +11,14 @@ from functools import lru_cache
 from typing import Any
 
 from doc_io.document import COLUMNS, OK, DocumentRow, Status
-from doc_io.index.base import Choice, Filter, GroupedBy, Removable
+from doc_io.index.base import Filter, GroupedBy, PruneCandidate, VersionSelector
 from doc_io.index.schema import INSERTED
 
 _COLUMNS = ", ".join(COLUMNS)
 NEWEST_FIRST = "ORDER BY created_at DESC, seq DESC"
 _STATUS = COLUMNS.index("status")
 _META_SMALL = COLUMNS.index("meta_small")
-_REMOVABLE_STATUS = Removable._fields.index("status")
+_REMOVABLE_STATUS = PruneCandidate._fields.index("status")
 _STATUSES = {status.value: status for status in Status}
 _new_row = object.__new__
 
@@ -60,7 +60,7 @@ WITHOUT_OK = (
     "SELECT 1 FROM documents AS good WHERE good.stage = documents.stage AND good.task_id = documents.task_id"
     " AND good.status = 'ok') GROUP BY stage, task_id ORDER BY stage, task_id"
 )
-_REMOVABLE = ", ".join(f"found.{column}" for column in Removable._fields)
+_REMOVABLE = ", ".join(f"found.{column}" for column in PruneCandidate._fields)
 
 
 def _not_latest_ok(of: str = "") -> str:
@@ -83,7 +83,7 @@ INSERT = f"INSERT INTO documents ({', '.join(INSERTED)}) VALUES ({', '.join('?' 
 INSERT_PARENT = "INSERT INTO document_parents (doc_id, position, parent_doc_id, input_name) VALUES (?, ?, ?, ?)"
 
 
-def latest_by_task(stage: str, task_id: str, choice: Choice) -> tuple[str, list[Any]]:
+def latest_by_task(stage: str, task_id: str, choice: VersionSelector) -> tuple[str, list[Any]]:
     """The statement and its values for one task, where no run is preferred."""
     where, values = chosen_by(choice)
     return (
@@ -92,7 +92,7 @@ def latest_by_task(stage: str, task_id: str, choice: Choice) -> tuple[str, list[
     )
 
 
-def latest_by_tasks(wanted: str, stage: str, choice: Choice) -> tuple[str, list[Any]]:
+def latest_by_tasks(wanted: str, stage: str, choice: VersionSelector) -> tuple[str, list[Any]]:
     """The statement and its values for many tasks: one correlated ``LIMIT 1`` for each of them.
 
     A window function over the table took 11 s where this takes 8 ms (1,000 tasks of a million rows in SQLite).
@@ -120,7 +120,7 @@ def latest_by_tasks(wanted: str, stage: str, choice: Choice) -> tuple[str, list[
 
 def latest_by_logical(logical_key_id: str, status: Sequence[Status] | frozenset[Status]) -> tuple[str, list[Any]]:
     """The statement and its values for a logical key."""
-    where, values = chosen_by(Choice(status=status))
+    where, values = chosen_by(VersionSelector(status=status))
     return (
         f"SELECT {_COLUMNS} FROM documents WHERE logical_key_id = ? AND {where} {NEWEST_FIRST} LIMIT 1",
         [logical_key_id, *values],
@@ -175,9 +175,9 @@ def removable(wanted: str) -> str:
     )
 
 
-def removable_from(values: Sequence[Any]) -> Removable:
+def candidate_from(values: Sequence[Any]) -> PruneCandidate:
     """What `superseded` and `removable` gave."""
-    return Removable(*values)._replace(status=Status(values[_REMOVABLE_STATUS]))
+    return PruneCandidate(*values)._replace(status=Status(values[_REMOVABLE_STATUS]))
 
 
 def select(wanted: Filter, after: DocumentRow | None, limit: int, hint: str = "") -> tuple[str, list[Any]]:
@@ -268,7 +268,7 @@ def filtered(wanted: Filter) -> tuple[str, list[Any]]:
     return f" WHERE {' AND '.join(conditions)}" if conditions else "", values
 
 
-def chosen_by(choice: Choice) -> tuple[str, list[Any]]:
+def chosen_by(choice: VersionSelector) -> tuple[str, list[Any]]:
     """The condition of a choice, without its runs, and its values."""
     values: list[Any] = []
     if frozenset(choice.status) == OK:

@@ -12,24 +12,24 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from doc_io.document import DocumentRow, Parent, Status
-from doc_io.errors import DocIOError, QueryError, UpkeepBusyError
+from doc_io.errors import DocIOError, MaintenanceBusyError, QueryError
+from doc_io.file_lock import file_lock
 from doc_io.index import queries, sqlite_rebuild, sqlite_totals
-from doc_io.index.asking import Asking
 from doc_io.index.base import (
     ALL,
     LATEST_OK,
-    Choice,
+    ConcurrentWriteError,
     DocumentIndexedError,
     Filter,
     GroupedBy,
-    Place,
-    PlaceTakenError,
-    Spent,
-    Tally,
+    HistoryHead,
+    StageCount,
+    TokenUsage,
+    VersionSelector,
 )
+from doc_io.index.sql_index import SqlIndex
 from doc_io.index.sqlite_file import BUSY_SECONDS, SqliteFile, identity, write_header
 from doc_io.index.sqlite_search import SqliteTexts
-from doc_io.turns import turn
 
 _WANTED = "(SELECT value AS task, key AS position FROM json_each(?)) AS wanted"
 
@@ -40,7 +40,7 @@ _DAMAGE = (sqlite3.Error, ValueError, TypeError, KeyError)
 _T = TypeVar("_T")
 
 
-class SqliteIndex(Asking):
+class SqliteIndex(SqlIndex):
     """An index in one file, made with its folders on first use.
 
     Args:
@@ -54,7 +54,7 @@ class SqliteIndex(Asking):
         self._file = SqliteFile(path, on_network=on_network)
         self.name = self._file.name
 
-    def place(self, stage: str, task_id: str, logical_key_id: str) -> Place:
+    def head(self, stage: str, task_id: str, logical_key_id: str) -> HistoryHead:
         return self._ask(lambda connection: _place(connection, stage, task_id, logical_key_id))
 
     def insert(self, row: Mapping[str, Any], parents: Iterable[Parent]) -> DocumentRow:
@@ -81,14 +81,14 @@ class SqliteIndex(Asking):
     def get_many(self, doc_ids: Sequence[str]) -> list[DocumentRow]:
         return self.documents(queries.get_many(_WANTED), (json.dumps(list(doc_ids)),))
 
-    def latest_by_task(self, stage: str, task_id: str, choice: Choice) -> DocumentRow | None:
+    def latest_by_task(self, stage: str, task_id: str, choice: VersionSelector) -> DocumentRow | None:
         if choice is LATEST_OK:
             return self.document(queries.LATEST_OK_BY_TASK, (stage, task_id))
         if choice.runs:
             return super().latest_by_task(stage, task_id, choice)
         return self.document(*queries.latest_by_task(stage, task_id, choice))
 
-    def latest_by_tasks(self, stage: str, task_ids: Sequence[str], choice: Choice) -> dict[str, DocumentRow]:
+    def latest_by_tasks(self, stage: str, task_ids: Sequence[str], choice: VersionSelector) -> dict[str, DocumentRow]:
         statement, values = queries.latest_by_tasks(_WANTED, stage, choice)
         # The list of tasks stands last in the text of the values, as ``wanted`` is read before the join.
         return {row.task_id: row for row in self.documents(statement, (json.dumps(list(task_ids)), *values))}
@@ -98,14 +98,16 @@ class SqliteIndex(Asking):
         narrow = wanted.run_id is not None or (wanted.stage is not None and wanted.task_id is not None)
         return self.documents(*queries.select(wanted, after, limit, "" if narrow else " INDEXED BY documents_newest"))
 
-    def tally(self) -> list[Tally]:
-        return [Tally(stage, Status(status), *counts) for stage, status, *counts in self.rows(sqlite_totals.TALLY, ())]
+    def stage_counts(self) -> list[StageCount]:
+        return [
+            StageCount(stage, Status(status), *counts) for stage, status, *counts in self.rows(sqlite_totals.TALLY, ())
+        ]
 
-    def usage(self, by: GroupedBy, wanted: Filter = ALL) -> list[Spent]:
+    def usage(self, by: GroupedBy, wanted: Filter = ALL) -> list[TokenUsage]:
         if not sqlite_totals.serve(by, wanted):
             return super().usage(by, wanted)
         where, values = queries.filtered(wanted)
-        return [Spent(*each) for each in self.rows(sqlite_totals.usage(by, where), values)]
+        return [TokenUsage(*each) for each in self.rows(sqlite_totals.usage(by, where), values)]
 
     def ask(self, statement: str, limit: int = 1000) -> tuple[list[str], list[tuple[Any, ...]]]:
         self._file.connection()  # makes an index where there is none, and refuses what is no index
@@ -144,7 +146,7 @@ class SqliteIndex(Asking):
             file = identity(self.name)
             sqlite_rebuild.build(new, rows, write_header)
             if damaged:
-                sqlite_rebuild.set_aside(self.name)
+                sqlite_rebuild.quarantine(self.name)
             if file != identity(self.name):  # deleted, and perhaps begun anew by a writer: all its rows are late
                 newest = 0
             sqlite_rebuild.exchange(new, self._file.connection(), newest, BUSY_SECONDS)
@@ -158,7 +160,7 @@ class SqliteIndex(Asking):
                 sqlite_rebuild.remove_file(new)
 
     @contextmanager
-    def alone(self) -> Iterator[None]:
+    def maintenance_lock(self) -> Iterator[None]:
         self._file.make_folder()
         # A lock that the system lets go of when its holder dies. It guards upkeep only; writers do not ask for it.
         try:
@@ -169,15 +171,15 @@ class SqliteIndex(Asking):
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                raise UpkeepBusyError(index=self.name) from None
+                raise MaintenanceBusyError(index=self.name) from None
             yield
         finally:
             os.close(descriptor)
 
     @contextmanager
-    def turn(self) -> Iterator[None]:
+    def repair_lock(self) -> Iterator[None]:
         self._file.make_folder()
-        with turn(f"{self.name}-mending"):
+        with file_lock(f"{self.name}-mending"):
             yield
 
     def close(self) -> None:
@@ -215,8 +217,8 @@ def _only_reading(action: int, *_: object) -> int:
 _READING = (sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_FUNCTION, sqlite3.SQLITE_RECURSIVE)
 
 
-def _place(connection: sqlite3.Connection, stage: str, task_id: str, logical_key_id: str) -> Place:
-    return Place(*connection.execute(queries.PLACE, (stage, task_id, logical_key_id)).fetchone())
+def _place(connection: sqlite3.Connection, stage: str, task_id: str, logical_key_id: str) -> HistoryHead:
+    return HistoryHead(*connection.execute(queries.PLACE, (stage, task_id, logical_key_id)).fetchone())
 
 
 def _insert(
@@ -228,7 +230,7 @@ def _insert(
     inserted = connection.execute(f"{queries.INSERT} ON CONFLICT DO NOTHING", values) if free else None
     if inserted is None or not inserted.rowcount:
         there = connection.execute(queries.GET, (row["doc_id"],)).fetchone()
-        raise PlaceTakenError(now) if there is None else DocumentIndexedError(queries.row_from(there))
+        raise ConcurrentWriteError(now) if there is None else DocumentIndexedError(queries.row_from(there))
     if parents:
         _insert_parents(connection, row["doc_id"], parents)
     return inserted.lastrowid or 0

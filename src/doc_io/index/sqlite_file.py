@@ -10,6 +10,7 @@ import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext, suppress
 
+from doc_io.durable_folders import make_durable_folder, sync_folder
 from doc_io.errors import (
     IndexAccessError,
     IndexBusyError,
@@ -17,11 +18,10 @@ from doc_io.errors import (
     IndexOnNetworkError,
     IndexVersionError,
 )
-from doc_io.folders import make_durable_folder, sync_folder
+from doc_io.file_lock import file_lock
 from doc_io.index import sqlite_totals
 from doc_io.index.network import unsafe_disk
 from doc_io.index.schema import SCHEMA_VERSION, create_indexes, create_tables
-from doc_io.turns import turn
 
 BUSY_SECONDS = 30
 """How long a writer waits for others (sqlite.org/pragma.html#pragma_busy_timeout)."""
@@ -95,7 +95,7 @@ class SqliteFile:
         # one: the removal of its journal is a name that FULL does not sync.
         new = not self._is_index(connection)
         # Of many who find it new at once SQLite let the unluckiest wait for 0.7 s.
-        with turn(f"{self.name}-turns") if new else nullcontext():
+        with file_lock(f"{self.name}-turns") if new else nullcontext():
             mode = connection.execute("PRAGMA journal_mode = WAL").fetchone()[0]
             if mode != "wal":
                 raise IndexAccessError(
@@ -145,7 +145,7 @@ class SqliteFile:
             # IMMEDIATE: a transaction that begins by reading cannot become a writer after another one wrote; it would
             # fail with SQLITE_BUSY at once (sqlite.org/lang_transaction.html).
             asked = time.monotonic()
-            with turn(f"{self.name}-turns"):
+            with file_lock(f"{self.name}-turns"):
                 if time.monotonic() - asked > BUSY_SECONDS:  # those before it waited in vain; it would too
                     raise IndexBusyError(index=self.name, seconds=BUSY_SECONDS)
                 connection.execute("BEGIN IMMEDIATE")

@@ -16,7 +16,7 @@ from itertools import islice
 from typing import Any
 
 from doc_io.document import Parent
-from doc_io.folders import sync_folder
+from doc_io.durable_folders import sync_folder
 from doc_io.index import queries
 from doc_io.index.schema import INSERTED, create_indexes, create_tables
 from doc_io.index.sqlite_totals import FILL, create_totals
@@ -109,7 +109,7 @@ def damage(path: str) -> str | None:
     return None if found == "ok" else found
 
 
-def set_aside(path: str) -> str:
+def quarantine(path: str) -> str:
     """Rename a damaged index with its log, so that nothing is deleted; what SQLite would replay into a new file goes first.
 
     Returns:

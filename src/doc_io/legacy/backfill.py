@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from doc_io.errors import ConfigurationError
-from doc_io.legacy.filing import Filing
+from doc_io.legacy.backfill_result import BackfillReport, BadFile, StageReport, write_bad_files
+from doc_io.legacy.backfill_writer import Filing
 from doc_io.legacy.layout import Layout, StageLayout, read_layout
 from doc_io.legacy.reading import Old, read_task
-from doc_io.legacy.report import BackfillReport, BadFile, StageReport, write_bad_files
 from doc_io.legacy.scan import TaskFiles, scan
-from doc_io.tasks import Task
+from doc_io.task_table import Task
 
 if TYPE_CHECKING:
     from doc_io.store import DocumentStore
@@ -93,7 +93,7 @@ def backfill(
 def _wanted(root: Path, layout: Layout, stages: Collection[str]) -> list[StageLayout]:
     if not root.is_dir():
         raise ConfigurationError(
-            setting=f"The data root {root}", reason="there is no such folder", todo="Name the folder of the old files."
+            setting=f"The data root {root}", reason="there is no such folder", hint="Name the folder of the old files."
         )
     known = [stage.stage for stage in layout.stages]
     for stage in stages:
@@ -101,7 +101,7 @@ def _wanted(root: Path, layout: Layout, stages: Collection[str]) -> list[StageLa
             raise ConfigurationError(
                 setting=f"Stage {stage}",
                 reason="the layout does not name it",
-                todo=f"Its stages are {', '.join(known)}.",
+                hint=f"Its stages are {', '.join(known)}.",
             )
     return [stage for stage in layout.stages if not stages or stage.stage in stages]
 

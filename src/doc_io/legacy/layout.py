@@ -11,8 +11,8 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from doc_io.errors import ConfigurationError
-from doc_io.legacy.versioned import NAME
-from doc_io.tasks import Task, TaskTable
+from doc_io.legacy.versioned_files import NAME
+from doc_io.task_table import Task, TaskTable
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -146,5 +146,5 @@ def _first_of(known: Task, more: Task) -> Task:
 
 def _unusable(file: Path, reason: str) -> ConfigurationError:
     return ConfigurationError(
-        setting=f"The layout {file}", reason=reason, todo="See docs/adopting.md for what a layout says."
+        setting=f"The layout {file}", reason=reason, hint="See docs/adopting.md for what a layout says."
     )

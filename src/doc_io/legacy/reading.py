@@ -10,13 +10,13 @@ from datetime import datetime, timedelta, timezone
 from functools import cached_property
 from pathlib import Path
 
-from doc_io.draft import time_text
+from doc_io.commit_record import decode_text
 from doc_io.ids import compute_logical_key_id, new_doc_id
-from doc_io.legacy.report import BadFile
+from doc_io.legacy.backfill_result import BadFile
 from doc_io.legacy.scan import Found, TaskFiles
-from doc_io.legacy.versioned import UNVERSIONED
-from doc_io.metadata import decode_text
+from doc_io.legacy.versioned_files import UNVERSIONED
 from doc_io.storage.base import LocalBytes
+from doc_io.writing.draft import time_text
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _LAST = datetime(9999, 1, 1, tzinfo=timezone.utc)  # a file's time may be anything; a year of five digits does not sort

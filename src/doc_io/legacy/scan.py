@@ -10,9 +10,9 @@ from typing import NamedTuple
 from urllib.parse import unquote
 
 from doc_io.ids import file_stem, unstorable
+from doc_io.legacy.backfill_result import BadFile
 from doc_io.legacy.layout import StageLayout
-from doc_io.legacy.report import BadFile
-from doc_io.legacy.versioned import UNVERSIONED
+from doc_io.legacy.versioned_files import UNVERSIONED
 
 
 class Found(NamedTuple):

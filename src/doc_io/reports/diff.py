@@ -8,7 +8,7 @@ from difflib import SequenceMatcher
 from typing import Literal, NamedTuple
 
 _WORD = re.compile(r"\s+|\w+|[^\w\s]")
-_MOST_WORDS = 4000  # in one changed passage; comparing costs their product, and a larger one was written anew
+_MAX_WORDS = 4000  # in one changed passage; comparing costs their product, and a larger one was written anew
 
 
 class Change(NamedTuple):
@@ -40,7 +40,7 @@ def diff(old: str, new: str) -> Iterator[Change]:
                 yield Change("same", before)
             continue
         old_words, new_words = _WORD.findall(before), _WORD.findall(after)
-        if len(old_words) + len(new_words) > _MOST_WORDS:
+        if len(old_words) + len(new_words) > _MAX_WORDS:
             yield from _change(before, after)
             continue
         for removed, added in _passages(old_words, new_words):

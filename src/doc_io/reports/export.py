@@ -8,8 +8,8 @@ from typing import Any, Literal
 
 from doc_io.document import DocumentRow
 from doc_io.errors import MissingTextError
+from doc_io.reading import path_of, text_of
 from doc_io.storage.base import Storage
-from doc_io.texts import path_of, text_of
 
 _AT_ONCE = 256  # documents
 

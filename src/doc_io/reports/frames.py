@@ -85,7 +85,7 @@ def write_parquet(path: str, values: Iterable[Mapping[str, Any]], texts: Sequenc
                 written += table.num_rows
         os.replace(unfinished, path)  # noqa: PTH105 - a path as text, as it came
     except OSError as error:
-        raise ConfigurationError(setting=path, reason=error, todo="Name a file that can be written.") from None
+        raise ConfigurationError(setting=path, reason=error, hint="Name a file that can be written.") from None
     finally:
         with suppress(OSError):
             os.unlink(unfinished)  # noqa: PTH108 - as above
@@ -111,5 +111,5 @@ def _tables(values: Iterable[Mapping[str, Any]], schema: pa.Schema) -> Iterator[
 
 def _missing(package: str) -> ConfigurationError:
     return ConfigurationError(
-        setting="A table of documents", reason=f"{package} is not installed", todo="pip install 'doc-io[pandas]'"
+        setting="A table of documents", reason=f"{package} is not installed", hint="pip install 'doc-io[pandas]'"
     )

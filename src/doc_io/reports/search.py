@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
+from doc_io.commit_record import decode_text
 from doc_io.document import DocumentRow
 from doc_io.index.base import Index
-from doc_io.metadata import decode_text
+from doc_io.reading import path_of
 from doc_io.storage.base import Storage
-from doc_io.texts import path_of
 
 _AT_ONCE = 500
 _LONGEST = 250_000  # characters of a text that can be found; PostgreSQL holds no more than a megabyte of words

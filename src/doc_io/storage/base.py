@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 DOCUMENT_DEPTH = 3
 """Segments in the path of a document's folder: stage, logical key, document."""
 
-KEPT_APART = ".doc_io"
+STORE_FOLDER = ".doc_io"
 """The folder at the root that holds no documents but what is remembered of them (pins, removals under way). No stage's
 folder begins with a dot."""
 
@@ -125,7 +125,7 @@ class Storage(ABC):
         """Put new content in the place of a file, at one instant and durable."""
 
     @abstractmethod
-    def set_aside(self, doc_dir: str) -> None:
+    def quarantine(self, doc_dir: str) -> None:
         """Take a folder that is no document out of the way of a new one; nothing is deleted. None there: nothing to do."""
 
     @abstractmethod
@@ -144,12 +144,12 @@ class Storage(ABC):
     def read_many(self, paths: Iterable[str]) -> Iterator[bytes | OSError]:
         """The contents of many files in the order asked for; the error in the place of one that cannot be read."""
 
-    def expect(self, paths: Iterable[str]) -> None:  # noqa: B027 - only a hint
+    def prefetch(self, paths: Iterable[str]) -> None:  # noqa: B027 - only a hint
         """Say which files will be read soon; where the storage can, it begins with them. No error where one is not there."""
 
     @abstractmethod
     def folders(self) -> Iterator[Folder]:
-        """Everything that lies below the root but `KEPT_APART`, in flat memory, a key's folders together.
+        """Everything that lies below the root but `STORE_FOLDER`, in flat memory, a key's folders together.
 
         Every third-level folder once, those of unfinished writes (`.tmp-`, `.torn-`) included; and each shallower
         folder that holds files, with these. What another process writes or removes meanwhile may or may not appear.

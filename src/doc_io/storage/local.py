@@ -14,8 +14,8 @@ from contextlib import contextmanager, suppress
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
+from doc_io.durable_folders import make_durable_folder, sync_folder
 from doc_io.errors import StorageError
-from doc_io.folders import make_durable_folder, sync_folder
 from doc_io.storage import walk
 from doc_io.storage.base import Capabilities, DocumentThereError, Folder, LocalBytes, Storage, contained
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 TEMPORARY_PREFIX = ".tmp-"
 """Starts the name of a folder that is being written, or was when its writer died."""
 
-SET_ASIDE_PREFIX = ".torn-"
+QUARANTINE_PREFIX = ".torn-"
 """Starts the name of a folder that held no whole document and was in the way of one."""
 
 # O_NOFOLLOW: a symlink in the docs root could name any file of this machine.
@@ -33,9 +33,9 @@ _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _CHUNK = 2**16  # bytes; most texts are smaller, and a larger buffer only costs
 _T = TypeVar("_T")
-_MOST_OPEN = 100  # files at a time; a process may have 256 where the limit is lowest (macOS)
+_MAX_OPEN = 100  # files at a time; a process may have 256 where the limit is lowest (macOS)
 _AT_ONCE = 8  # syncs of a batch under way
-_MOST_SETTLED = 50_000  # folders, some 10 MB of names
+_MAX_SETTLED = 50_000  # folders, some 10 MB of names
 
 
 class LocalStorage(Storage):
@@ -59,7 +59,7 @@ class LocalStorage(Storage):
         there: set[str] = set()
         ours: list[str] = []  # what a failure must take away
         made: dict[str, None] = {}
-        with self._told("write", next(iter(documents), "")):
+        with self._translate_errors("write", next(iter(documents), "")):
             try:
                 for batch in _batches(documents):
                     there |= self._create_batch(batch, ours, made)
@@ -105,7 +105,7 @@ class LocalStorage(Storage):
         final = self._path(path)
         folder = os.path.dirname(final)
         temporary = f"{folder}/{TEMPORARY_PREFIX}{os.urandom(4).hex()}"
-        with self._told("replace", path):
+        with self._translate_errors("replace", path):
             try:
                 _write(temporary, data)
                 os.rename(temporary, final)
@@ -115,15 +115,15 @@ class LocalStorage(Storage):
                 raise
             sync_folder(folder)
 
-    def set_aside(self, doc_dir: str) -> None:
+    def quarantine(self, doc_dir: str) -> None:
         folder = self._path(doc_dir)
         key_folder, name = os.path.split(folder)
-        with self._told("set aside", doc_dir), suppress(FileNotFoundError):
-            os.rename(folder, f"{key_folder}/{SET_ASIDE_PREFIX}{name}-{os.urandom(4).hex()}")
+        with self._translate_errors("set aside", doc_dir), suppress(FileNotFoundError):
+            os.rename(folder, f"{key_folder}/{QUARANTINE_PREFIX}{name}-{os.urandom(4).hex()}")
 
     def sync(self, doc_dir: str, files: Iterable[str]) -> None:
         folder = self._path(doc_dir)
-        with self._told("sync", doc_dir):
+        with self._translate_errors("sync", doc_dir):
             folders = {folder, os.path.dirname(folder)}
             for name in files:
                 path = f"{folder}/{name}"
@@ -162,19 +162,19 @@ class LocalStorage(Storage):
             except OSError as error:
                 yield error
 
-    def expect(self, paths: Iterable[str]) -> None:
+    def prefetch(self, paths: Iterable[str]) -> None:
         # Linux begins to read what it is told will be needed, and does not wait for it (posix_fadvise(2)): a disk that is
         # asked for a thousand files at once gives them three times as fast. Elsewhere there is no such advice.
         if hasattr(os, "posix_fadvise"):
             walk.read_ahead(map(self._path, paths))
 
     def folders(self, within: str = "") -> Iterator[Folder]:
-        with self._told("list", within):
+        with self._translate_errors("list", within):
             yield from walk.folders(self.root, within, within.count("/") + 1 if within else 0)
 
     def logical_keys(self) -> Iterator[str]:
         """The folders of all logical keys, in flat memory; what does not lie in one of them is no document."""
-        with self._told("list", ""):
+        with self._translate_errors("list", ""):
             yield from walk.keys(self.root)
 
     def folder(self, path: str) -> Folder:
@@ -198,7 +198,7 @@ class LocalStorage(Storage):
         final = self._path(path)
         folder = os.path.dirname(final)
         temporary = f"{folder}/{TEMPORARY_PREFIX}{os.urandom(8).hex()}"
-        with self._told("write", path):
+        with self._translate_errors("write", path):
             make_durable_folder(folder)
             try:
                 _write(temporary, data)
@@ -211,13 +211,13 @@ class LocalStorage(Storage):
             sync_folder(folder)
 
     def put(self, path: str, data: bytes) -> None:
-        with self._told("write", path):
+        with self._translate_errors("write", path):
             make_durable_folder(os.path.dirname(self._path(path)))
         self.replace(path, data)
 
     def delete(self, path: str) -> None:
         final = self._path(path)
-        with self._told("delete", path):
+        with self._translate_errors("delete", path):
             try:
                 os.unlink(final)
             except FileNotFoundError:
@@ -228,7 +228,7 @@ class LocalStorage(Storage):
         final = self._path(folder)
         key_folder, name = os.path.split(final)
         doomed = final
-        with self._told("remove", folder):
+        with self._translate_errors("remove", folder):
             try:
                 if not name.startswith(TEMPORARY_PREFIX):
                     doomed = f"{key_folder}/{TEMPORARY_PREFIX}{os.urandom(8).hex()}"
@@ -287,7 +287,7 @@ class LocalStorage(Storage):
         the files, because the first sync of a file makes most file systems write all new names, and a later one of
         their folders then costs little.
         """
-        if len(self._settled) > _MOST_SETTLED:
+        if len(self._settled) > _MAX_SETTLED:
             self._settled.clear()
         for parent in dict.fromkeys(os.path.dirname(folder) for folder in made if folder != self.root):
             sync_folder(parent)
@@ -304,7 +304,7 @@ class LocalStorage(Storage):
         return True
 
     @contextmanager
-    def _told(self, action: str, path: str) -> Iterator[None]:
+    def _translate_errors(self, action: str, path: str) -> Iterator[None]:
         """Say of every failure of the disk what was being done; a file in the way is for the caller to judge."""
         try:
             yield
@@ -322,7 +322,7 @@ def _batches(documents: Mapping[str, Mapping[str, bytes]]) -> Iterator[dict[str,
     batch: dict[str, Mapping[str, bytes]] = {}
     count = 0
     for doc_dir, files in documents.items():
-        if batch and count + len(files) > _MOST_OPEN:
+        if batch and count + len(files) > _MAX_OPEN:
             yield batch
             batch, count = {}, 0
         batch[doc_dir] = files

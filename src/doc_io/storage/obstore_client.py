@@ -123,7 +123,7 @@ def open_client(root: str, options: Mapping[str, Any], at_once: int) -> tuple[Ob
         raise ConfigurationError(
             setting=f"The client obstore of {root}",
             reason="this process was forked from one that has used it",
-            todo="Start processes with `spawn` or `forkserver`, or leave `client` out of storage_options.",
+            hint="Start processes with `spawn` or `forkserver`, or leave `client` out of storage_options.",
         )
     scheme, _, place = root.rstrip("/").partition("://")
     authority, slash, folder = place.partition("/")
@@ -186,7 +186,7 @@ def _refused(root: str, reason: str) -> ConfigurationError:
     return ConfigurationError(
         setting=f"A storage option of {root}",
         reason=reason,
-        todo="Give the options that obstore documents, or leave `client` out and give those of fsspec.",
+        hint="Give the options that obstore documents, or leave `client` out and give those of fsspec.",
     )
 
 

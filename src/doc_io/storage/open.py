@@ -32,7 +32,7 @@ def open_storage(docs_root: str | os.PathLike[str], storage_options: Mapping[str
     """
     path = os.fspath(docs_root)
     if not path:
-        raise ConfigurationError(setting="The docs root", reason="it is empty", todo="Give a path, such as data/docs.")
+        raise ConfigurationError(setting="The docs root", reason="it is empty", hint="Give a path, such as data/docs.")
     protocol = _PROTOCOL.match(path)
     if protocol is None:
         return LocalStorage(os.path.expanduser(path))

@@ -103,18 +103,18 @@ def protocol_of(root: str, client: str = FSSPEC) -> Protocol:
         raise ConfigurationError(
             setting=f"The docs root of {root.partition('::')[0].partition('://')[0]}",
             reason="only a single file system can hold documents; a chain keeps copies that go stale",
-            todo="Give one URL, such as s3://bucket/folder.",
+            hint="Give one URL, such as s3://bucket/folder.",
         )
     scheme, authority = match[1].lower(), match[2]
     protocol = _PROTOCOLS.get(scheme, _ANY)
     place = f"The docs root on {authority.rpartition('@')[2].partition('?')[0] or scheme}"  # never what may be a secret
     if "@" in authority and not (protocol.container_at_account and ":" not in authority):
         raise ConfigurationError(
-            setting=place, reason="it names a user", todo="Give user and password in `storage_options`."
+            setting=place, reason="it names a user", hint="Give user and password in `storage_options`."
         )
     if "?" in root or "#" in root:
         raise ConfigurationError(
-            setting=place, reason="it has a query", todo="Give keys, tokens and the like in `storage_options`."
+            setting=place, reason="it has a query", hint="Give keys, tokens and the like in `storage_options`."
         )
     if client != FSSPEC:
         protocol = _by_obstore(scheme, client, root)
@@ -123,7 +123,7 @@ def protocol_of(root: str, client: str = FSSPEC) -> Protocol:
         raise ConfigurationError(
             setting=f"The docs root {root}",
             reason=f"the package {module} is not installed",
-            todo=f"pip install 'doc-io[{protocol.extra}]'",
+            hint=f"pip install 'doc-io[{protocol.extra}]'",
         )
     if not module:
         _check_known(scheme, root)
@@ -136,7 +136,7 @@ def _by_obstore(scheme: str, client: str, root: str) -> Protocol:
         raise ConfigurationError(
             setting=f"The client {client} of {root}",
             reason=f"besides fsspec there is only {OBSTORE}, and that for {schemes}",
-            todo="Leave `client` out of storage_options.",
+            hint="Leave `client` out of storage_options.",
         )
     return _BY_OBSTORE[scheme]
 
@@ -146,7 +146,7 @@ def _check_known(scheme: str, root: str) -> None:
 
     if scheme not in available_protocols():
         raise ConfigurationError(
-            setting=f"The docs root {root}", reason=f"fsspec knows no {scheme}", todo="Give a path or another URL."
+            setting=f"The docs root {root}", reason=f"fsspec knows no {scheme}", hint="Give a path or another URL."
         )
 
 

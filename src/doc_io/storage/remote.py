@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from doc_io.errors import ConfigurationError, StorageError
 from doc_io.storage import remote_walk
 from doc_io.storage.base import DocumentThereError, Folder, Storage, contained
-from doc_io.storage.local import SET_ASIDE_PREFIX, TEMPORARY_PREFIX
+from doc_io.storage.local import QUARANTINE_PREFIX, TEMPORARY_PREFIX
 from doc_io.storage.protocols import FSSPEC, protocol_of
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ class RemoteStorage(Storage):
         for doc_dir, outcome in zip(
             owners, self._each(calls, most), strict=False
         ):  # the last may be missing behind a failure
-            with self._told("write", doc_dir):
+            with self._translate_errors("write", doc_dir):
                 if isinstance(outcome, BaseException):
                     if not _says_that_it_is_there(outcome):
                         raise outcome
@@ -85,7 +85,7 @@ class RemoteStorage(Storage):
         return there
 
     def replace(self, path: str, data: bytes) -> None:
-        with self._told("replace", path):
+        with self._translate_errors("replace", path):
             if not self._protocol.folders:  # a PUT is atomic
                 self._raised(self._each([(self._put, path, data, {})]))
                 return
@@ -95,10 +95,10 @@ class RemoteStorage(Storage):
             filesystem, base = self._filesystem()
             filesystem.mv(f"{base}/{temporary}", f"{base}/{path}")
 
-    def set_aside(self, doc_dir: str) -> None:
+    def quarantine(self, doc_dir: str) -> None:
         key_folder, _, name = doc_dir.rpartition("/")
-        aside = f"{key_folder}/{SET_ASIDE_PREFIX}{name}-{os.urandom(4).hex()}"
-        with self._told("set aside", doc_dir):
+        aside = f"{key_folder}/{QUARANTINE_PREFIX}{name}-{os.urandom(4).hex()}"
+        with self._translate_errors("set aside", doc_dir):
             filesystem, base = self._filesystem()
             if self._protocol.folders:
                 if filesystem.exists(f"{base}/{doc_dir}"):
@@ -122,7 +122,7 @@ class RemoteStorage(Storage):
     def read_many(self, paths: Iterable[str]) -> Iterator[bytes | OSError]:
         for path, outcome in self._in_order((self._get, path) for path in paths):
             try:
-                with self._told("read", path):
+                with self._translate_errors("read", path):
                     data = self._whole(path, outcome)
             except OSError as error:
                 yield error
@@ -130,31 +130,31 @@ class RemoteStorage(Storage):
                 yield data
 
     def folders(self) -> Iterator[Folder]:
-        with self._told("list", "it"):
+        with self._translate_errors("list", "it"):
             yield from remote_walk.folders(*self._filesystem())
 
     def folder(self, path: str) -> Folder:
-        with self._told("list", path):
+        with self._translate_errors("list", path):
             return remote_walk.folder(*self._filesystem(), path)
 
     def put(self, path: str, data: bytes) -> None:
-        with self._told("write", path):
+        with self._translate_errors("write", path):
             self._raised(self._each([(self._put, path, data, {})]))
 
     def delete(self, path: str) -> None:
-        with self._told("delete", path):
+        with self._translate_errors("delete", path):
             filesystem, base = self._filesystem()
             remote_walk.delete(filesystem, f"{base}/{path}")
 
     def remove(self, folder: str) -> None:
-        with self._told("remove", folder):
+        with self._translate_errors("remove", folder):
             filesystem, base = self._filesystem()
             remote_walk.remove(filesystem, base, folder)
             if self._protocol.folders:
                 remote_walk.remove_folder(filesystem, f"{base}/{folder}")
 
     def names(self, folder: str) -> list[str]:
-        with self._told("list", folder):
+        with self._translate_errors("list", folder):
             return remote_walk.names(*self._filesystem(), folder)
 
     def add(self, path: str, data: bytes) -> None:
@@ -187,7 +187,7 @@ class RemoteStorage(Storage):
             with self._lock:
                 made = self._made
                 if made is None or made[0] != os.getpid():
-                    with self._told("open", "it"):
+                    with self._translate_errors("open", "it"):
                         made = (os.getpid(), *self._protocol.open(self.root, self._options, _AT_ONCE))
                     self._made = made
         return made[1], made[2]
@@ -274,7 +274,7 @@ class RemoteStorage(Storage):
                 raise outcome
 
     @contextmanager
-    def _told(self, action: str, path: str) -> Iterator[None]:
+    def _translate_errors(self, action: str, path: str) -> Iterator[None]:
         """Turn whatever a client raises into one error that says what was done and holds no secret."""
         try:
             yield

@@ -8,8 +8,8 @@ from datetime import datetime
 from itertools import groupby
 from typing import Any
 
-from doc_io.metadata import RECORD_NAME
-from doc_io.storage.base import DOCUMENT_DEPTH, KEPT_APART, Folder
+from doc_io.commit_record import RECORD_NAME
+from doc_io.storage.base import DOCUMENT_DEPTH, STORE_FOLDER, Folder
 from doc_io.storage.local import TEMPORARY_PREFIX
 
 _TIMES = ("LastModified", "last_modified", "updated", "mtime", "created")
@@ -23,7 +23,7 @@ def folders(filesystem: Any, base: str) -> Iterator[Folder]:
         name = _relative(entry["name"], base)
         if entry["type"] != "directory":
             strays[name] = entry
-        elif name != KEPT_APART:
+        elif name != STORE_FOLDER:
             yield from _of_stage(filesystem, base, name)
     if strays:
         yield _folder("", strays)

@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterable, Iterator
 from itertools import islice
 
-from doc_io.storage.base import DOCUMENT_DEPTH, KEPT_APART, Folder
+from doc_io.storage.base import DOCUMENT_DEPTH, STORE_FOLDER, Folder
 
 _PAGE = 1000  # names of a folder that are held at a time; a stage may have a million keys
 
@@ -38,7 +38,7 @@ def folders(root: str, path: str = "", depth: int = 0) -> Iterator[Folder]:
             inner = f"{path}/{name}" if path else name
             if depth == DOCUMENT_DEPTH - 1:
                 yield folder(root, inner)
-            elif inner != KEPT_APART:
+            elif inner != STORE_FOLDER:
                 yield from folders(root, inner, depth + 1)
     if strays:
         yield Folder(path, strays, modified)
@@ -52,7 +52,7 @@ def keys(root: str) -> Iterator[str]:
     """
     for stages, _, _ in _pages(root):
         for stage in sorted(stages):
-            if stage != KEPT_APART:
+            if stage != STORE_FOLDER:
                 for below, _, _ in _pages(f"{root}/{stage}"):
                     yield from (f"{stage}/{key}" for key in sorted(below))
 

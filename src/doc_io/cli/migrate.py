@@ -1,0 +1,96 @@
+"""The command that brings in the files of before doc_io."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from doc_io.cli import options, render
+from doc_io.cli.config import StoreLocation, find
+from doc_io.escaping import printable
+
+if TYPE_CHECKING:
+    from doc_io.legacy.backfill_result import BackfillReport, BadFile
+
+_SHOWN = 10  # lines of a list that a person reads; the CSV has all
+_COLUMNS = ("stage", "files", "filed", "there", "bad", "documents", "linked", "unresolved", "orphans")
+
+
+@click.command()
+@click.option("--data-root", default="data", show_default=True, metavar="PATH", help="The folder of the old tree.")
+@click.option(
+    "--layout", metavar="FILE", help="A TOML file that says where its files lie. Default: the generation layout."
+)
+@click.option("--stage", "stages", multiple=True, help="Only this stage; repeatable.")
+@click.option("--run-id", help="The run that the documents belong to. Default: backfill-YYYYMMDD.")
+@click.option("--docs-root", metavar="PATH|URL", help="Where the documents go, as before the command.")
+@click.option("--db", metavar="PATH|URL", help="Their index, as before the command.")
+@click.option(
+    "--copy-mode",
+    type=click.Choice(["copy", "link"]),
+    default="copy",
+    show_default=True,
+    help="Copy the texts, or make hard links to the old files where possible.",
+)
+@click.option("--link", is_flag=True, help="The same as --copy-mode link.")
+@click.option("--dry-run", is_flag=True, help="Look and count only.")
+@click.option(
+    "--bad-files", metavar="FILE", help="The CSV of what was not taken in. Default: bad_files.csv in the data root."
+)
+@options.as_json
+@click.pass_obj
+def backfill(
+    location: StoreLocation,
+    /,
+    *,
+    docs_root: str | None,
+    db: str | None,
+    copy_mode: str,
+    link: bool,
+    as_json: bool,
+    **wanted: Any,
+) -> None:
+    """Bring versioned text files in as documents.
+
+    One for each version.
+
+    The old files are not changed. Run again, it adds what is new; interrupted, it goes on where it stopped. A file that
+    cannot be taken in is listed with the reason and stops nothing.
+    """
+    if docs_root is not None or db is not None:
+        location = find(docs_root or location.docs_root, db)
+    with location.open() as store, render.progress("Backfilling") as progress:
+        report = store.backfill(link=link or copy_mode == "link", progress=progress, **wanted)
+    if as_json:
+        render.as_json(dataclasses.asdict(report) | {"bad_files": [each._asdict() for each in report.bad_files]})
+        return
+    _print(report)
+
+
+def _print(report: BackfillReport) -> None:
+    done = "would be added" if report.dry_run else f"were added by run {printable(report.run_id)}"
+    click.echo(f"{report.documents:,} documents {done}.")
+    render.table(_COLUMNS, [tuple(getattr(stage, column) for column in _COLUMNS) for stage in report.stages])
+    for stage in report.stages:
+        if stage.documents and not stage.table:
+            click.echo(
+                f"No task table for {printable(stage.stage)}: its logical keys are of stage and task alone.", err=True
+            )
+    _print_bad(report.bad_files)
+    if report.bad_files and report.bad_files_path is not None:
+        click.echo(f"All of these are in {report.bad_files_path}.", err=True)
+    if report.documents and not report.dry_run:
+        render.hint("What came in: doc-io ls --run " + printable(report.run_id))
+
+
+def _print_bad(bad_files: Sequence[BadFile]) -> None:
+    for each in bad_files[:_SHOWN]:
+        what = each.path or f"task {each.task_id}"
+        click.echo(
+            f"{'Noted' if each.filed else 'Not taken in'}: {printable(what)}: {printable(each.reason)}", err=True
+        )
+    if len(bad_files) > _SHOWN:
+        click.echo(f"… and {len(bad_files) - _SHOWN:,} more.", err=True)

@@ -1,0 +1,252 @@
+"""The commit record, ``metadata.json``: everything the row says, and the manifest that tells a whole document from a torn one.
+
+Its bytes are a function of its content, and it carries its own checksum: a record that does not come out byte for byte
+the same when it is written again was altered.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from doc_io.document import COLUMNS, Parent, Status
+from doc_io.errors import InvalidDocumentError
+from doc_io.escaping import printable
+from doc_io.ids import doc_dir, is_id, unstorable
+
+SCHEMA_VERSION = 1
+"""Of the record. A reader refuses a newer one; see `decode`."""
+
+RECORD_NAME = "metadata.json"
+RAW_NAME, PARSED_NAME, PROMPT_NAME = "raw.txt", "parsed.txt", "prompt.txt"
+EXTRAS_FOLDER = "extras"
+
+_to_json = json.JSONEncoder(ensure_ascii=True, allow_nan=False).encode
+_MAX_RECORD = 64 * 2**20  # bytes; a record is read whole, and one that is larger is an attack or an accident
+
+
+class FileEntry(NamedTuple):
+    """What the manifest says of one file.
+
+    Attributes:
+        size: Its length in bytes.
+        sha256: Its hash in hexadecimal.
+    """
+
+    size: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class CommitRecord:
+    """The content of one ``metadata.json``.
+
+    Attributes:
+        row: Every column of the index but ``seq`` and ``doc_dir``, which follow from the insert and from the ids.
+        parents: All documents it was made from.
+        files: The manifest: path inside the document's folder to size and hash; every file but the record itself.
+        extras: File of an extra to the name it was given.
+        metadata: What the writer attached.
+    """
+
+    row: Mapping[str, Any]
+    parents: tuple[Parent, ...]
+    files: Mapping[str, FileEntry]
+    extras: Mapping[str, str]
+    metadata: Mapping[str, Any]
+
+    @property
+    def doc_dir(self) -> str:
+        """Where the document must lie, relative to the docs root."""
+        return doc_dir(self.row["stage"], self.row["logical_key_id"], self.row["doc_id"])
+
+
+class CommitRecordError(ValueError):
+    """Why a record does not hold true. `doc_io.errors.DamagedDocumentError` says of which document."""
+
+
+def file_entry(data: bytes) -> FileEntry:
+    """The manifest's entry for a file of these bytes."""
+    return FileEntry(len(data), hashlib.sha256(data).hexdigest())
+
+
+def encode_text(text: str) -> bytes:
+    """UTF-8 that keeps lone surrogates, so that any ``str`` comes back exactly (PEP 383 texts, broken JSON escapes)."""
+    return text.encode("utf-8", "surrogatepass")
+
+
+def decode_text(data: bytes) -> str:
+    """The text that `encode_text` was given.
+
+    Raises:
+        UnicodeDecodeError: The bytes are no such text.
+    """
+    return data.decode("utf-8", "surrogatepass")
+
+
+def encode(record: CommitRecord) -> bytes:
+    """The bytes of ``metadata.json``: JSON, one field a line, in ASCII, so that looking at it in a terminal is safe.
+
+    Raises:
+        InvalidDocumentError: The attached metadata holds what JSON cannot.
+    """
+    fields: dict[str, object] = {
+        "schema_version": SCHEMA_VERSION,
+        **record.row,
+        "parents": [parent._asdict() for parent in record.parents],
+        "files": {path: {"bytes": entry.size, "sha256": entry.sha256} for path, entry in record.files.items()},
+        "extras": record.extras,
+        "metadata": record.metadata,
+    }
+    try:
+        lines = [f'  "{name}": {_dumps(value)},\n' for name, value in fields.items()]
+    except (TypeError, ValueError, RecursionError) as error:
+        raise InvalidDocumentError(
+            what="A document",
+            reason=f"its metadata is not JSON: {error}",
+            hint="Give strings, numbers, lists and dicts.",
+        ) from None
+    body = "".join(lines)
+    checksum = hashlib.sha256(body.encode("ascii")).hexdigest()
+    return f'{{\n{body}  "checksum": "{checksum}"\n}}\n'.encode("ascii")
+
+
+def decode(data: bytes) -> CommitRecord:
+    """Read a ``metadata.json`` that may be torn, altered or hostile.
+
+    Args:
+        data: The bytes of the file.
+
+    Returns:
+        The record; every field is there once and has its type.
+
+    Raises:
+        CommitRecordError: It does not hold true, and why.
+    """
+    if len(data) > _MAX_RECORD:
+        raise CommitRecordError("metadata.json is larger than 64 MiB")
+    if not _checksum_holds(data):
+        raise CommitRecordError("metadata.json is cut short or altered: its checksum does not match")
+    if tuple(_FIELD.findall(data)) != _FIELDS:  # of two fields of one name the parser would take the last
+        raise CommitRecordError(
+            "metadata.json was not written by doc_io: it has other fields than a record, or one twice"
+        )
+    fields = _parsed(data)
+    version = fields.pop("schema_version", None)
+    if version != SCHEMA_VERSION:
+        raise CommitRecordError(f"metadata.json has schema version {version!r}, and this doc_io knows {SCHEMA_VERSION}")
+    del fields["checksum"]
+    if type(fields["parents"]) is not list:
+        raise CommitRecordError("parents is no list")
+    try:
+        record = CommitRecord(
+            parents=tuple(Parent(**parent) for parent in fields.pop("parents")),
+            files={path: FileEntry(entry["bytes"], entry["sha256"]) for path, entry in fields.pop("files").items()},
+            extras=fields.pop("extras"),
+            metadata=fields.pop("metadata"),
+            row=fields,
+        )
+    except (KeyError, TypeError, AttributeError) as error:
+        raise CommitRecordError(f"metadata.json lacks a field or has one of a wrong type: {error}") from None
+    _check_types(record)
+    return record
+
+
+def _dumps(value: object) -> str:
+    if value is None:  # every other field; starting the encoder for it takes longer than the rest of its line
+        return "null"
+    if type(value) is int:
+        return str(value)
+    return _to_json(value.value if isinstance(value, Status) else value)
+
+
+_CHECKSUM_LENGTH = len('  "checksum": ""\n}\n') + 64
+
+
+def _checksum_holds(data: bytes) -> bool:
+    if not data.startswith(b"{\n"):
+        return False
+    body, end = data[2:-_CHECKSUM_LENGTH], data[-_CHECKSUM_LENGTH:]
+    return end == b'  "checksum": "%s"\n}\n' % hashlib.sha256(body).hexdigest().encode("ascii")
+
+
+def _parsed(data: bytes) -> dict[str, Any]:
+    # The checksum only guards against accidents: anyone can compute one over a hostile record. Deep nesting raises
+    # RecursionError and a number of thousands of digits ValueError (Python's int_max_str_digits).
+    try:
+        fields = _from_json(data.decode("ascii"))
+    except (ValueError, RecursionError) as error:
+        raise CommitRecordError(f"metadata.json is not JSON that can be read: {error}") from None
+    if not isinstance(fields, dict):
+        raise CommitRecordError("metadata.json holds no object")
+    return fields
+
+
+def _refused(constant: str) -> None:
+    raise ValueError(f"{constant} is not JSON")
+
+
+_from_json = json.JSONDecoder(parse_constant=_refused).decode
+
+
+def _check_types(record: CommitRecord) -> None:
+    _check_row(record.row)
+    for path, entry in record.files.items():
+        if not _FILE.fullmatch(path):
+            raise CommitRecordError(f"the manifest names a file that no document has: {printable(path, limit=100)}")
+        if not _is_count(entry.size) or type(entry.sha256) is not str:
+            raise CommitRecordError("an entry of the manifest has a wrong type")
+    for parent in record.parents:
+        if unstorable(parent.doc_id) or unstorable(parent.input_name):
+            raise CommitRecordError("a parent is no name")
+    if type(record.metadata) is not dict or type(record.extras) is not dict:
+        raise CommitRecordError("metadata or extras is no object")
+
+
+def _check_row(row: Mapping[str, Any]) -> None:
+    if tuple(row) != RECORD_COLUMNS:
+        raise CommitRecordError("metadata.json has other fields than a record")
+    for name, value in row.items():
+        if value is None and name not in _REQUIRED:
+            continue
+        right = (
+            _is_count(value)
+            if name in _COUNTS
+            else type(value) is dict
+            if name == "meta_small"
+            else not unstorable(value)
+        )
+        if not right:
+            raise CommitRecordError(f"{name} is missing or of a wrong type")
+    if not all(isinstance(value, _SMALL) for value in row["meta_small"].values()):
+        raise CommitRecordError("meta_small holds something that is not small")
+    if row["status"] not in _STATUSES:
+        raise CommitRecordError("status is none of the five")
+    if not (is_id(row["doc_id"]) and is_id(row["logical_key_id"])):
+        raise CommitRecordError("doc_id or logical_key_id is not an id")
+    if not _CREATED_AT.fullmatch(row["created_at"]):
+        raise CommitRecordError("created_at is not a time in the form of the index")
+
+
+def _is_count(value: object) -> bool:
+    return type(value) is int and 0 <= value < 2**63  # what a database column holds
+
+
+RECORD_COLUMNS: tuple[str, ...] = tuple(column for column in COLUMNS if column not in ("seq", "doc_dir"))
+"""What the record says of the row; ``seq`` follows from the insert, ``doc_dir`` from the ids."""
+
+_REQUIRED = frozenset({"doc_id", "logical_key_id", "stage", "task_id", "attempt", "status", "created_at", "meta_small"})
+_COUNTS = ("usage_prompt_tokens", "usage_completion_tokens", "usage_max_tokens", "raw_chars", "parsed_chars")
+_SMALL = (str, int, float, type(None))
+_STATUSES = frozenset(status.value for status in Status)
+_FILE = re.compile(rf"(?:{RAW_NAME}|{PARSED_NAME}|{PROMPT_NAME}|{EXTRAS_FOLDER}/[A-Za-z0-9_%~-][A-Za-z0-9_%~.-]*)")
+_CREATED_AT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", re.ASCII)
+_FIELD = re.compile(rb'^  "(\w+)": ', re.MULTILINE)
+_FIELDS = tuple(
+    name.encode("ascii")
+    for name in ("schema_version", *RECORD_COLUMNS, "parents", "files", "extras", "metadata", "checksum")
+)

@@ -1,0 +1,117 @@
+"""The questions that are asked the same way of both engines."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable, Collection, Iterator, Sequence
+from typing import Any, ClassVar, TypeVar
+
+from doc_io.document import DocumentRow, Parent, Status
+from doc_io.index import queries
+from doc_io.index.base import ALL, Filter, GroupedBy, Index, PruneCandidate, StageCount, TokenUsage
+
+_T = TypeVar("_T")
+_AFTER_ANY_ID = "{"  # the character that follows "z", the last one of an id
+
+
+class SqlIndex(Index):
+    """An index that answers whatever `queries` can spell, once an engine says how to put a question."""
+
+    wanted: ClassVar[str]
+    """A list of ids as a table ``wanted(task, position)`` in the engine's own SQL, with one placeholder."""
+
+    @abstractmethod
+    def answers(self, statement: str, values: Sequence[Any], make: Callable[[Sequence[Any]], _T]) -> list[_T]:
+        """Ask one question.
+
+        Args:
+            statement: With ``?`` for each value.
+            values: A list of ids as `listed` makes it, and plain values.
+            make: What to make of each row of the answer.
+        """
+
+    @abstractmethod
+    def listed(self, ids: Sequence[str]) -> Any:
+        """A list of ids as one value for `wanted`."""
+
+    def rows(self, statement: str, values: Sequence[Any]) -> list[tuple[Any, ...]]:
+        """Ask for plain values; arguments as for `answers`."""
+        return self.answers(statement, values, tuple)
+
+    def documents(self, statement: str, values: Sequence[Any]) -> list[DocumentRow]:
+        """Ask for whole rows of the table; arguments as for `answers`."""
+        return self.answers(statement, values, queries.row_from)
+
+    def document(self, statement: str, values: Sequence[Any]) -> DocumentRow | None:
+        """Ask for one whole row of the table; arguments as for `answers`."""
+        found = self.documents(statement, values)
+        return found[0] if found else None
+
+    def get(self, doc_id: str) -> DocumentRow | None:
+        return self.document(queries.GET, (doc_id,))
+
+    def latest_by_logical(self, logical_key_id: str, status: Collection[Status]) -> DocumentRow | None:
+        return self.document(*queries.latest_by_logical(logical_key_id, frozenset(status)))
+
+    def history(self, stage: str, task_id: str) -> list[DocumentRow]:
+        return self.documents(queries.HISTORY, (stage, task_id))
+
+    def parents(self, doc_id: str) -> list[Parent]:
+        return [Parent(*each) for each in self.rows(queries.PARENTS, (doc_id,))]
+
+    def children(self, doc_id: str) -> list[DocumentRow]:
+        return self.documents(queries.CHILDREN, (doc_id, doc_id))
+
+    def last_of_run(self, run_id: str) -> DocumentRow | None:
+        return self.document(queries.LAST_OF_RUN, (run_id,))
+
+    def read_by_run(self, run_id: str) -> list[DocumentRow]:
+        return self.documents(queries.READ_BY_RUN, (run_id,))
+
+    def scan(self) -> Iterator[DocumentRow]:
+        # A page at a time: one long read would keep SQLite from emptying its write-ahead log.
+        last = 0
+        while page := self.documents(queries.SCAN, (last,)):
+            yield from page
+            last = page[-1].seq
+
+    def select(self, wanted: Filter = ALL, after: DocumentRow | None = None, limit: int = 100) -> list[DocumentRow]:
+        return self.documents(*queries.select(wanted, after, limit))
+
+    def find_by_prefix(self, prefix: str, limit: int = 2) -> list[DocumentRow]:
+        return self.documents(queries.STARTING_WITH, (prefix, prefix + _AFTER_ANY_ID, limit))
+
+    def stage_counts(self) -> list[StageCount]:
+        return [StageCount(stage, Status(status), *counts) for stage, status, *counts in self.rows(queries.TALLY, ())]
+
+    def usage(self, by: GroupedBy, wanted: Filter = ALL) -> list[TokenUsage]:
+        found = self.rows(*queries.usage(by, wanted))
+        return [
+            TokenUsage(group, documents, int(prompt), int(completion)) for group, documents, prompt, completion in found
+        ]
+
+    def parents_of(self, doc_ids: Sequence[str]) -> dict[str, list[Parent]]:
+        found: dict[str, list[Parent]] = {}
+        for doc_id, *parent in self.rows(queries.parents_of(self.wanted), (self.listed(doc_ids),)):
+            found.setdefault(doc_id, []).append(Parent(*parent))
+        return found
+
+    def children_of(self, doc_ids: Sequence[str]) -> dict[str, list[str]]:
+        found: dict[str, list[str]] = {}
+        for doc_id, child in self.rows(queries.children_of(self.wanted), (self.listed(doc_ids),)):
+            found.setdefault(doc_id, []).append(child)
+        return found
+
+    def superseded(self, wanted: Filter, keep_ok: int, keep_failed: int) -> list[PruneCandidate]:
+        return self.answers(*queries.superseded(wanted, keep_ok, keep_failed), queries.candidate_from)
+
+    def removable(self, doc_ids: Sequence[str], before: str) -> list[PruneCandidate]:
+        return self.answers(
+            queries.removable(self.wanted), (self.listed(doc_ids), before, before), queries.candidate_from
+        )
+
+    def duplicates(self) -> list[tuple[str, int]]:
+        return [(doc_id, count) for doc_id, count in self.rows(queries.DUPLICATES, ())]
+
+    def without_ok(self) -> list[tuple[str, str, int]]:
+        return [(stage, task_id, count) for stage, task_id, count in self.rows(queries.WITHOUT_OK, ())]

@@ -1,0 +1,197 @@
+"""Whether what lies in a folder is a whole document; nothing else in upkeep decides that."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice
+from typing import NamedTuple
+
+from doc_io.commit_record import RECORD_NAME, CommitRecord, CommitRecordError, decode, encode, file_entry
+from doc_io.errors import StorageError
+from doc_io.ids import is_id
+from doc_io.storage.base import DOCUMENT_DEPTH, Folder, Storage
+
+_AT_ONCE = 256  # folders; enough for a storage that reads side by side, little enough to stay flat
+_BYTES_AT_ONCE = 32 * 2**20  # of the files of documents that are read whole; one alone may have more
+
+
+class FolderVerdict(NamedTuple):
+    """A folder, and what lies in it.
+
+    Attributes:
+        folder: Where.
+        record: The commit record where the document is whole; else ``None``.
+        reasons: Why it is not, file by file; empty where it is.
+        extra: Files that the manifest does not know.
+    """
+
+    folder: Folder
+    record: CommitRecord | None
+    reasons: tuple[str, ...] = ()
+    extra: tuple[str, ...] = ()
+
+
+def is_document_folder(folder: Folder) -> bool:
+    """Whether a folder has the name and the place of a document; says nothing about what is in it."""
+    segments = folder.path.split("/")
+    return len(segments) == DOCUMENT_DEPTH and is_id(segments[1]) and is_id(segments[2])
+
+
+def judge(storage: Storage, folders: Iterable[Folder], *, full: bool = False) -> Iterator[FolderVerdict]:
+    """Read the commit record of each folder and hold the files against its manifest.
+
+    Args:
+        storage: Where they lie.
+        folders: Which, as `Storage.folders` gives them.
+        full: Also read every file and compare its hash. Default: lengths only, which tells every cut text and no
+            altered one of the same length.
+
+    Returns:
+        Each folder with the verdict, in the order given, in flat memory. A file that cannot be read is a reason like
+        any other and does not end the scan.
+    """
+    folders = iter(folders)
+    while batch := list(islice(folders, _AT_ONCE)):
+        storage.prefetch(
+            f"{folder.path}/{name}" for folder in batch for name in folder.files if full or name == RECORD_NAME
+        )
+        having = [folder for folder in batch if RECORD_NAME in folder.files]
+        read = storage.read_many([f"{folder.path}/{RECORD_NAME}" for folder in having])
+        records = dict(zip((folder.path for folder in having), read, strict=True))
+        verdicts = [_verdict(folder, records.get(folder.path)) for folder in batch]
+        yield from _compared(storage, verdicts) if full else verdicts
+
+
+class Content(NamedTuple):
+    """Every byte of a document.
+
+    Attributes:
+        path: Its folder.
+        record: The commit record where the document is whole; else ``None``.
+        files: Path inside the folder to content, the record last; none where it is not whole.
+        reasons: Why it is not, file by file.
+    """
+
+    path: str
+    record: CommitRecord | None
+    files: Mapping[str, bytes]
+    reasons: tuple[str, ...] = ()
+
+
+def contents(storage: Storage, paths: Sequence[str]) -> Iterator[list[Content]]:
+    """Read documents whole, each file held against its hash. Nothing is listed: the record says what there is to read.
+
+    Args:
+        storage: Where they lie.
+        paths: Their folders.
+
+    Returns:
+        All of them in the order given, in lists of some megabytes.
+
+    Raises:
+        StorageError: None of several records could be read: it is the storage that fails, and not a document.
+    """
+    records = list(storage.read_many([f"{path}/{RECORD_NAME}" for path in paths]))
+    for failure in records[:1]:
+        if (
+            len(records) > 1
+            and isinstance(failure, StorageError)
+            and all(isinstance(each, StorageError) for each in records)
+        ):
+            raise failure
+    found = [(path, data, _record_of(path, data)) for path, data in zip(paths, records, strict=True)]
+    for group in _of_some_megabytes(found):
+        wanted = [
+            f"{path}/{name}" for path, _, record in group if isinstance(record, CommitRecord) for name in record.files
+        ]
+        read = storage.read_many(wanted)
+        yield [_content(path, data, record, read) for path, data, record in group]
+
+
+_Found = tuple[str, "bytes | OSError", "CommitRecord | str"]
+
+
+def _of_some_megabytes(found: Iterable[_Found]) -> Iterator[list[_Found]]:
+    group: list[_Found] = []
+    size = 0
+    for each in found:
+        record = each[2]
+        coming = sum(entry.size for entry in record.files.values()) if isinstance(record, CommitRecord) else 0
+        if group and size + coming > _BYTES_AT_ONCE:
+            yield group
+            group, size = [], 0
+        group.append(each)
+        size += coming
+    if group:
+        yield group
+
+
+def _content(path: str, data: bytes | OSError, record: CommitRecord | str, read: Iterator[bytes | OSError]) -> Content:
+    if isinstance(record, str) or isinstance(data, OSError):
+        return Content(path, None, {}, (str(record),))
+    files = {}
+    reasons = []
+    for (name, entry), content in zip(record.files.items(), islice(read, len(record.files)), strict=True):
+        if isinstance(content, FileNotFoundError):
+            reasons.append(f"{name} is missing")
+        elif isinstance(content, OSError):
+            reasons.append(f"{name} cannot be read: {content}")
+        elif file_entry(content) != entry:
+            reasons.append(f"{name} was altered")
+        else:
+            files[name] = content
+    if encode(record) != data:
+        reasons.append(f"{RECORD_NAME} was altered")
+    if reasons:
+        return Content(path, None, {}, tuple(reasons))
+    return Content(path, record, {**files, RECORD_NAME: data})
+
+
+def _record_of(path: str, data: bytes | OSError | None) -> CommitRecord | str:
+    """The commit record of a folder, or why there is none that holds true."""
+    if data is None or isinstance(data, FileNotFoundError):
+        return f"{RECORD_NAME} is missing"
+    if isinstance(data, OSError):
+        return f"{RECORD_NAME} cannot be read: {data}"
+    try:
+        record = decode(data)
+    except CommitRecordError as error:
+        return str(error)
+    if record.doc_dir != path:
+        return f"{RECORD_NAME} is of another document, {record.row['doc_id']}"
+    return record
+
+
+def _verdict(folder: Folder, data: bytes | OSError | None) -> FolderVerdict:
+    record = _record_of(folder.path, data)
+    if isinstance(record, str):
+        return FolderVerdict(folder, None, (record,))
+    reasons = []
+    for name, entry in record.files.items():
+        size = folder.files.get(name)
+        if size is None:
+            reasons.append(f"{name} is missing")
+        elif size != entry.size:
+            reasons.append(f"{name} has {size} bytes and not {entry.size}")
+    extra = tuple(name for name in folder.files if name not in record.files and name != RECORD_NAME)
+    return FolderVerdict(folder, None if reasons else record, tuple(reasons), extra)
+
+
+def _compared(storage: Storage, verdicts: list[FolderVerdict]) -> Iterator[FolderVerdict]:
+    """The same verdicts, after a look at every byte of those that seemed whole."""
+    wanted = [
+        (verdict.folder.path, name, entry)
+        for verdict in verdicts
+        if verdict.record is not None
+        for name, entry in verdict.record.files.items()
+    ]
+    altered: dict[str, list[str]] = {}
+    read = storage.read_many([f"{path}/{name}" for path, name, _ in wanted])
+    for (path, name, entry), data in zip(wanted, read, strict=True):
+        if isinstance(data, OSError):
+            altered.setdefault(path, []).append(f"{name} cannot be read: {data}")
+        elif file_entry(data) != entry:
+            altered.setdefault(path, []).append(f"{name} was altered: its hash is another one")
+    for verdict in verdicts:
+        reasons = altered.get(verdict.folder.path)
+        yield verdict if reasons is None else verdict._replace(record=None, reasons=tuple(reasons))

@@ -1,0 +1,246 @@
+"""Old documents into the store: at their place in the past, many at once, and each only once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from doc_io.commit_record import PARSED_NAME, PROMPT_NAME, RAW_NAME, RECORD_NAME, CommitRecord, encode
+from doc_io.document import Document, DocumentRow
+from doc_io.errors import InvalidDocumentError
+from doc_io.legacy.backfill_result import BackfillReport, BadFile, StageReport
+from doc_io.legacy.reading import Old, OldFile
+from doc_io.legacy.versioned_files import UNVERSIONED
+from doc_io.task_table import Task
+from doc_io.writing.draft import Draft, Origin, later_created_at, make_draft
+from doc_io.writing.partial_writes import complete_partial_write
+
+if TYPE_CHECKING:
+    from doc_io.store import DocumentStore
+
+Key = tuple[str, str]
+"""A stage and a task."""
+
+
+class New(NamedTuple):
+    """A document to be written.
+
+    Attributes:
+        draft: Its identity and its files.
+        record: Its commit record.
+        old: What it is made of.
+    """
+
+    draft: Draft
+    record: CommitRecord
+    old: Old
+
+
+@dataclass
+class Filing:
+    """Files the old documents of a backfill, stage by stage.
+
+    Attributes:
+        store: Where to.
+        report: What is told of them.
+        link: Whether texts may become hard links to the legacy files.
+        planned: What a dry run would have filed: parents that are not there yet.
+    """
+
+    store: DocumentStore
+    report: BackfillReport
+    link: bool
+    planned: set[Key] = field(default_factory=set)
+
+    def file(self, olds: Sequence[Old], tasks: Mapping[str, Task] | None, counts: StageReport) -> None:
+        """File some documents of a stage; all versions of a task come at once.
+
+        Args:
+            olds: The documents, those of one task oldest first.
+            tasks: What the stage's tables say; ``None`` where there is none.
+            counts: Where they are counted.
+
+        Raises:
+            StorageError: The docs root failed. Nothing of these is in the index.
+            IndexAccessError: The index failed. Likewise; the files stay, and are met again.
+        """
+        rows = {} if self._nothing_indexed() else self._there(olds)
+        parents = self._parents(olds, tasks or {})
+        new: dict[str, New] = {}
+        refused: list[Old] = []
+        for versions in _by_task(olds):
+            if all(old.doc_id in rows for old in versions):
+                continue
+            history = _History([] if self._nothing_indexed() else self.store.history(*_task(versions[0])))
+            for old in versions:
+                row = rows.get(old.doc_id) or history.row_of(old)
+                if row is not None:
+                    history.follow(row.logical_key_id, row.created_at, row.doc_id)
+                    continue
+                draft = self._draft(old, tasks, parents)
+                if draft is None:
+                    refused.append(old)
+                else:
+                    new[draft.doc_dir] = New(draft, history.placed(draft, old), old)
+        if not self.report.dry_run:
+            self._write(new)
+        added, bad = [each.old for each in new.values()], _paths(refused)
+        counts.documents += len(added)
+        counts.bad += len(bad)
+        counts.filed += len(_paths(added) - bad)
+        counts.there += len(_paths(olds) - _paths(added) - bad)
+        self._tell(added, tasks, parents, counts)
+
+    def _nothing_indexed(self) -> bool:
+        """Whether a dry run would make the index by asking it."""
+        name = self.store.index.name
+        return self.report.dry_run and "://" not in name and not Path(name).exists()
+
+    def _there(self, olds: Sequence[Old]) -> dict[str, DocumentRow]:
+        return {row.doc_id: row for row in self.store.index.get_many([old.doc_id for old in olds])}
+
+    def _parents(self, olds: Iterable[Old], tasks: Mapping[str, Task]) -> dict[Key, str]:
+        """The latest ok document of each parent that is named; one query a stage."""
+        wanted: dict[str, dict[str, None]] = {}
+        for old in olds:
+            task = tasks.get(old.task_id)
+            if task is not None and task.parent_task_id is not None:
+                wanted.setdefault(task.parent_stage or "", {})[task.parent_task_id] = None
+        found = dict.fromkeys(self.planned, "")
+        if not self._nothing_indexed():
+            for stage, task_ids in wanted.items():
+                latest = self.store.get_latest_by_tasks(stage, task_ids)
+                found |= {(stage, task_id): row.doc_id for task_id, row in latest.items()}
+        return found
+
+    def _draft(self, old: Old, tasks: Mapping[str, Task] | None, parents: Mapping[Key, str]) -> Draft | None:
+        task = (tasks or {}).get(old.task_id, Task())
+        document = Document(
+            None if old.raw is None else old.raw.text,
+            parsed=None if old.parsed is None else old.parsed.text,
+            prompt=None if old.prompt is None else old.prompt.text,
+            template_id=task.template_id,
+            model_id=task.model_id,
+            parent_doc_id=parents.get(_parent(task)) or None,
+            metadata=_metadata(old, known=tasks is not None and old.task_id in tasks),
+        )
+        origin = Origin(
+            stage=old.stage, task_id=old.task_id, attempt=old.attempt, run_id=self.report.run_id, doc_id=old.doc_id
+        )
+        try:
+            return make_draft(document, origin)
+        except InvalidDocumentError as error:
+            for file in old.files:
+                self._bad(old, file, str(error), filed=False)
+            return None
+
+    def _write(self, new: Mapping[str, New]) -> None:
+        records = {doc_dir: each.record for doc_dir, each in new.items()}
+        files = {doc_dir: self._files(each) for doc_dir, each in new.items()}
+        storage = self.store.storage
+        there = storage.create_many(files)
+        with self.store.index.repair_lock() if there else nullcontext():
+            for doc_dir in there:
+                # An earlier run ended before its rows: whatever that run was called, a whole document is this one.
+                records[doc_dir] = complete_partial_write(storage, doc_dir, files[doc_dir])
+            rows = [({**record.row, "doc_dir": doc_dir}, record.parents) for doc_dir, record in records.items()]
+            self.store.index.insert_many(rows)
+
+    def _files(self, new: New) -> dict[str, bytes]:
+        files = dict(new.draft.contents)
+        if self.link:
+            named = ((RAW_NAME, new.old.raw), (PARSED_NAME, new.old.parsed), (PROMPT_NAME, new.old.prompt))
+            files |= {name: file.data for name, file in named if file is not None}
+        return {**files, RECORD_NAME: encode(new.record)}
+
+    def _tell(
+        self, added: Sequence[Old], tasks: Mapping[str, Task] | None, parents: Mapping[Key, str], counts: StageReport
+    ) -> None:
+        """Say of what was added which parents were found, and of what no table tells them."""
+        for old in added:
+            if self.report.dry_run:
+                self.planned.add(_task(old))
+            if tasks is None:
+                continue
+            task = tasks.get(old.task_id)
+            if task is None:
+                counts.orphans += 1
+                self._bad(old, old.source, "its task is in no table, so template, model and parent are not known")
+            elif task.parent_task_id is not None and _parent(task) in parents:
+                counts.linked += 1
+            elif task.parent_task_id is not None:
+                counts.unresolved += 1
+                reason = f"its parent {task.parent_task_id!r} (stage {task.parent_stage}) has no ok document"
+                self._bad(old, old.source, reason)
+
+    def _bad(self, old: Old, file: OldFile, reason: str, *, filed: bool = True) -> None:
+        self.report.bad_files.append(BadFile(old.stage, old.task_id, file.path, filed=filed, reason=reason))
+
+
+class _History:
+    """What comes before the next old version of one task."""
+
+    def __init__(self, rows: Sequence[DocumentRow]) -> None:
+        self._rows = rows
+        self._last: str | None = None
+        self._of_key = [(row.logical_key_id, row.created_at, row.doc_id) for row in rows]
+
+    def row_of(self, old: Old) -> DocumentRow | None:
+        """The row of a document that was written with this legacy file beside it, by ``rollout``."""
+        file = old.text_file
+        for row in self._rows:
+            facts = row.meta_small
+            written = (
+                (facts.get("legacy_version"), facts.get("legacy_sha256")),
+                (facts.get("legacy_raw_version"), row.content_hash),
+            )
+            if "backfill" not in facts and (file.version, file.sha256) in written:
+                return row
+        return None
+
+    def follow(self, key: str, created_at: str, doc_id: str) -> None:
+        """The next version comes after this one."""
+        self._last = created_at
+        self._of_key.append((key, created_at, doc_id))
+
+    def placed(self, draft: Draft, old: Old) -> CommitRecord:
+        """The record of a version: at the time of its file, or right after the version before it."""
+        created_at = later_created_at(old.source.modified, self._last)
+        key = draft.row["logical_key_id"]
+        before = max(((at, doc_id) for of, at, doc_id in self._of_key if of == key and at < created_at), default=None)
+        self.follow(key, created_at, draft.row["doc_id"])
+        return draft.record(created_at, None if before is None else before[1])
+
+
+def _by_task(olds: Iterable[Old]) -> Iterable[list[Old]]:
+    tasks: dict[str, list[Old]] = {}
+    for old in olds:
+        tasks.setdefault(old.task_id, []).append(old)
+    return tasks.values()
+
+
+def _task(old: Old) -> Key:
+    return old.stage, old.task_id
+
+
+def _paths(olds: Iterable[Old]) -> set[str]:
+    return {file.path for old in olds for file in old.files}
+
+
+def _parent(task: Task) -> Key:
+    return task.parent_stage or "", task.parent_task_id or ""
+
+
+def _metadata(old: Old, *, known: bool) -> dict[str, Any]:
+    metadata: dict[str, Any] = {"backfill": True, "legacy_sha256": old.text_file.sha256}
+    if old.text_file.version != UNVERSIONED:
+        metadata["legacy_version"] = old.text_file.version
+    if not known:
+        metadata["logical_key"] = "of stage and task: no table names the task"
+    for name, file in (("legacy_raw", old.raw), ("legacy_parsed", old.parsed), ("legacy_prompt", old.prompt)):
+        if file is not None:
+            metadata[name] = file.path
+    return metadata

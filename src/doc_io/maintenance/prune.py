@@ -1,0 +1,195 @@
+"""Pruning: which documents may go, and making them go.
+
+Never: the latest ok of a task, a pinned document, one that a kept document was made from, one in the grace period. What
+was the latest ok at any time within the grace period stays too: a run under way may have read it, and has yet to say so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta, timezone
+
+from doc_io.errors import ConfigurationError
+from doc_io.index.base import Filter, Index, PruneCandidate
+from doc_io.maintenance.pins import pinned
+from doc_io.maintenance.removal import finish, remove_documents
+from doc_io.storage.base import Storage
+
+GRACE = timedelta(days=1)
+"""How old a document must at least be: what a run that is still going on may come back to."""
+
+_AT_ONCE = 200
+
+
+@dataclass(frozen=True)
+class Policy:
+    """Which documents are no longer wanted; all conditions that are given must hold.
+
+    Args:
+        keep_ok: The newest ok documents of each logical key that stay; at least 1.
+        keep_failed: The newest documents of each logical key with another status that stay.
+        older_than: Only what is older than this. Default: any age beyond the grace period.
+        stage: Only of this stage.
+        run_id: Only of this run.
+        experiment_id: Only of this experiment.
+        cascade: Not by number, but everything that fits and everything that was made from it, directly or not. Needs a
+            stage, a run or an experiment.
+        grace: What is younger, or was the latest ok more recently, stays, whatever the rest says.
+
+    Raises:
+        ConfigurationError: The policy makes no sense, or would take away what is always kept.
+    """
+
+    keep_ok: int = 1
+    keep_failed: int = 1
+    older_than: timedelta | None = None
+    stage: str | None = None
+    run_id: str | None = None
+    experiment_id: str | None = None
+    cascade: bool = False
+    grace: timedelta = GRACE
+
+    def __post_init__(self) -> None:
+        if self.keep_ok < 1 or self.keep_failed < 0:
+            raise ConfigurationError(
+                setting="The prune policy",
+                reason="it keeps less than the newest ok document of a key",
+                hint="Keep at least 1 ok and 0 failed documents.",
+            )
+        if self.cascade and self.stage is None and self.run_id is None and self.experiment_id is None:
+            raise ConfigurationError(
+                setting="The prune policy",
+                reason="cascade without a stage, a run or an experiment would mean everything",
+                hint="Name one of them.",
+            )
+
+
+@dataclass(frozen=True)
+class Pruned:
+    """What a pruning removes, or would remove.
+
+    Attributes:
+        documents: What goes, in the order of removal.
+        kept: Of what the policy does not want, how many stay and why.
+        finished: Documents of an earlier, interrupted pruning that are gone now.
+        dry_run: Whether nothing was changed.
+    """
+
+    documents: tuple[PruneCandidate, ...]
+    kept: Mapping[str, int] = field(default_factory=dict)
+    finished: tuple[str, ...] = ()
+    dry_run: bool = True
+
+
+def prune(
+    storage: Storage,
+    index: Index,
+    policy: Policy,
+    *,
+    dry_run: bool = True,
+    progress: Callable[[int, int | None], None] | None = None,
+) -> Pruned:
+    """Remove the documents that a policy does not want.
+
+    Args:
+        storage: Their files.
+        index: Their rows.
+        policy: Which.
+        dry_run: Only say what would go. Default: yes.
+        progress: Told how many of how many are gone. Default: nobody.
+
+    Returns:
+        What went, or would go.
+
+    Raises:
+        MaintenanceBusyError: Another upkeep is at work.
+    """
+    before = _ago(policy.grace)
+    if dry_run:
+        documents, kept = _plan(storage, index, policy, before)
+        return Pruned(tuple(documents), kept)
+    with index.maintenance_lock():
+        finished = finish(storage, index, before)
+        documents, kept = _plan(storage, index, policy, before)
+        gone: set[str] = set()
+        for start in range(0, len(documents), _AT_ONCE):
+            batch = [(each.doc_id, each.doc_dir) for each in documents[start : start + _AT_ONCE]]
+            gone.update(remove_documents(storage, index, batch, before))
+            if progress is not None:
+                progress(start + len(batch), len(documents))
+    return Pruned(tuple(each for each in documents if each.doc_id in gone), kept, tuple(finished), dry_run=False)
+
+
+def _plan(storage: Storage, index: Index, policy: Policy, before: str) -> tuple[list[PruneCandidate], dict[str, int]]:
+    """What goes, children before parents, and how many of the unwanted stay for which reason."""
+    until = before if policy.older_than is None else min(before, _ago(policy.older_than))
+    wanted = Filter(stage=policy.stage, run_id=policy.run_id, experiment_id=policy.experiment_id, until=until)
+    if policy.cascade:
+        unwanted = _removable(index, _with_descendants(index, wanted), before)
+    else:
+        unwanted = {each.doc_id: each for each in index.superseded(wanted, policy.keep_ok, policy.keep_failed)}
+    settled = _removable(index, list(unwanted), before)
+    pins = pinned(storage)
+    candidates = {doc_id: each for doc_id, each in settled.items() if doc_id not in pins}
+    order = _children_first(candidates, _children(index, candidates))
+    kept = {
+        "they were the latest ok within the grace period": len(unwanted) - len(settled),
+        "pinned": len(settled) - len(candidates),
+        "a kept document was made from them": len(candidates) - len(order),
+    }
+    return [candidates[doc_id] for doc_id in order], {reason: count for reason, count in kept.items() if count}
+
+
+def _with_descendants(index: Index, wanted: Filter) -> list[str]:
+    found: dict[str, None] = {}
+    last = None
+    while page := index.select(wanted, last, 1000):
+        found.update(dict.fromkeys(row.doc_id for row in page))
+        last = page[-1]
+    fresh = list(found)
+    while fresh:
+        below = [child for children in _children(index, fresh).values() for child in children]
+        fresh = [child for child in dict.fromkeys(below) if child not in found]
+        found.update(dict.fromkeys(fresh))
+    return list(found)
+
+
+def _removable(index: Index, doc_ids: list[str], before: str) -> dict[str, PruneCandidate]:
+    return {
+        each.doc_id: each
+        for start in range(0, len(doc_ids), _AT_ONCE)
+        for each in index.removable(doc_ids[start : start + _AT_ONCE], before)
+    }
+
+
+def _children(index: Index, doc_ids: Iterable[str]) -> dict[str, list[str]]:
+    ids = list(doc_ids)
+    found: dict[str, list[str]] = {}
+    for start in range(0, len(ids), _AT_ONCE):
+        found |= index.children_of(ids[start : start + _AT_ONCE])
+    return found
+
+
+def _children_first(candidates: Iterable[str], children: Mapping[str, Sequence[str]]) -> list[str]:
+    """The candidates all of whose descendants are candidates too, each after its children.
+
+    A document waits until every child is on the list. One with a child that stays waits for ever, and so do those above
+    it; so does a circle, which only forged records can make.
+    """
+    waiting = {doc_id: len(set(children.get(doc_id, ()))) for doc_id in candidates}
+    parents: dict[str, list[str]] = {}
+    for parent, its_children in children.items():
+        for child in set(its_children):
+            parents.setdefault(child, []).append(parent)
+    order = [doc_id for doc_id, count in waiting.items() if count == 0]
+    for doc_id in order:  # grows while it is read
+        for parent in parents.get(doc_id, ()):
+            waiting[parent] -= 1
+            if waiting[parent] == 0:
+                order.append(parent)
+    return order
+
+
+def _ago(age: timedelta) -> str:
+    return (datetime.now(timezone.utc) - age).strftime("%Y-%m-%dT%H:%M:%S.%fZ")

@@ -1,0 +1,148 @@
+"""The index from the commit records: what is whole gets a row, what is not is reported and gets none."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import chain, islice
+from typing import Any, NamedTuple
+
+from doc_io.document import Parent
+from doc_io.errors import IndexAccessError
+from doc_io.index.base import Index
+from doc_io.integrity import is_document_folder
+from doc_io.maintenance.reader import Verdict, documents_of, verdicts, verdicts_aside
+from doc_io.storage.base import Folder, Storage
+from doc_io.storage.local import LocalStorage
+
+Progress = Callable[[int, int | None], None]
+"""Told how many documents are done, and of how many where that is known."""
+
+_AT_ONCE = 500
+
+
+class Rejected(NamedTuple):
+    """A folder that looks like a document and is none.
+
+    Attributes:
+        path: Where, relative to the docs root.
+        reasons: What is wrong with it.
+    """
+
+    path: str
+    reasons: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Reindexed:
+    """What came of a reindex.
+
+    Attributes:
+        documents: Rows in the index now.
+        added: Rows that it got from the files in this run.
+        rejected: Folders that got no row.
+    """
+
+    documents: int
+    added: int
+    rejected: tuple[Rejected, ...]
+
+
+def reindex(
+    storage: Storage,
+    index: Index,
+    *,
+    incremental: bool = False,
+    full: bool = False,
+    progress: Progress | None = None,
+) -> Reindexed:
+    """Make the index from the commit records.
+
+    The new table replaces the old one at one instant and only when it is whole; an interruption leaves the old one.
+    Writers may go on meanwhile.
+
+    Args:
+        storage: The documents.
+        index: The index to rebuild; it may be gone or damaged.
+        incremental: Only add rows for documents that have none. Default: rebuild all.
+        full: Read and hash every file. Default: only where the storage may have files with other bytes than were
+            written, as a disk has after a power cut; else compare lengths, and the record's own checksum.
+        progress: Told of each batch. Default: nobody.
+
+    Raises:
+        MaintenanceBusyError: Another upkeep is at work.
+        StorageError: The docs root cannot be listed; the index is as it was.
+    """
+    full = full or not storage.capabilities.whole_files
+    rejected: list[Rejected] = []
+    added = 0
+
+    def arriving(found: Iterable[Verdict]) -> Iterator[tuple[Mapping[str, Any], Sequence[Parent]]]:
+        nonlocal added
+        for verdict in found:
+            if verdict.row is None:
+                rejected.append(Rejected(verdict.path, verdict.reasons))
+                continue
+            added += 1
+            yield {**verdict.row, "doc_dir": verdict.path}, verdict.parents
+
+    with index.maintenance_lock():
+        if incremental:
+            inserted = looked_at = 0
+            known = _known(index)
+            documents = (folder for folder in storage.folders() if is_document_folder(folder))
+            while batch := list(islice(documents, _AT_ONCE)):
+                fresh = verdicts(storage, _without_row(index, batch), full=full)
+                inserted += index.insert_many(list(arriving(fresh)))
+                looked_at += len(batch)
+                if progress is not None:
+                    progress(looked_at, max(looked_at, known))
+            return Reindexed(sum(each.documents for each in index.stage_counts()), inserted, tuple(rejected))
+        found = _verdicts(storage, full=full)
+        if progress is not None:
+            found = _told(found, storage, _known(index), progress)
+        return Reindexed(index.rebuild(arriving(found)), added, tuple(sorted(rejected)))
+
+
+def _verdicts(storage: Storage, *, full: bool) -> Iterator[Verdict]:
+    """Of a local store the first keys here, and the rest in a second process, whose start takes as long as hundreds."""
+    if not isinstance(storage, LocalStorage):
+        yield from verdicts(storage, filter(is_document_folder, storage.folders()), full=full)
+        return
+    keys = storage.logical_keys()
+    yield from verdicts(storage, documents_of(storage, islice(keys, _AT_ONCE)), full=full)
+    for key in keys:  # only where there are more
+        yield from verdicts_aside(storage, chain([key], keys), full=full)
+
+
+def _known(index: Index) -> int:
+    """How many documents the old index has; none where it cannot say."""
+    try:
+        return sum(each.documents for each in index.stage_counts())
+    except IndexAccessError:
+        return 0
+
+
+def _told(found: Iterable[Verdict], storage: Storage, known: int, progress: Progress) -> Iterator[Verdict]:
+    """The same verdicts; somebody is told how far it is.
+
+    Of how many documents is what the old index knew. Where that is gone it is guessed, on a local disk, from the share of
+    the keys that are done: keys are counted in no time.
+    """
+    keys = sum(1 for _ in storage.logical_keys()) if isinstance(storage, LocalStorage) and not known else 0
+    seen, last = 0, ""
+    for done, verdict in enumerate(found, start=1):
+        key = verdict.path.rpartition("/")[0]
+        if key != last:
+            seen, last = seen + 1, key
+        if done % _AT_ONCE == 0:
+            total = known or round(done * keys / seen)
+            progress(done, max(done, total) if total else None)
+        yield verdict
+
+
+def _without_row(index: Index, folders: list[Folder]) -> list[Folder]:
+    named = {folder.path.rpartition("/")[2]: folder for folder in folders}
+    for row in index.get_many(list(named)):
+        named.pop(row.doc_id)
+    return list(named.values())

@@ -1,0 +1,110 @@
+"""Removing documents: a tombstone first, then the row, then the files; whatever interrupts it, a second run ends it.
+
+The order is the reverse of a write, so that no row ever points to a document that is not there. A tombstone is one small
+file for a batch: it names the documents that are on their way out.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+
+from doc_io.ids import is_id
+from doc_io.index.base import Index
+from doc_io.maintenance.pins import pinned
+from doc_io.storage.base import STORE_FOLDER, Storage
+
+_FOLDER = f"{STORE_FOLDER}/removals"
+_IN_A_TURN = 25  # documents; on an object store some seconds, which others may have to wait
+
+
+def remove_documents(storage: Storage, index: Index, documents: Sequence[tuple[str, str]], before: str) -> list[str]:
+    """Take a batch of documents out of a store for good.
+
+    Args:
+        storage: Their files.
+        index: Their rows.
+        documents: ``(doc_id, doc_dir)`` in the order of removal, children before parents.
+        before: Only those made before this time; see `finish`.
+
+    Returns:
+        The ids of those that are gone; what became protected in the meantime stays.
+    """
+    tombstone = f"{_FOLDER}/{os.urandom(8).hex()}"
+    storage.put(tombstone, json.dumps(documents).encode("ascii"))
+    return _carry_out(storage, index, tombstone, documents, before)
+
+
+def finish(storage: Storage, index: Index, before: str) -> list[str]:
+    """End the removals that were interrupted.
+
+    What has lost its row loses its files. What still has its row goes only where it could be chosen for removal today:
+    made before ``before``, not the latest ok of its task, not pinned, and nothing that is kept was made from it.
+
+    Returns:
+        The ids of the documents that are gone.
+    """
+    gone = []
+    for tombstone in under_way(storage):
+        documents = _read(storage, tombstone)
+        gone += _carry_out(storage, index, tombstone, documents, before)
+    return gone
+
+
+def under_way(storage: Storage) -> list[str]:
+    """The tombstones of removals that were begun and not ended: paths relative to the docs root."""
+    return [f"{_FOLDER}/{name}" for name in storage.names(_FOLDER)]
+
+
+def _carry_out(
+    storage: Storage, index: Index, tombstone: str, documents: Sequence[tuple[str, str]], before: str
+) -> list[str]:
+    gone: list[str] = []
+    for start in range(0, len(documents), _IN_A_TURN):
+        gone += _remove(storage, index, dict(documents[start : start + _IN_A_TURN]), before)
+    storage.delete(tombstone)
+    return gone
+
+
+def _remove(storage: Storage, index: Index, folders: Mapping[str, str], before: str) -> list[str]:
+    with index.repair_lock():  # who sends one of these attempts again waits, and then finds no folder to give a row to
+        protected = _protected(storage, index, folders, before)
+        # The index itself refuses to part with a document that something still there was made from.
+        gone = index.remove([doc_id for doc_id in folders if doc_id not in protected])
+        for doc_id in gone:
+            storage.remove(folders[doc_id])
+    return gone
+
+
+def _protected(storage: Storage, index: Index, folders: Mapping[str, str], before: str) -> set[str]:
+    pins = pinned(storage)
+    there = {row.doc_id for row in index.get_many(list(folders))}
+    removable = {each.doc_id for each in index.removable(list(folders), before)}
+    protected = {doc_id for doc_id in there if doc_id in pins or doc_id not in removable}
+    for doc_id in folders.keys() - there:
+        # Its row went in a removal that was interrupted; but whoever sent the attempt again since may be about to
+        # commit its new row.
+        if storage.folder(folders[doc_id]).modified > _seconds(before):
+            protected.add(doc_id)
+    return protected
+
+
+def _seconds(created_at: str) -> float:
+    return datetime.fromisoformat(created_at.removesuffix("Z") + "+00:00").timestamp()
+
+
+def _read(storage: Storage, tombstone: str) -> list[tuple[str, str]]:
+    try:
+        documents = json.loads(storage.read(tombstone))
+        return list(_believed(documents))
+    except (FileNotFoundError, ValueError, TypeError, RecursionError):
+        return []  # torn or forged: nothing of it was carried out, as it is whole before anything is
+
+
+def _believed(documents: object) -> Iterator[tuple[str, str]]:
+    for doc_id, doc_dir in documents if isinstance(documents, list) else ():
+        # A forged tombstone may name any folder; only that of the very document is removed.
+        if isinstance(doc_dir, str) and is_id(doc_id) and doc_dir.count("/") == 2 and doc_dir.endswith(f"/{doc_id}"):  # noqa: PLR2004
+            yield doc_id, doc_dir

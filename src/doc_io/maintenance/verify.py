@@ -1,0 +1,218 @@
+"""Whether files and rows say the same: finds every difference, changes nothing, and does not stop at the first."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
+from typing import Literal, NamedTuple
+
+from doc_io.commit_record import RECORD_NAME, CommitRecord
+from doc_io.document import DocumentRow, Parent
+from doc_io.ids import doc_dir
+from doc_io.index.base import Index
+from doc_io.integrity import FolderVerdict, judge
+from doc_io.maintenance.removal import under_way
+from doc_io.storage.base import Folder, Storage
+from doc_io.storage.local import QUARANTINE_PREFIX, TEMPORARY_PREFIX
+
+Kind = Literal[
+    "damaged", "missing", "differs", "unindexed", "torn", "extra", "stray", "temporary", "unfinished",
+    "orphan", "duplicate", "empty", "without_ok",
+]  # fmt: skip
+"""What can be found:
+
+- ``damaged``: a row whose files are not what its commit record says; ``missing``: a row without any file.
+- ``differs``: row and commit record disagree. ``unindexed``: a whole document without a row.
+- ``torn``: a document's folder that holds no whole document, and no row knows it.
+- ``extra``: files in a document's folder that its manifest does not know; ``stray``: files or folders where no document
+  can be; ``temporary``: what a writer left that died; ``unfinished``: a removal that was interrupted.
+- ``orphan``: a parent that is not in the store; ``duplicate``: the same raw text in several documents; ``empty``: an ok
+  document with an empty text; ``without_ok``: a task that was tried and has no ok document.
+"""
+
+NOTES: frozenset[Kind] = frozenset({"orphan", "duplicate", "empty", "without_ok"})
+"""Worth knowing, and no damage: a store that lost nothing may have them."""
+
+GRACE = 3600.0
+"""Seconds that an unfinished folder may be a writer's who is still at work."""
+
+_AT_ONCE = 256
+_SETTLING = 1.0  # seconds between a document's files and its row; the slowest commit that was seen took 0.3
+
+
+class Finding(NamedTuple):
+    """One thing that is not as it should be.
+
+    Attributes:
+        kind: What kind of thing.
+        where: The folder or file, relative to the docs root; for a note the doc_id or ``stage/task``.
+        details: What exactly, for people.
+    """
+
+    kind: Kind
+    where: str
+    details: str
+
+
+def verify(
+    storage: Storage,
+    index: Index,
+    *,
+    full: bool = False,
+    grace: float = GRACE,
+    progress: Callable[[int, int | None], None] | None = None,
+) -> Iterator[Finding]:
+    """Hold every file against its manifest and every row against its document.
+
+    Args:
+        storage: The documents.
+        index: Their rows.
+        full: Read every file and compare its hash. Default: lengths, and the checksum of the commit record.
+        grace: Unfinished folders younger than this are not reported, in seconds.
+        progress: Told how many of how many documents are done. Default: nobody.
+
+    Returns:
+        Findings as they are made: one pass over the folders, one over the rows, then the notes. Memory is flat: a bit
+        for each row.
+    """
+    seen = _Seen()
+    total = sum(each.documents for each in index.stage_counts())
+    unindexed: list[FolderVerdict] = []
+    done = 0
+    started = time.monotonic()
+    yield from (
+        Finding("unfinished", path, "a removal was interrupted; run `doc-io prune` to end it")
+        for path in under_way(storage)
+    )
+    verdicts = judge(storage, storage.folders(), full=full)
+    while batch := list(islice(verdicts, _AT_ONCE)):
+        rows = {row.doc_id: row for row in index.get_many([_name(each.folder) for each in batch])}
+        seen.add(rows.values())
+        parents = index.parents_of(list(rows))
+        for each in batch:
+            row = rows.get(_name(each.folder))
+            if row is not None and (each.record is not None or row.doc_dir == each.folder.path):
+                yield from _indexed(each, row, parents.get(row.doc_id, []))
+            elif each.record is not None:
+                unindexed.append(each)
+            else:
+                yield from _not_indexed(each, grace)
+        yield from _orphans(index, rows.values(), parents)
+        done += len(rows)
+        if progress is not None:
+            progress(done, total)
+    yield from _still_unindexed(index, unindexed, started)
+    yield from _rows_without_files(storage, index, seen)
+    yield from _notes(index)
+
+
+class _Seen:
+    """Which rows had a folder: one bit for each ``seq``."""
+
+    def __init__(self) -> None:
+        self._bits = bytearray()
+
+    def add(self, rows: Iterable[DocumentRow]) -> None:
+        for row in rows:
+            byte, bit = divmod(row.seq, 8)
+            if byte >= len(self._bits):
+                self._bits.extend(bytes(byte + 4096 - len(self._bits)))
+            self._bits[byte] |= 1 << bit
+
+    def __contains__(self, row: DocumentRow) -> bool:
+        byte, bit = divmod(row.seq, 8)
+        return byte < len(self._bits) and bool(self._bits[byte] >> bit & 1)
+
+
+def _indexed(verdict: FolderVerdict, row: DocumentRow, parents: list[Parent]) -> Iterator[Finding]:
+    path = verdict.folder.path
+    if verdict.record is None:
+        yield Finding("damaged", path, "; ".join(verdict.reasons))
+    else:
+        different = differences(row, parents, verdict.record)
+        if different:
+            yield Finding("differs", path, f"the row has another {', '.join(different)} than {RECORD_NAME}")
+        if row.status.value == "ok" and 0 in (row.raw_chars, row.parsed_chars):
+            yield Finding("empty", path, "an ok document with an empty text")
+    if verdict.extra:
+        yield Finding("extra", path, f"not in the manifest: {', '.join(sorted(verdict.extra))}")
+
+
+def differences(row: DocumentRow, parents: list[Parent], record: CommitRecord) -> list[str]:
+    """The columns in which a row is not what its commit record says."""
+    said = {**record.row, "doc_dir": record.doc_dir}
+    had = row.as_dict()
+    different = [column for column, value in said.items() if had[column] != value]
+    if tuple(parents) != record.parents:
+        different.append("list of parents")
+    return different
+
+
+def _not_indexed(verdict: FolderVerdict, grace: float) -> Iterator[Finding]:
+    """What lies in a folder that is no whole document and that no row points to."""
+    folder = verdict.folder
+    depth = folder.path.count("/") + 1 if folder.path else 0
+    name = _name(folder)
+    unfinished = name.startswith((TEMPORARY_PREFIX, QUARANTINE_PREFIX))
+    young = time.time() - folder.modified < grace
+    if depth < 3:  # noqa: PLR2004 - stage, key, document
+        for file in sorted(folder.files):
+            if not (young and file.startswith(TEMPORARY_PREFIX)):
+                yield Finding("stray", f"{folder.path}/{file}".lstrip("/"), "no document can be here")
+    elif unfinished:
+        if not young:
+            yield Finding("temporary", folder.path, "left by a writer that did not finish")
+    elif verdict.reasons:
+        yield Finding("torn", folder.path, f"no row, and no whole document: {'; '.join(verdict.reasons)}")
+
+
+def _still_unindexed(index: Index, found: list[FolderVerdict], started: float) -> Iterator[Finding]:
+    """Whole documents without a row; a writer that was between the two has committed by now."""
+    if found:
+        time.sleep(max(0.0, started + _SETTLING - time.monotonic()))
+    for start in range(0, len(found), _AT_ONCE):
+        batch = found[start : start + _AT_ONCE]
+        indexed = {row.doc_id: row.doc_dir for row in index.get_many([_name(each.folder) for each in batch])}
+        for each in batch:
+            if indexed.get(_name(each.folder)) != each.folder.path:
+                yield Finding("unindexed", each.folder.path, "a whole document without a row")
+
+
+def _rows_without_files(storage: Storage, index: Index, seen: _Seen) -> Iterator[Finding]:
+    unseen = (row for row in index.scan() if row not in seen)
+    while batch := list(islice(unseen, _AT_ONCE)):
+        # Where a document of this row would be, whatever folder the row names; looked for once more, as rows that were
+        # written after their folder's key was listed are here too.
+        places = [doc_dir(row.stage, row.logical_key_id, row.doc_id) for row in batch]
+        read = storage.read_many([f"{place}/{RECORD_NAME}" for place in places])
+        for row, place, data in zip(batch, places, read, strict=True):
+            if isinstance(data, FileNotFoundError) and index.get(row.doc_id) is not None:
+                yield Finding("missing", place, f"a row ({row.stage}, task {row.task_id}) without a document")
+
+
+def _orphans(index: Index, rows: Iterable[DocumentRow], parents: dict[str, list[Parent]]) -> Iterator[Finding]:
+    named: dict[str, str] = {}
+    for row in rows:
+        for parent in [row.parent_doc_id, *(each.doc_id for each in parents.get(row.doc_id, []))]:
+            if parent is not None:
+                named[parent] = row.doc_id
+    for there in index.get_many(list(named)):
+        del named[there.doc_id]
+    for parent, child in named.items():
+        yield Finding("orphan", child, f"its parent {parent} is not in the store")
+
+
+def _notes(index: Index) -> Iterator[Finding]:
+    for doc_id, count in index.duplicates():
+        yield Finding("duplicate", doc_id, f"{count} documents have the same raw text")
+    for stage, task_id, count in index.without_ok():
+        yield Finding(
+            "without_ok",
+            f"{stage}/{task_id}",
+            f"{count} attempts, none of them ok" if count > 1 else "one attempt, and it is not ok",
+        )
+
+
+def _name(folder: Folder) -> str:
+    return folder.path.rpartition("/")[2]

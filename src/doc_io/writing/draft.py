@@ -1,0 +1,221 @@
+"""A document on its way into the store: its identity, its files, and the record that will commit them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+from doc_io.commit_record import (
+    EXTRAS_FOLDER,
+    PARSED_NAME,
+    PROMPT_NAME,
+    RAW_NAME,
+    RECORD_COLUMNS,
+    CommitRecord,
+    FileEntry,
+    encode_text,
+    file_entry,
+)
+from doc_io.document import Document, Parent, Usage
+from doc_io.errors import InvalidDocumentError
+from doc_io.ids import compute_logical_key_id, doc_dir, new_doc_id, path_segment, unstorable
+
+_MAX_SMALL_CHARS = 200  # characters of a string in meta_small; the whole of it is in metadata.json
+_MAX_SMALL_FACTS = 32
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a document comes from: what its text does not say.
+
+    Args:
+        stage: Kind of document.
+        task_id: What it was made for.
+        attempt: What tells it from other attempts of the same run. Default: a name that no other attempt has.
+        run_id: The run that made it. Default: none.
+        asset_key: The asset as text. Default: none.
+        experiment_id: The experiment it belongs to. Default: none.
+        prompt_path: The file of another document that was its prompt. Default: its own prompt.txt, where it has one.
+        parents: Every document it was made from; one alone is the primary one. Default: only
+            ``Document.parent_doc_id``.
+        doc_id: Its id, where it follows from something else than key, run and attempt. Default: it does not.
+    """
+
+    stage: str
+    task_id: str
+    attempt: str = field(default_factory=lambda: os.urandom(8).hex())
+    run_id: str | None = None
+    asset_key: str | None = None
+    experiment_id: str | None = None
+    prompt_path: str | None = None
+    parents: tuple[Parent, ...] = ()
+    doc_id: str | None = None
+
+
+@dataclass(frozen=True)
+class Draft:
+    """All of a document but its place in history.
+
+    Attributes:
+        row: Every column of the record but ``created_at`` and ``lineage_prev_doc_id``.
+        doc_dir: Its folder, relative to the docs root.
+        contents: Path inside the folder to bytes; all files but the record.
+        files: The manifest of ``contents``.
+        parents, extras, metadata: As in `doc_io.commit_record.CommitRecord`.
+    """
+
+    row: Mapping[str, Any]
+    doc_dir: str
+    contents: Mapping[str, bytes]
+    files: Mapping[str, FileEntry]
+    parents: tuple[Parent, ...]
+    extras: Mapping[str, str]
+    metadata: Mapping[str, Any]
+
+    def record(self, created_at: str, prev_doc_id: str | None) -> CommitRecord:
+        """The commit record of this document at a place in history."""
+        row = {**self.row, "created_at": created_at, "lineage_prev_doc_id": prev_doc_id}
+        return CommitRecord(
+            row={column: row[column] for column in RECORD_COLUMNS},
+            parents=self.parents,
+            files=self.files,
+            extras=self.extras,
+            metadata=self.metadata,
+        )
+
+    def difference(self, record: CommitRecord) -> str | None:
+        """What a record of the same doc_id says otherwise; ``None`` where it is the same document."""
+        if dict(record.files) != dict(self.files):
+            return "other files"
+        for column, value in self.row.items():
+            if record.row[column] != value:
+                return f"another {column}"
+        if record.parents != self.parents:
+            return "other parents"
+        return None
+
+
+def logical_key_id(document: Document, stage: str, task_id: str) -> str:
+    """The logical key of a document: stage, source, template, model and its own identifiers (docs/reference.md)."""
+    named = {
+        "source": document.parent_doc_id or task_id,
+        "template_id": document.template_id,
+        "model_id": document.model_id,
+        **(document.identifiers or {}),
+    }
+    return compute_logical_key_id(stage, {name: value for name, value in named.items() if value is not None})
+
+
+def make_draft(document: Document, origin: Origin) -> Draft:
+    """Everything that follows from a document and its origin.
+
+    Raises:
+        InvalidDocumentError: A name cannot be stored in a database, or a text is not text.
+    """
+    if document.parent_doc_id is None and len(origin.parents) == 1:
+        document = replace(document, parent_doc_id=origin.parents[0].doc_id)
+    for name, value in _names(document, origin):
+        reason = None if value is None else unstorable(value)
+        if reason is not None:
+            raise InvalidDocumentError(
+                what=f"A document with {name} {value!r}", reason=reason, hint="Give another name."
+            )
+    key = logical_key_id(document, origin.stage, origin.task_id)
+    doc_id = origin.doc_id or new_doc_id(key, origin.run_id or "", origin.attempt)
+    folder = doc_dir(origin.stage, key, doc_id)
+    contents, extras = _contents(document)
+    files = {path: file_entry(data) for path, data in contents.items()}
+    own_prompt = f"{folder}/{PROMPT_NAME}" if document.prompt is not None else None
+    usage = document.usage or Usage()
+    row = {
+        "doc_id": doc_id,
+        "logical_key_id": key,
+        "stage": origin.stage,
+        "task_id": origin.task_id,
+        "asset_key": origin.asset_key,
+        "parent_doc_id": document.parent_doc_id,
+        "template_id": document.template_id,
+        "model_id": document.model_id,
+        "run_id": origin.run_id,
+        "experiment_id": origin.experiment_id,
+        "attempt": origin.attempt,
+        "prompt_path": origin.prompt_path or own_prompt,
+        "parser": document.parser,
+        "status": document.outcome.value,
+        "usage_prompt_tokens": usage.prompt_tokens,
+        "usage_completion_tokens": usage.completion_tokens,
+        "usage_max_tokens": usage.max_tokens,
+        "raw_chars": None if document.raw is None else len(document.raw),
+        "parsed_chars": None if document.parsed is None else len(document.parsed),
+        "content_hash": files[RAW_NAME].sha256 if RAW_NAME in files else None,
+        "meta_small": _small(document),
+    }
+    return Draft(row, folder, contents, files, _all_parents(document, origin), extras, dict(document.metadata or {}))
+
+
+def next_created_at(newest: str | None) -> str:
+    """The time of a document that comes after another: the clock's, or one microsecond later where that ran ahead.
+
+    Args:
+        newest: Time of the newest document of the task, in the same form; ``None`` where there is none.
+
+    Returns:
+        ISO 8601, UTC, with microseconds: text that sorts by time.
+    """
+    return later_created_at(time_text(datetime.now(timezone.utc)), newest)
+
+
+def later_created_at(time: str, newest: str | None) -> str:
+    """A time, or one microsecond after the newest where that is not earlier; both in the form of ``created_at``."""
+    if newest is None or newest < time:
+        return time
+    return time_text(datetime.fromisoformat(newest.removesuffix("Z") + "+00:00") + timedelta(microseconds=1))
+
+
+def time_text(time: datetime) -> str:
+    """A time in UTC in the form of ``created_at``."""
+    return time.replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
+
+
+def _names(document: Document, origin: Origin) -> Iterable[tuple[str, object]]:
+    if not origin.stage:
+        raise InvalidDocumentError(what="A document without a stage", reason="stage is empty", hint="Name its stage.")
+    for name in ("stage", "task_id", "attempt", "run_id", "asset_key", "experiment_id"):
+        yield name, getattr(origin, name)
+    for name in ("template_id", "model_id", "parent_doc_id", "parser"):
+        yield name, getattr(document, name)
+    for parent in origin.parents:
+        yield "parent", parent.doc_id
+        yield "input name", parent.input_name
+
+
+def _contents(document: Document) -> tuple[dict[str, bytes], dict[str, str]]:
+    texts = {RAW_NAME: document.raw, PARSED_NAME: document.parsed, PROMPT_NAME: document.prompt}
+    contents = {path: encode_text(text) for path, text in texts.items() if text is not None}
+    extras = {}
+    for name, content in (document.extras or {}).items():
+        path = f"{EXTRAS_FOLDER}/{path_segment(name)}"
+        contents[path] = encode_text(content) if isinstance(content, str) else content
+        extras[path] = name
+    return contents, extras
+
+
+def _all_parents(document: Document, origin: Origin) -> tuple[Parent, ...]:
+    primary = document.parent_doc_id
+    if primary is None or any(parent.doc_id == primary for parent in origin.parents):
+        return origin.parents
+    return (Parent(primary), *origin.parents)
+
+
+def _small(document: Document) -> dict[str, Any]:
+    facts = {"finish_reason": document.finish_reason, **(document.metadata or {})}
+    small: dict[str, Any] = {}
+    for name, value in facts.items():
+        if isinstance(value, str):
+            small[name] = value[:_MAX_SMALL_CHARS]
+        elif isinstance(value, (bool, int, float)):
+            small[name] = value
+    return dict(list(small.items())[:_MAX_SMALL_FACTS])

@@ -1,0 +1,73 @@
+"""Large stores in little time: the same bytes and rows that `DocumentStore.save` makes, without its waits for the disk."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any
+
+from doc_io import Document, DocumentStore, Parent, Status, Usage
+from doc_io.commit_record import RECORD_NAME, encode
+from doc_io.writing.draft import Origin, make_draft
+
+STAGES = ("draft", "essay", "evaluation")
+_START = datetime(2026, 1, 1, tzinfo=timezone.utc)
+
+
+def fill(store: DocumentStore, count: int, seed: int = 1) -> list[str]:
+    """Put many documents into a local store: chains over three stages, retries, failures, several parents, extras.
+
+    Returns:
+        Their ids, oldest first.
+    """
+    made: list[str] = []
+    store.index.insert_many(_documents(Path(store.docs_root), count, random.Random(seed), made))  # noqa: S311
+    return made
+
+
+def _documents(
+    root: Path, count: int, chance: random.Random, made: list[str]
+) -> Iterator[tuple[Mapping[str, Any], Sequence[Parent]]]:
+    by_stage: dict[str, list[str]] = {stage: [] for stage in STAGES}
+    newest: dict[str, str] = {}
+    for number in range(count):
+        stage = STAGES[number % 3]
+        above = by_stage[STAGES[number % 3 - 1]] if number % 3 else []
+        parents = tuple(Parent(chance.choice(above), f"input_{i}") for i in range(1 + number % 2)) if above else ()
+        document = _document(number, chance, parents[0].doc_id if parents else None)
+        origin = Origin(
+            stage, f"task-{number % max(1, count // 20)}", f"attempt-{number}", f"run-{number // 50}", parents=parents
+        )
+        draft = make_draft(document, origin)
+        key = draft.row["logical_key_id"]
+        record = draft.record((_START + timedelta(seconds=number)).strftime("%Y-%m-%dT%H:%M:%S.%fZ"), newest.get(key))
+        folder = root / draft.doc_dir
+        folder.mkdir(parents=True)
+        if record.extras:
+            (folder / "extras").mkdir()
+        for name, data in {**draft.contents, RECORD_NAME: encode(record)}.items():
+            (folder / name).write_bytes(data)
+        newest[key] = draft.row["doc_id"]
+        made.append(draft.row["doc_id"])
+        if document.status == Status.OK:
+            by_stage[stage].append(draft.row["doc_id"])
+        yield {**record.row, "doc_dir": draft.doc_dir}, record.parents
+
+
+def _document(number: int, chance: random.Random, parent: str | None) -> Document:
+    status = chance.choices([Status.OK, Status.TRUNCATED, Status.PARSE_ERROR], [8, 1, 1])[0]
+    return Document(
+        f"Document {number}: " + "word " * chance.randrange(1, 40),
+        parsed=f"parsed {number}" if status is Status.OK else None,
+        prompt=f"Write number {number}.",
+        status=status,
+        template_id=f"template-{number % 5}",
+        model_id=f"model-{number % 3}",
+        parent_doc_id=parent,
+        usage=Usage(100 + number % 50, 50 + number % 30, 4096),
+        finish_reason="stop",
+        metadata={"provider": "test"},
+        extras={"notes.md": "a note"} if number % 10 == 0 else None,
+    )

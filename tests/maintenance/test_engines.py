@@ -1,0 +1,188 @@
+"""Upkeep keeps its promises wherever documents and rows lie: one suite over local disk, S3, SFTP, SQLite and PostgreSQL."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from doc_io import Document, DocumentStore, Status, Usage
+from doc_io.errors import MaintenanceBusyError, QueryError
+from doc_io.index.base import Filter, StageCount, TokenUsage
+from doc_io.maintenance.prune import Policy
+from doc_io.maintenance.verify import NOTES
+from tests.servers.postgres import Postgres
+from tests.servers.s3 import S3
+from tests.servers.sftp import SFTP
+
+
+class UpkeepContract:
+    """What holds on every engine."""
+
+    def test_the_newest_come_first_and_page_by_page(self, store: DocumentStore) -> None:
+        """Filters are answered by the same pages."""
+        made = [store.save(f"text {n}", stage="ab"[n % 2], task_id=f"t{n}").doc_id for n in range(5)]
+
+        first = store.select(limit=2)
+        second = store.select(after=first[-1], limit=2)
+
+        assert [row.doc_id for row in [*first, *second]] == made[:0:-1]
+        assert [row.doc_id for row in store.select(Filter(stage="b"))] == [made[3], made[1]]
+        assert store.select(Filter(status=(Status.TRUNCATED,))) == []
+
+    def test_counts_and_tokens_follow_every_write_and_removal(self, store: DocumentStore) -> None:
+        """Also of a group whose name is not known."""
+        rows = [
+            store.save(Document("abc", model_id=model, usage=Usage(10, 5)), stage="draft", task_id="t")
+            for model in ("m", "m", None)
+        ]
+        assert store.usage("model_id") == [TokenUsage("m", 2, 20, 10), TokenUsage(None, 1, 10, 5)]
+        assert store.stage_counts() == [StageCount("draft", Status.OK, 3, 9)]
+
+        store.index.remove([rows[0].doc_id])
+
+        assert store.usage("model_id") == [TokenUsage("m", 1, 10, 5), TokenUsage(None, 1, 10, 5)] or store.usage(
+            "model_id"
+        ) == [
+            TokenUsage(None, 1, 10, 5),
+            TokenUsage("m", 1, 10, 5),
+        ]
+        assert store.usage("day", Filter(stage="draft")) == [TokenUsage(rows[0].created_at[:10], 2, 20, 10)]
+        assert store.usage("run_id", Filter(stage="draft", since="2000")) == [TokenUsage(None, 2, 20, 10)]
+
+    def test_a_row_stays_as_long_as_something_was_made_from_it(self, store: DocumentStore) -> None:
+        """By whichever of its inputs."""
+        parents = [store.save(f"p{n}", stage="p", task_id=f"{n}").doc_id for n in range(2)]
+        child = store.save("child", stage="c", task_id="t", parents=parents).doc_id
+
+        assert store.index.remove(parents) == []
+        assert store.index.remove([child, *parents]) == [child, *parents]
+
+    def test_a_lineage_goes_up_and_down_through_every_parent(self, store: DocumentStore) -> None:
+        """Grandparents and grandchildren too."""
+        one, two = (store.save(f"p{n}", stage="p", task_id=f"{n}").doc_id for n in range(2))
+        child = store.save("child", stage="c", task_id="t", parents=[one, two]).doc_id
+        last = store.save("last", stage="l", task_id="t", parents=[child]).doc_id
+
+        graph = store.lineage(one)
+
+        assert {(edge.parent, edge.child) for edge in graph.edges} == {(one, child), (child, last)}
+        up = store.lineage(last)
+        assert {(edge.parent, edge.child) for edge in up.edges} == {(one, child), (two, child), (child, last)}
+        assert up.complete
+
+    def test_the_rebuilt_table_is_the_lost_one(self, store: DocumentStore) -> None:
+        """Row for row, with ``seq`` and parents, whatever was in the table."""
+        parent = store.save(Document("p", usage=Usage(3, 4)), stage="p", task_id="t").doc_id
+        store.save(Document("half", status="truncated"), stage="p", task_id="t")
+        store.save("child", stage="c", task_id="t", parents=[parent])
+        before = [(row, store.parents(row.doc_id)) for row in store.index.scan()]
+        child = before[-1][0].doc_id
+        store.index.remove([child, parent])
+
+        came = store.reindex()
+
+        assert (came.documents, came.rejected) == (3, ())
+        assert [(row, store.parents(row.doc_id)) for row in store.index.scan()] == before
+        assert store.save("next", stage="n", task_id="t").seq == 4
+        assert list(store.verify(full=True, grace=0)) == []
+
+    def test_verify_finds_a_lost_file_and_a_lost_row(self, store: DocumentStore) -> None:
+        """And a file that nobody knows."""
+        torn, unknown, extra = (store.save(f"text {n}", stage="s", task_id=f"{n}") for n in range(3))
+        store.storage.delete(f"{torn.doc_dir}/raw.txt")
+        store.index.remove([unknown.doc_id])
+        store.storage.put(f"{extra.doc_dir}/stray.txt", b"stray")
+
+        found = {(each.kind, each.where) for each in store.verify(grace=0) if each.kind not in NOTES}
+
+        assert found == {("damaged", torn.doc_dir), ("unindexed", unknown.doc_dir), ("extra", extra.doc_dir)}
+
+    def test_pruned_documents_are_gone_and_pinned_ones_are_not(self, store: DocumentStore) -> None:
+        """Rows and files alike; nothing is left of the removal."""
+        rows = [store.save(f"text {n}", stage="s", task_id="t") for n in range(3)]
+        store.pin(rows[0].doc_id, "why")
+
+        gone = store.prune(Policy(grace=timedelta(0)), dry_run=False)
+
+        assert [each.doc_id for each in gone.documents] == [rows[1].doc_id]
+        assert store.pins() == {rows[0].doc_id: "why"}
+        assert dict(store.storage.folder(rows[1].doc_dir).files) == {}
+        assert list(store.verify(grace=0)) == []
+        store.unpin(rows[0].doc_id)
+        assert store.pins() == {}
+
+    def test_only_one_upkeep_is_at_work(self, store: DocumentStore) -> None:
+        """A second one is told so at once."""
+        store.save("text", stage="s", task_id="t")
+
+        with store.index.maintenance_lock(), pytest.raises(MaintenanceBusyError):
+            store.reindex()
+
+        assert store.reindex().documents == 1
+
+    def test_a_copy_brings_all_and_once(self, store: DocumentStore, tmp_path: Path) -> None:
+        """Documents, rows, parents and pins; a second one finds nothing to do."""
+        parent = store.save("p", stage="p", task_id="t").doc_id
+        store.save(Document("child", extras={"a b.bin": b"\0\xff"}), stage="c", task_id="t", parents=[parent])
+        store.pin(parent)
+
+        with DocumentStore(tmp_path / "copy" / "docs") as target:
+            assert store.copy_to(target).copied == 2
+            again = store.copy_to(target)
+
+            assert (again.copied, again.there) == (0, 2)
+            assert [row.as_dict() for row in target.index.scan()] == [row.as_dict() for row in store.index.scan()]
+            assert target.pins() == store.pins()
+            assert list(target.verify(full=True, grace=0)) == []
+
+    def test_words_are_found_also_after_a_reindex(self, store: DocumentStore) -> None:
+        """In any order; what was pruned is found no more; nobody's query language is spoken."""
+        whale = store.save("The white whale swam\0 north.", stage="s", task_id="1")
+        store.save("A ship sailed north.", stage="s", task_id="2")
+
+        assert [each.row.doc_id for each in store.search("north whale")] == [whale.doc_id]
+        store.reindex()
+        assert len(store.search("north")) == 2
+        assert store.search('north" OR "ship*') == []
+        store.index.remove([whale.doc_id])
+        assert store.search("whale") == []
+
+    @pytest.mark.parametrize("statement", ["DELETE FROM documents", "DROP TABLE documents", "SELECT 1; SELECT 2", "no"])
+    def test_sql_can_only_read(self, store: DocumentStore, statement: str) -> None:
+        """One statement at a time."""
+        store.save("text", stage="s", task_id="t")
+
+        with pytest.raises(QueryError):
+            store.sql(statement)
+
+        assert store.sql("SELECT stage, task_id FROM documents") == (["stage", "task_id"], [("s", "t")])
+
+
+class TestLocalSqlite(UpkeepContract):
+    """A folder and a file."""
+
+
+class TestS3Postgres(UpkeepContract):
+    """An object store and a server."""
+
+    @pytest.fixture
+    def store(self, s3_server: S3, postgres_server: Postgres) -> Iterator[DocumentStore]:
+        root = f"{s3_server.root}/{secrets.token_hex(4)}/docs"
+        url = postgres_server.new_database()
+        with DocumentStore(root, db_url=url, storage_options=s3_server.storage_options) as opened:
+            yield opened
+
+
+class TestSftpSqlite(UpkeepContract):
+    """A store with folders, that is not this machine's."""
+
+    @pytest.fixture
+    def store(self, sftp_server: SFTP, tmp_path: Path) -> Iterator[DocumentStore]:
+        root = f"{sftp_server.root}/{secrets.token_hex(4)}/docs"
+        options = sftp_server.storage_options
+        with DocumentStore(root, tmp_path / "documents.sqlite", storage_options=options) as opened:
+            yield opened

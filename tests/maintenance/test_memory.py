@@ -1,0 +1,76 @@
+"""Upkeep looks at documents one after the other: a store of any size costs the same memory."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from doc_io import DocumentStore
+from tests.maintenance.many import fill
+
+VERBS = {
+    "reindex": "store.reindex()",
+    "reindex a lost index": "os.unlink(sys.argv[2]); store.reindex()",
+    "verify": "sum(1 for _ in store.verify())",
+    "verify --full": "sum(1 for _ in store.verify(full=True))",
+    "export": "sum(1 for _ in store.export(texts=['raw', 'prompt']))",
+}
+"""Each is run in a process of its own, which then says the most memory that it had, in KiB."""
+MUTANTS = {"reindex": "rows = list(store.index.scan()); store.reindex()", "verify": "list(store.export())"}
+"""What keeps something of each document, as none of the verbs may."""
+
+PROGRAM = """
+import os, sys
+from doc_io import DocumentStore
+with DocumentStore(sys.argv[1], sys.argv[2]) as store:
+    {verb}
+# proc(5); ru_maxrss would begin with what the process had that started this one
+print(next(line.split()[1] for line in open("/proc/self/status") if line.startswith("VmHWM:")))
+"""
+SHORT = (3_000, 10_000)
+LONG = (10_000, 100_000)
+ROOM = 6 * 1024  # KiB, for what SQLite and Python keep of pages and lists; one row alone takes 1.3 KiB
+
+
+@pytest.fixture(scope="module", params=[SHORT, pytest.param(LONG, marks=[pytest.mark.slow, pytest.mark.timeout(1800)])])
+def stores(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> list[DocumentStore]:
+    """A small store and a large one."""
+    made = []
+    for count in request.param:
+        store = DocumentStore(tmp_path_factory.mktemp("memory") / "docs")
+        fill(store, count)
+        store.close()
+        made.append(store)
+    return made
+
+
+@pytest.mark.parametrize("verb", VERBS.values(), ids=VERBS)
+def test_a_larger_store_costs_no_more_memory(stores: list[DocumentStore], verb: str) -> None:
+    """Whatever is done with all of its documents."""
+    small, large = (peak(store, verb) for store in stores)
+
+    assert large - small < ROOM
+
+
+@pytest.mark.parametrize("mutant", MUTANTS.values(), ids=MUTANTS)
+def test_what_keeps_every_row_would_be_seen(stores: list[DocumentStore], mutant: str) -> None:
+    """The negative control."""
+    small, large = (peak(store, mutant) for store in stores)
+
+    assert large - small > ROOM
+
+
+def peak(store: DocumentStore, verb: str) -> int:
+    """The most memory that a process had which did this."""
+    said = subprocess.run(
+        [sys.executable, "-c", PROGRAM.format(verb=verb), store.docs_root, store.index.name],
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent.parent / "src")},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return int(said.stdout)
