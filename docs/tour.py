@@ -72,7 +72,7 @@ def make(instance: dg.DagsterInstance) -> None:
     tags = {"dagster/asset_partition_range_start": "cats", "dagster/asset_partition_range_end": "owls"}
     job.get_subset(asset_selection={portrait.key}).execute_in_process(instance=instance, tags=tags)
     with DocumentStore(DOCS, INDEX) as store:
-        row = store.get_latest_by_task("essay", "essay")
+        row = store.latest("essay", "essay")
         if row is None:
             raise RuntimeError("the essay was not made")
         raw = DOCS / row.doc_dir / "raw.txt"

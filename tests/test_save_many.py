@@ -34,7 +34,7 @@ def test_more_documents_than_may_be_open_at_a_time_are_all_written(store: Docume
     store.save_many([(document, origin(f"t{number}")) for number in range(70)])
 
     assert documents_in(store) == 70
-    assert len(store.get_latest_by_tasks("draft", [f"t{number}" for number in range(70)])) == 70
+    assert len(store.latest_many("draft", [f"t{number}" for number in range(70)])) == 70
 
 
 def test_the_same_attempts_sent_again_are_the_same_documents(store: DocumentStore) -> None:

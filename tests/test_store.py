@@ -29,8 +29,9 @@ from doc_io import (
     StorageError,
     StoredDocument,
     Usage,
+    maintenance,
 )
-from doc_io.document import COLUMNS
+from doc_io.document import COLUMNS, OK
 
 ANY_TEXT = st.text(st.characters(exclude_categories=()))
 
@@ -45,7 +46,7 @@ def test_a_saved_text_comes_back(store: DocumentStore) -> None:
     """The main job."""
     row = store.save("hello", stage="draft", task_id="t")
 
-    assert store.get_latest_by_task("draft", "t") == row
+    assert store.latest("draft", "t") == row
     assert store.read(row) == "hello"
 
 
@@ -104,7 +105,7 @@ def test_nothing_on_disk_knows_where_the_root_lies(store: DocumentStore, tmp_pat
     row = store.save(Document("x", prompt="p"), stage="draft", task_id="t")
     shutil.copytree(store.docs_root, tmp_path / "moved")
     with DocumentStore(tmp_path / "moved", tmp_path / "db" / "documents.sqlite") as moved:
-        found = moved.get_latest_by_task("draft", "t")
+        found = moved.latest("draft", "t")
         assert found == row
         assert moved.read(row, "prompt") == "p"
     assert not any(str(tmp_path).encode() in data for data in files_of(store).values())
@@ -115,8 +116,8 @@ def test_a_truncated_draft_does_not_hide_the_older_ok_one(store: DocumentStore) 
     whole = store.save(Document("whole"), stage="draft", task_id="t")
     half = store.save(Document("half", finish_reason="length"), stage="draft", task_id="t")
 
-    assert store.get_latest_by_task("draft", "t") == whole
-    assert store.get_latest_by_task("draft", "t", {"truncated"}) == half
+    assert store.latest("draft", "t") == whole
+    assert store.latest("draft", "t", {"truncated"}) == half
     assert store.history("draft", "t") == [half, whole]
 
 
@@ -124,8 +125,8 @@ def test_the_newest_ok_document_is_the_latest(store: DocumentStore) -> None:
     """By created_at, then seq."""
     rows = [store.save(f"v{number}", stage="draft", task_id="t") for number in range(5)]
 
-    assert store.get_latest_by_task("draft", "t") == rows[-1]
-    assert store.get_latest_by_logical(rows[0].logical_key_id) == rows[-1]
+    assert store.latest("draft", "t") == rows[-1]
+    assert store.index.latest_by_logical(rows[0].logical_key_id, OK) == rows[-1]
     assert [row.lineage_prev_doc_id for row in rows] == [None, *(row.doc_id for row in rows[:-1])]
 
 
@@ -140,7 +141,7 @@ def test_created_at_grows_though_the_clock_steps_back(store: DocumentStore, monk
 
     assert second.created_at == "2200-01-01T00:00:00.000000Z"
     assert third.created_at == "2200-01-01T00:00:00.000001Z"
-    assert store.get_latest_by_task("draft", "t") == third
+    assert store.latest("draft", "t") == third
     assert first.seq < second.seq < third.seq
 
 
@@ -157,7 +158,7 @@ def test_many_tasks_are_resolved_at_once_and_never_swapped(store: DocumentStore)
     for number in range(50):
         store.save(f"text of {number}", stage="draft", task_id=f"t{number}")
     wanted = [f"t{number}" for number in reversed(range(60))]
-    found = store.get_latest_by_tasks("draft", wanted)
+    found = store.latest_many("draft", wanted)
     texts = store.read_many(found.values())
 
     assert list(found) == [f"t{number}" for number in reversed(range(50))]
@@ -170,8 +171,8 @@ def test_any_task_id_is_found_by_its_own_name_only(store: DocumentStore, task: s
     store.save("other", stage="draft", task_id="other")
     row = store.save("mine", stage="draft", task_id=task)
 
-    assert store.get_latest_by_task("draft", task) == row
-    assert store.get_latest_by_tasks("draft", [task, "none"]) == {task: row}
+    assert store.latest("draft", task) == row
+    assert store.latest_many("draft", [task, "none"]) == {task: row}
 
 
 def test_a_run_is_preferred_over_a_newer_document_of_another(store: DocumentStore) -> None:
@@ -179,9 +180,9 @@ def test_a_run_is_preferred_over_a_newer_document_of_another(store: DocumentStor
     mine = store.save("mine", stage="draft", task_id="t", run_id="me")
     other = store.save("other", stage="draft", task_id="t", run_id="other")
 
-    assert store.get_latest_by_task("draft", "t", runs=["me"]) == mine
-    assert store.get_latest_by_task("draft", "t", runs=["nobody", "me"]) == mine
-    assert store.get_latest_by_task("draft", "t", runs=["nobody"]) == other
+    assert store.latest("draft", "t", runs=["me"]) == mine
+    assert store.latest("draft", "t", runs=["nobody", "me"]) == mine
+    assert store.latest("draft", "t", runs=["nobody"]) == other
 
 
 def test_as_of_hides_what_came_later(store: DocumentStore) -> None:
@@ -189,8 +190,8 @@ def test_as_of_hides_what_came_later(store: DocumentStore) -> None:
     old = store.save("old", stage="draft", task_id="t")
     store.save("new", stage="draft", task_id="t")
 
-    assert store.get_latest_by_task("draft", "t", as_of=old.created_at) == old
-    assert store.get_latest_by_task("draft", "t", as_of="2000-01-01T00:00:00.000000Z") is None
+    assert store.latest("draft", "t", as_of=old.created_at) == old
+    assert store.latest("draft", "t", as_of="2000-01-01T00:00:00.000000Z") is None
 
 
 def test_the_same_attempt_twice_is_one_document(store: DocumentStore) -> None:
@@ -282,8 +283,8 @@ def test_a_store_may_be_used_after_a_fork(store: DocumentStore) -> None:
     assert os.waitpid(child, 0)[1] == 0
     row = store.save("again", stage="draft", task_id="t")
 
-    assert store.get_latest_by_task("draft", "c") is not None
-    assert store.get_latest_by_task("draft", "t") == row
+    assert store.latest("draft", "c") is not None
+    assert store.latest("draft", "t") == row
 
 
 def test_parents_are_kept_with_the_input_they_came_by(store: DocumentStore) -> None:
@@ -303,7 +304,7 @@ def test_one_parent_is_the_primary_one_and_enters_the_key(store: DocumentStore) 
 
     assert (of_a.parent_doc_id, of_b.parent_doc_id) == (a.doc_id, b.doc_id)
     assert of_a.logical_key_id != of_b.logical_key_id
-    assert store.get_latest_by_task("essay", "t") == of_b
+    assert store.latest("essay", "t") == of_b
 
 
 def test_a_stored_document_reads_its_texts_when_asked(store: DocumentStore) -> None:
@@ -442,12 +443,12 @@ def test_a_row_is_taken_only_with_its_whole_document(store: DocumentStore) -> No
         database.execute("DELETE FROM documents")
     database.close()
 
-    assert store.insert(row.as_dict()) == row
+    assert maintenance.index_document(store, row.as_dict()) == row
     with pytest.raises(DocumentConflictError):
-        store.insert({**row.as_dict(), "model_id": "another"})
+        maintenance.index_document(store, {**row.as_dict(), "model_id": "another"})
     (Path(store.docs_root) / row.doc_dir / "raw.txt").unlink()
     with pytest.raises(DamagedDocumentError):
-        store.insert(row.as_dict())
+        maintenance.index_document(store, row.as_dict())
 
 
 def test_a_store_shows_where_it_is(store: DocumentStore) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from benchmarks.floors import TEXT, TWO_FILES, fsync_folder
 from benchmarks.ground import Setting
 from benchmarks.measure import Contest, Lane, Timed, timed
-from doc_io import DocumentStore
+from doc_io import DocumentStore, legacy
 
 COPY = "by hand: a durable copy, 64 documents at a time"
 _AT_ONCE = 64
@@ -101,7 +101,7 @@ def _backfill(folder: Path, data: Path, files: int, took: list[float]) -> Timed:
         with DocumentStore(folder / f"docs-{number}", folder / f"docs-{number}.sqlite") as store:
             store.history("draft", "none")  # makes the schema
             with timed(files) as watch:
-                store.backfill(data)
+                legacy.backfill(store, data)
         took.append(watch.per_operation)
         return watch.per_operation
 
@@ -111,9 +111,9 @@ def _backfill(folder: Path, data: Path, files: int, took: list[float]) -> Timed:
 def _again(folder: Path, data: Path, files: int) -> Timed:
     def run() -> float:
         with DocumentStore(folder / "docs-again", folder / "docs-again.sqlite") as store:
-            store.backfill(data)
+            legacy.backfill(store, data)
             with timed(files) as watch:
-                store.backfill(data)
+                legacy.backfill(store, data)
         return watch.per_operation
 
     return run

@@ -15,7 +15,7 @@ from benchmarks.contests.reads import LATEST
 from benchmarks.floors import FOUR_FILES, TEXT, VERSIONS, RawIndex, fsync_folder, row, seed, textbook_write
 from benchmarks.ground import Setting
 from benchmarks.measure import Contest, Lane, Timed, timed
-from doc_io import Document, DocumentStore, Origin
+from doc_io import Document, DocumentStore, Origin, reports
 
 MODULES = {
     "dagster": ("dagster_files", "Dagster FilesystemIOManager"),
@@ -200,7 +200,7 @@ def _totals_by_hand(index: RawIndex) -> Timed:
 def _totals(store: DocumentStore) -> Timed:
     def run() -> float:
         with timed() as watch:
-            store.usage("model_id")
+            reports.usage(store, "model_id")
         return watch.per_operation
 
     return run
@@ -224,7 +224,7 @@ def _read(store: DocumentStore, keys: list[str]) -> Timed:
     def run() -> float:
         with timed(len(keys)) as watch:
             for key in keys:
-                found = store.get_latest_by_task("essay", key)
+                found = store.latest("essay", key)
                 if found is None or not store.read(found):
                     raise AssertionError(key)
         return watch.per_operation

@@ -9,7 +9,7 @@ from benchmarks.floors import COLUMNS
 from benchmarks.ground import Setting
 from benchmarks.measure import Contest, Lane, Timed, timed
 from benchmarks.seeded import seeded_store
-from doc_io import DocumentStore
+from doc_io import DocumentStore, reports
 
 _ALL = ", ".join(["seq", *COLUMNS])
 HISTORY = f"SELECT {_ALL} FROM documents WHERE stage = ? AND task_id = ? ORDER BY created_at DESC, seq DESC"  # noqa: S608 - constants
@@ -66,7 +66,7 @@ def _history(store: DocumentStore) -> Timed:
 def _usage(store: DocumentStore, size: int) -> Timed:
     def run() -> float:
         with timed() as watch:
-            spent = store.usage("model_id")
+            spent = reports.usage(store, "model_id")
         if sum(each.documents for each in spent) != size:
             raise AssertionError(spent)
         return watch.per_operation

@@ -85,7 +85,7 @@ def _latest(store: DocumentStore, tasks: list[str]) -> Timed:
     def run() -> float:
         with timed(PASSES * len(tasks)) as watch:
             for task in PASSES * tasks:
-                found = store.get_latest_by_task("essay", task)
+                found = store.latest("essay", task)
                 if found is None or len(store.read(found)) != len(TEXT):
                     raise AssertionError(task)
         return watch.per_operation
@@ -112,7 +112,7 @@ def _fan_in(setting: Setting, folder: Path) -> Iterator[Contest]:
 
         def many() -> float:
             with timed() as watch:
-                latest = store.get_latest_by_tasks("essay", tasks)
+                latest = store.latest_many("essay", tasks)
                 texts = store.read_many(latest.values())
                 found = {task: texts[one.doc_id] for task, one in latest.items()}
             if len(found) != count:

@@ -161,7 +161,7 @@ def show_kept_failure(store: DocumentStore, rows: Sequence[DocumentRow]) -> None
     )
     say(f"  {DOCS_ROOT}/{failed.doc_dir}/raw.txt")
     say(f"  “{line_of(store.read(failed, 'raw'))}”")
-    older = store.get_latest_by_task(failed.stage, failed.task_id)
+    older = store.latest(failed.stage, failed.task_id)
     if older is not None:
         say(f"  What is loaded downstream is still {older.doc_id}, the newest ok {older.stage}.")
 

@@ -117,7 +117,7 @@ def latest_is_right(store: DocumentStore, rows: list[DocumentRow]) -> dict[tuple
     """Of each (stage, topic) whether the latest is the one with the highest time, and the times all differ."""
     right = {}
     for stage in STAGES:
-        latest = store.get_latest_by_tasks(stage, TOPICS)
+        latest = store.latest_many(stage, TOPICS)
         for topic in TOPICS:
             versions = [row for row in rows if (row.stage, row.task_id) == (stage, topic)]
             times = {row.created_at for row in versions}

@@ -35,7 +35,7 @@ class _Over:
         self._parent.close()
 
 
-class IndexOver(_Over):
+class BranchIndex(_Over):
     """The rows of a branch, and for what it has none of, its parent's."""
 
     _own: Index
@@ -76,7 +76,7 @@ class IndexOver(_Over):
         return {**self._parent.parents_of(doc_ids), **self._own.parents_of(doc_ids)}
 
 
-class StorageOver(_Over):
+class BranchStorage(_Over):
     """The files of a branch, and for what it has none of, its parent's."""
 
     _own: Storage

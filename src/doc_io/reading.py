@@ -1,18 +1,27 @@
-"""The texts of a document: which file holds which, and whether its bytes are what was saved."""
+"""Reading a document: which file holds which text, and whether its bytes are what was saved."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
-from doc_io.commit_record import PARSED_NAME, RAW_NAME, decode_text
+from doc_io.commit_record import (
+    PARSED_NAME,
+    RAW_NAME,
+    RECORD_NAME,
+    CommitRecord,
+    CommitRecordError,
+    decode,
+    decode_text,
+)
 from doc_io.document import DocumentRow
 from doc_io.errors import DamagedDocumentError, MissingTextError
+from doc_io.storage.base import Storage
 
 if TYPE_CHECKING:
     from upath import UPath
 
-    from doc_io.store import DocumentStore
 
 Which = Literal["text", "raw", "parsed", "prompt"]
 """Which text of a document: ``text`` is the parsed one where there is one, else the raw one."""
@@ -24,13 +33,14 @@ class StoredDocument:
     Each text is read at its first use and kept as long as the object is; until then it costs no more than the row.
     A document that has lost a file raises `DamagedDocumentError` at that use.
 
-    Attributes:
+    Args:
         row: The row of the index.
+        storage: Where its files are.
     """
 
-    def __init__(self, store: DocumentStore, row: DocumentRow) -> None:
+    def __init__(self, row: DocumentRow, storage: Storage) -> None:
         self.row = row
-        self._store = store
+        self._storage = storage
 
     @property
     def doc_id(self) -> str:
@@ -40,38 +50,84 @@ class StoredDocument:
     @property
     def doc_dir(self) -> UPath:
         """Its folder, to open or to list."""
-        return self._store.resolve_doc_dir(self.row)
+        return self._storage.upath(self.row.doc_dir)
 
     @cached_property
     def text(self) -> str:
         """The parsed text where there is one, else the raw one."""
-        return self._store.read(self.row)
+        return read_text(self._storage, self.row)
 
     @cached_property
     def raw(self) -> str | None:
         """The model's whole answer; ``None`` where there is none."""
-        return None if self.row.raw_chars is None else self._store.read(self.row, "raw")
+        return None if self.row.raw_chars is None else read_text(self._storage, self.row, "raw")
 
     @cached_property
     def parsed(self) -> str | None:
         """The parsed text; ``None`` where there is none."""
-        return None if self.row.parsed_chars is None else self._store.read(self.row, "parsed")
+        return None if self.row.parsed_chars is None else read_text(self._storage, self.row, "parsed")
 
     @cached_property
     def prompt(self) -> str | None:
         """The prompt that made it; ``None`` where it is not known."""
-        return None if self.row.prompt_path is None else self._store.read(self.row, "prompt")
+        return None if self.row.prompt_path is None else read_text(self._storage, self.row, "prompt")
 
     @cached_property
     def metadata(self) -> dict[str, Any]:
         """What the writer attached, from the commit record."""
-        return dict(self._store.record(self.row).metadata)
+        return dict(read_record(self._storage, self.row).metadata)
 
     def __repr__(self) -> str:
         row = self.row
         return (
             f"StoredDocument({row.doc_id!r}, stage={row.stage!r}, task_id={row.task_id!r}, status={row.status.value!r})"
         )
+
+
+def read_bytes(storage: Storage, row: DocumentRow, which: Which = "text") -> bytes:
+    """The bytes of a text's file; errors as for `read_text`."""
+    try:
+        return storage.read(path_of(row, which))
+    except FileNotFoundError as error:
+        raise missing_file_error(row, which, error) from None
+
+
+def read_text(storage: Storage, row: DocumentRow, which: Which = "text") -> str:
+    """A text of a document, exactly as it was saved.
+
+    Raises:
+        MissingTextError: It has no such text.
+        DamagedDocumentError: The file is gone, or is not what was saved.
+    """
+    return text_of(row, which, read_bytes(storage, row, which))
+
+
+def read_texts(storage: Storage, rows: Iterable[DocumentRow], which: Which = "text") -> dict[str, str]:
+    """The texts of many documents by doc_id, read the fastest way this storage has; errors as for `read_text`."""
+    wanted = list(rows)
+    texts = {}
+    for row, data in zip(wanted, storage.read_many([path_of(row, which) for row in wanted]), strict=True):
+        if isinstance(data, bytes):
+            texts[row.doc_id] = text_of(row, which, data)
+        elif isinstance(data, FileNotFoundError):
+            raise missing_file_error(row, which, data)
+        else:
+            raise data
+    return texts
+
+
+def read_record(storage: Storage, row: DocumentRow) -> CommitRecord:
+    """The commit record of a document, as it lies on disk.
+
+    Raises:
+        DamagedDocumentError: It is missing or not valid.
+    """
+    try:
+        return decode(storage.read(f"{row.doc_dir}/{RECORD_NAME}"))
+    except FileNotFoundError as error:
+        raise missing_file_error(row, RECORD_NAME, error) from None
+    except CommitRecordError as error:
+        raise DamagedDocumentError(doc_id=row.doc_id, doc_dir=row.doc_dir, reason=error) from None
 
 
 def path_of(row: DocumentRow, which: Which) -> str:

@@ -6,20 +6,18 @@ Order of a write: the files, durable; then the row, committed. A row never point
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from doc_io.commit_record import RECORD_NAME, CommitRecord, CommitRecordError, decode
-from doc_io.document import OK, Document, DocumentRow, Parent, Status, as_document
-from doc_io.errors import DamagedDocumentError, DocumentConflictError, StorageError, UnknownDocumentError
+from doc_io.commit_record import CommitRecord
+from doc_io.document import OK, Document, DocumentRow, Parent, Status
+from doc_io.errors import AmbiguousDocumentError, DocumentNotFoundError, StorageError, UnknownDocumentError
 from doc_io.ids import unstorable
-from doc_io.index.base import LATEST_OK, Index, VersionSelector
+from doc_io.index.base import ALL, LATEST_OK, Filter, Index, VersionSelector
 from doc_io.index.open import open_index
-from doc_io.maintenance.verbs import Upkeep
-from doc_io.parsers import parse
-from doc_io.reading import StoredDocument, Which, missing_file_error, path_of, text_of
+from doc_io.reading import StoredDocument, Which, read_bytes, read_record, read_text, read_texts
 from doc_io.storage.base import Storage
 from doc_io.storage.open import open_storage
 
@@ -29,14 +27,12 @@ if TYPE_CHECKING:
     from typing_extensions import Self
     from upath import UPath
 
-    from doc_io.legacy.backfill_result import BackfillReport
-    from doc_io.writing.draft import Draft, Origin
-    from doc_io.writing.spool import Recovered
+    from doc_io.writing.draft import Origin
 
 # ruff: noqa: PLC0415 - who only reads need not wait for what writes, and `doc-io ls` is to answer at once
 
 
-class DocumentStore(Upkeep):
+class DocumentStore:
     """Documents under one docs root, indexed in one database; a context manager.
 
     It may be shared by threads and used after a fork; nothing is opened before it is needed.
@@ -50,6 +46,9 @@ class DocumentStore(Upkeep):
             docs/scaling.md). Default: none.
         db_on_network: Whether the SQLite file may lie on NFS, SMB or FUSE, used by one process alone. Default: it is
             refused.
+        parent: Another store, read where this one has nothing and never written to, for a branch of a pipeline: its own
+            documents come first, task by task; whatever writes, walks or counts documents (`verify`, `prune`, …) sees
+            its own alone. It is closed with this one. Default: none.
 
     Raises:
         ConfigurationError: The root or the URL cannot be used.
@@ -63,11 +62,17 @@ class DocumentStore(Upkeep):
         db_url: str | None = None,
         storage_options: Mapping[str, Any] | None = None,
         db_on_network: bool = False,
+        parent: DocumentStore | None = None,
     ) -> None:
         self.storage: Storage = open_storage(docs_root, storage_options)
         self.index: Index = open_index(db_path or _beside(self.storage), db_url, on_network=db_on_network)
         if db_url is None and "://" in self.docs_root:
             _say_that_the_index_is_local(self.docs_root, self.index.name)
+        if parent is not None:
+            from doc_io.branch import BranchIndex, BranchStorage
+
+            self.index = cast("Index", BranchIndex(self.index, parent.index))
+            self.storage = cast("Storage", BranchStorage(self.storage, parent.storage))
 
     @property
     def docs_root(self) -> str:
@@ -152,84 +157,16 @@ class DocumentStore(Upkeep):
         Raises:
             DocIOError: As for `save`; some of the documents may be there and others not.
         """
+        from doc_io.writing.draft import make_drafts
         from doc_io.writing.writer import Writer
 
-        return Writer(self.storage, self.index).save(_drafts(documents))
-
-    def spool(self, documents: Iterable[tuple[Document | str, Origin]], folder: str | os.PathLike[str]) -> str:
-        """Keep documents on this machine while the store is away; `recover` files them.
-
-        Args:
-            documents: As for `save_many`.
-            folder: The spool, a local folder.
-
-        Returns:
-            Where they are: the spool, or a folder beside it, where that one is of another docs root.
-
-        Raises:
-            StorageError: This disk cannot hold them either.
-        """
-        from doc_io.writing.spool import spool
-
-        return spool(folder, _drafts(documents), owner=self.storage.root)
-
-    def recover(self, folder: str | os.PathLike[str]) -> Iterator[Recovered]:
-        """File the documents of a spool under their identity, each once; they leave the spool as they are acknowledged.
-
-        A recovered document is the newest of its task, whatever was made since it was spooled.
-
-        Args:
-            folder: The spool.
-
-        Yields:
-            What became of each, as it happens; one that cannot be filed stays, and does not stop the rest.
-
-        Raises:
-            ConfigurationError: They are meant for another docs root.
-        """
-        from doc_io.writing.spool import recover
-
-        return recover(self.storage, self.index, folder)
-
-    def insert(self, row: Mapping[str, Any]) -> DocumentRow:
-        """Put a document whose files are there already into the index, with its row as its own record says it.
-
-        Args:
-            row: ``doc_id`` and ``doc_dir``, and any other column; those that are given must agree with the record.
-
-        Returns:
-            The row as it is in the index.
-
-        Raises:
-            DamagedDocumentError: Its files are not whole: a row never points to a document that is not there.
-            DocumentConflictError: The row says something else than the record.
-        """
-        from doc_io.writing.partial_writes import read_whole_record
-
-        record = read_whole_record(self.storage, row["doc_dir"])
-        if record is None or record.doc_dir != row["doc_dir"]:
-            raise DamagedDocumentError(
-                doc_id=row["doc_id"], doc_dir=row["doc_dir"], reason="no whole document lies in its folder"
-            )
-        for column, value in record.row.items():
-            if column in row and row[column] != value:
-                raise DocumentConflictError(
-                    doc_id=row["doc_id"],
-                    stage=record.row["stage"],
-                    task=record.row["task_id"],
-                    difference=f"another {column}",
-                )
-        self.index.insert_many([({**record.row, "doc_dir": record.doc_dir}, record.parents)])
-        committed = self.index.get(record.row["doc_id"])
-        if committed is None:
-            raise UnknownDocumentError(doc_id=row["doc_id"], docs_root=self.docs_root)
-        return committed
+        return Writer(self.storage, self.index).save(make_drafts(documents))
 
     def get(self, doc_id: str) -> DocumentRow | None:
         """The row of one version; ``None`` where the index has none."""
         return self.index.get(doc_id) if _may_be(doc_id) else None
 
-    def get_latest_by_task(
+    def latest(
         self,
         stage: str,
         task_id: str,
@@ -257,7 +194,7 @@ class DocumentStore(Upkeep):
             return None
         return self.index.latest_by_task(stage, task_id, _choice(status, runs, as_of))
 
-    def get_latest_by_tasks(
+    def latest_many(
         self,
         stage: str,
         task_ids: Iterable[str],
@@ -272,8 +209,8 @@ class DocumentStore(Upkeep):
             stage: Kind of document, as it was saved.
             task_ids: The tasks, in the order the result is wanted.
             status: Which outcomes count. Default: only ``ok``.
-            runs: As for `get_latest_by_task`.
-            as_of: As for `get_latest_by_task`.
+            runs: As for `latest`.
+            as_of: As for `latest`.
 
         Returns:
             Task to row; a task without such a document is left out.
@@ -282,13 +219,54 @@ class DocumentStore(Upkeep):
         wanted = [task_id for task_id in dict.fromkeys(task_ids) if _may_be(task_id)]
         return self.index.latest_by_tasks(stage, wanted, choice) if wanted and _may_be(stage) else {}
 
-    def get_latest_by_logical(self, logical_key_id: str, status: Collection[Status | str] = OK) -> DocumentRow | None:
-        """The newest document of a logical key; ``None`` where there is none."""
-        return self.index.latest_by_logical(logical_key_id, frozenset(Status(each) for each in status))
-
     def history(self, stage: str, task_id: str) -> list[DocumentRow]:
         """Every version of a task, newest first, whatever its status."""
         return self.index.history(stage, task_id) if _may_be(stage, task_id) else []
+
+    def find(self, name: str) -> DocumentRow:
+        """The document that a person means.
+
+        Args:
+            name: A doc_id, a start of one that no other has, or ``stage/task`` for the latest ok one.
+
+        Raises:
+            UnknownDocumentError: There is none.
+            DocumentNotFoundError: There is such a task, and no document of it is ok.
+            AmbiguousDocumentError: Several doc_ids begin like this.
+        """
+        found = self.index.find_by_prefix(name, limit=2) if name.isalnum() else []
+        if len(found) > 1 and found[0].doc_id != name:
+            raise AmbiguousDocumentError(start=name, first=found[0].doc_id, second=found[1].doc_id)
+        if found:
+            return found[0]
+        for position in (at for at, character in enumerate(name) if character == "/"):
+            stage, task_id = name[:position], name[position + 1 :]  # both may have slashes of their own
+            latest = self.index.latest_by_task(stage, task_id, LATEST_OK)
+            if latest is not None:
+                return latest
+            newest = self.index.latest_by_task(stage, task_id, VersionSelector(frozenset(Status)))
+            if newest is not None:
+                raise DocumentNotFoundError(
+                    wanted="ok", of=name, stage=stage, task=task_id, newest=f"{newest.status}, {newest.doc_id}"
+                )
+        raise UnknownDocumentError(doc_id=name, docs_root=self.storage.root)
+
+    def select(self, wanted: Filter = ALL, *, after: DocumentRow | None = None, limit: int = 100) -> list[DocumentRow]:
+        """The newest documents of a kind, a page at a time.
+
+        Args:
+            wanted: Which. Default: all.
+            after: The last row of the page before. Default: the first page.
+            limit: How many at most.
+        """
+        return self.index.select(wanted, after, limit)
+
+    def select_all(self, wanted: Filter = ALL) -> Iterator[DocumentRow]:
+        """Every document of a kind, newest first, in flat memory."""
+        last = None
+        while page := self.index.select(wanted, last, 1000):
+            yield from page
+            last = page[-1]
 
     def parents(self, doc_id: str) -> list[Parent]:
         """What a document was made from: every parent, with the input it came in by."""
@@ -309,14 +287,11 @@ class DocumentStore(Upkeep):
             MissingTextError: It has no such text.
             DamagedDocumentError: The file is gone, or is not what was saved.
         """
-        return text_of(row, which, self.read_bytes(row, which))
+        return read_text(self.storage, row, which)
 
     def read_bytes(self, row: DocumentRow, which: Which = "text") -> bytes:
         """The bytes of a text's file. Arguments and errors as for `read`."""
-        try:
-            return self.storage.read(path_of(row, which))
-        except FileNotFoundError as error:
-            raise missing_file_error(row, which, error) from None
+        return read_bytes(self.storage, row, which)
 
     def read_many(self, rows: Iterable[DocumentRow], which: Which = "text") -> dict[str, str]:
         """The texts of many documents, read the fastest way this storage has.
@@ -332,20 +307,11 @@ class DocumentStore(Upkeep):
             MissingTextError: One has no such text.
             DamagedDocumentError: A file of one is gone, or is not what was saved.
         """
-        wanted = list(rows)
-        texts = {}
-        for row, data in zip(wanted, self.storage.read_many([path_of(row, which) for row in wanted]), strict=True):
-            if isinstance(data, bytes):
-                texts[row.doc_id] = text_of(row, which, data)
-            elif isinstance(data, FileNotFoundError):
-                raise missing_file_error(row, which, data)
-            else:
-                raise data
-        return texts
+        return read_texts(self.storage, rows, which)
 
     def stored(self, row: DocumentRow) -> StoredDocument:
         """The document of a row, its texts read when they are asked for."""
-        return StoredDocument(self, row)
+        return StoredDocument(row, self.storage)
 
     def record(self, row: DocumentRow) -> CommitRecord:
         """The commit record of a document, as it lies on disk.
@@ -353,78 +319,11 @@ class DocumentStore(Upkeep):
         Raises:
             DamagedDocumentError: It does not hold true.
         """
-        try:
-            return decode(self.storage.read(f"{row.doc_dir}/{RECORD_NAME}"))
-        except FileNotFoundError as error:
-            raise missing_file_error(row, RECORD_NAME, error) from None
-        except CommitRecordError as error:
-            raise DamagedDocumentError(doc_id=row.doc_id, doc_dir=row.doc_dir, reason=error) from None
+        return read_record(self.storage, row)
 
     def resolve_doc_dir(self, row: DocumentRow) -> UPath:
         """The folder of a document, to open or to list."""
         return self.storage.upath(row.doc_dir)
-
-    def read_through(self, parent: DocumentStore) -> None:
-        """From now on read what this store has none of from another one, which is never written to.
-
-        For a branch of a pipeline: its own documents come first, task by task; whatever writes, walks or counts
-        documents (`verify`, `prune`, …) sees its own alone.
-
-        Args:
-            parent: The other store; it is closed with this one.
-        """
-        from doc_io.branch import IndexOver, StorageOver
-
-        self.index = cast("Index", IndexOver(self.index, parent.index))
-        self.storage = cast("Storage", StorageOver(self.storage, parent.storage))
-
-    def backfill(
-        self,
-        data_root: str | os.PathLike[str] = "data",
-        *,
-        layout: str | os.PathLike[str] | None = None,
-        stages: Collection[str] = (),
-        run_id: str | None = None,
-        link: bool = False,
-        dry_run: bool = False,
-        bad_files: str | os.PathLike[str] | None = None,
-        progress: Callable[[int, int], None] | None = None,
-    ) -> BackfillReport:
-        """File the versioned text files of before doc_io as documents; run again, it adds what is new.
-
-        Args:
-            data_root: The folder that holds the old tree; nothing in it is changed.
-            layout: A TOML file that says where its files lie; see docs/adopting.md. Default: ``2_tasks``,
-                ``3_generation`` and ``4_evaluation``, as in ``doc_io/legacy/generation.toml``.
-            stages: Only these stages. Default: all of the layout.
-            run_id: The run that the documents belong to. Default: ``backfill-YYYYMMDD``.
-            link: Whether texts may be hard links to the old files, into which nothing may write any more then.
-            dry_run: Whether to look and count only.
-            bad_files: Where the CSV of what was not taken in goes. Default: ``bad_files.csv`` in the data root.
-            progress: Told how many of how many files are done. Default: nobody.
-
-        Returns:
-            The counts, and what was not taken in and why.
-
-        Raises:
-            ConfigurationError: There is no such data root or stage, or layout or tables cannot be used.
-            StorageError: The docs root failed. What was filed stays; run it again.
-            IndexAccessError: The index failed. Likewise.
-        """
-        from doc_io.legacy.backfill import backfill
-        from doc_io.legacy.layout import read_layout
-
-        return backfill(
-            self,
-            data_root,
-            layout=read_layout(layout),
-            stages=stages,
-            run_id=run_id,
-            link=link,
-            dry_run=dry_run,
-            bad_files=bad_files,
-            progress=progress,
-        )
 
     def close(self) -> None:
         """Let go of files and connections. Using the store again opens them again."""
@@ -454,12 +353,6 @@ def _say_that_the_index_is_local(docs_root: str, index: str) -> None:
         docs_root,
         index,
     )
-
-
-def _drafts(documents: Iterable[tuple[Document | str, Origin]]) -> list[Draft]:
-    from doc_io.writing.draft import make_draft
-
-    return [make_draft(parse(as_document(document)), origin) for document, origin in documents]
 
 
 def _beside(storage: Storage) -> Path:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from pyarrow import parquet
 
-from doc_io import ConfigurationError, Document, DocumentStore, Filter, Usage
+from doc_io import ConfigurationError, Document, DocumentStore, Filter, Usage, reports
 from doc_io.document import COLUMNS
 from doc_io.reports.frames import write_parquet
 
@@ -24,7 +24,7 @@ def filled(store: DocumentStore) -> DocumentStore:
 
 def test_a_frame_has_times_and_counts_that_may_be_missing(filled: DocumentStore) -> None:
     """Newest first, as everything."""
-    frame = filled.frame(texts=["raw", "prompt"])
+    frame = reports.frame(filled, texts=["raw", "prompt"])
 
     assert list(frame.columns) == [*COLUMNS, "raw", "prompt"]
     assert list(frame["task_id"]) == ["b", "a"]
@@ -36,28 +36,28 @@ def test_a_frame_has_times_and_counts_that_may_be_missing(filled: DocumentStore)
 
 def test_a_frame_of_nothing_has_the_same_columns(filled: DocumentStore) -> None:
     """A notebook that counts its rows need not know."""
-    empty = filled.frame(Filter(stage="nobody's"))
+    empty = reports.frame(filled, Filter(stage="nobody's"))
 
     assert len(empty) == 0
-    assert dict(empty.dtypes) == dict(filled.frame().dtypes)
+    assert dict(empty.dtypes) == dict(reports.frame(filled).dtypes)
 
 
 def test_a_parquet_file_holds_what_arrow_does(filled: DocumentStore, tmp_path: Path) -> None:
     """Row for row."""
     path = tmp_path / "rows.parquet"
 
-    assert write_parquet(str(path), filled.export(texts=["raw"]), ["raw"]) == 2
-    assert parquet.read_table(path).equals(filled.arrow(texts=["raw"]))
+    assert write_parquet(str(path), reports.export(filled, texts=["raw"]), ["raw"]) == 2
+    assert parquet.read_table(path).equals(reports.arrow(filled, texts=["raw"]))
 
 
 def test_an_interrupted_parquet_file_does_not_have_its_name(filled: DocumentStore, tmp_path: Path) -> None:
     """Half a training set would be taken for a whole one; what was there before stays."""
     path = tmp_path / "rows.parquet"
-    write_parquet(str(path), filled.export())
+    write_parquet(str(path), reports.export(filled))
     before = path.read_bytes()
 
     def interrupted() -> Iterator[dict[str, Any]]:
-        yield next(filled.export())
+        yield next(reports.export(filled))
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -70,4 +70,4 @@ def test_an_interrupted_parquet_file_does_not_have_its_name(filled: DocumentStor
 def test_a_parquet_file_that_cannot_be_written_is_an_error_of_ours(filled: DocumentStore, tmp_path: Path) -> None:
     """With what to do."""
     with pytest.raises(ConfigurationError, match="can be written"):
-        write_parquet(str(tmp_path / "no" / "rows.parquet"), filled.export())
+        write_parquet(str(tmp_path / "no" / "rows.parquet"), reports.export(filled))

@@ -8,6 +8,7 @@ import pytest
 from dagster._core.storage.branching.branching_io_manager import BranchingIOManager
 
 from doc_io import DocDirIOManager, DocumentStore, ParentStore, StoredDocument, build_document_checks
+from doc_io.document import OK
 from doc_io.testing import TemporaryDocuments, temporary_documents
 
 TOPICS = dg.StaticPartitionsDefinition(["cats", "dogs"])
@@ -73,7 +74,7 @@ def test_nothing_is_written_to_the_parent(production: TemporaryDocuments, branch
     dg.materialize([draft, essay], partition_key="cats", resources=branch.resources)
 
     assert files(production) == before
-    assert production.store.get_latest_by_task("essay", "cats") is None
+    assert production.store.latest("essay", "cats") is None
 
 
 def test_a_document_of_a_branch_knows_its_parent_in_production(
@@ -90,7 +91,7 @@ def test_a_document_of_a_branch_knows_its_parent_in_production(
     )
 
     notes = production.row(draft, "cats")
-    made = branch.io_manager.store.get_latest_by_task("essay", "cats")
+    made = branch.io_manager.store.latest("essay", "cats")
     assert made is not None
     assert notes is not None
     assert made.parent_doc_id == notes.doc_id
@@ -110,9 +111,9 @@ def test_a_document_of_the_parent_opens_from_the_branch(branch: TemporaryDocumen
 
 
 def test_a_store_without_dagster_reads_through_too(tmp_path: Path) -> None:
-    with DocumentStore(tmp_path / "branch/docs") as own, DocumentStore(tmp_path / "main/docs") as parent:
+    parent = DocumentStore(tmp_path / "main/docs")
+    with DocumentStore(tmp_path / "branch/docs", parent=parent) as own:
         older = parent.save("parent's", stage="draft", task_id="t")
-        own.read_through(parent)
         assert own.read(own.history("draft", "t")[0]) == "parent's"
 
         newer = own.save("own", stage="draft", task_id="t")
@@ -120,7 +121,7 @@ def test_a_store_without_dagster_reads_through_too(tmp_path: Path) -> None:
         assert own.history("draft", "t") == [newer, older]
         assert own.index.get_many([older.doc_id, newer.doc_id]) == [older, newer]
         assert own.read_many([older, newer]) == {older.doc_id: "parent's", newer.doc_id: "own"}
-        assert own.get_latest_by_logical(older.logical_key_id) == newer
+        assert own.index.latest_by_logical(older.logical_key_id, OK) == newer
 
 
 @pytest.mark.filterwarnings("ignore:InitResourceContext.dagster_run:DeprecationWarning")  # Dagster's nested resources

@@ -48,7 +48,7 @@ def test_parents_are_recorded_under_every_executor(root: Path, executor: str) ->
         )
         assert run.success
     with DocumentStore(root, root / "documents.sqlite") as store:
-        parent, row = (store.get_latest_by_task(name, name) for name in ("draft", "essay"))
+        parent, row = (store.latest(name, name) for name in ("draft", "essay"))
         assert parent is not None
         assert row is not None
         assert (row.parent_doc_id, store.read(row)) == (parent.doc_id, "from d")

@@ -43,7 +43,7 @@ def test_a_document_that_is_not_ok_is_written_and_then_its_step_fails(
     kept, good = house.store.history("draft", "draft")
 
     assert not result.success
-    assert (kept.status, house.store.get_latest_by_task("draft", "draft")) == (status, good)
+    assert (kept.status, house.store.latest("draft", "draft")) == (status, good)
     assert house.store.stored(kept).raw == document.raw
     assert house.store.history("essay", "essay") == []
 

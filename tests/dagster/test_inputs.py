@@ -24,7 +24,7 @@ def read_by(house: House, annotation: Any, metadata: dict[str, Any] | None = Non
 
     body.__annotations__ = {"draft": annotation, "return": str}
     reader = dg.asset(name="reader", ins={"draft": dg.AssetIn(metadata=metadata or {})}, **options)(body)
-    partitions = ABC if house.store.get_latest_by_task("draft", "a") else None
+    partitions = ABC if house.store.latest("draft", "a") else None
     result = house.run([dg.AssetSpec("draft", partitions_def=partitions), reader])
     assert result.success, reason(result, "reader")
     return seen[0]

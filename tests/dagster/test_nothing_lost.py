@@ -6,7 +6,7 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from doc_io import DocDirIOManager, Document, DocumentsByPartition, DocumentsIndex, DocumentStore
+from doc_io import DocDirIOManager, Document, DocumentsByPartition, DocumentsIndex, DocumentStore, maintenance
 from tests.dagster.conftest import House, reason
 
 
@@ -79,7 +79,7 @@ def test_a_failed_attempt_waits_in_the_spool_while_the_store_is_away(house: Hous
 
     house.run([broken_off])
     (house.root / "docs").unlink()
-    [recovered] = house.store.recover(house.root / "spool")
+    [recovered] = maintenance.recover(house.store, house.root / "spool")
 
     assert recovered.row is not None
     assert house.store.read(recovered.row) == "half"

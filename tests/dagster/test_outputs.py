@@ -20,7 +20,7 @@ def test_an_asset_that_returns_text_becomes_a_document(house: House) -> None:
         return "hello\r\n"
 
     assert house.run([draft]).success
-    row = house.store.get_latest_by_task("draft", "draft")
+    row = house.store.latest("draft", "draft")
 
     assert row is not None
     assert (house.store.read(row), row.asset_key, row.status) == ("hello\r\n", "draft", "ok")
@@ -34,7 +34,7 @@ def test_the_materialization_says_what_was_written(house: House) -> None:
         return Document("hello", prompt="say it", usage=Usage(3, 1, 100))
 
     made = materializations(house.run([draft]))["draft"]
-    row = house.store.get_latest_by_task("draft", "draft")
+    row = house.store.latest("draft", "draft")
 
     assert row is not None
     for name in ("doc_id", "logical_key_id", "parent_doc_id", "doc_dir", "prompt_path", "status", "raw_chars"):
@@ -85,7 +85,7 @@ def test_each_partition_is_a_task(house: House) -> None:
 
     for key in "ab":
         house.run([draft], partition_key=key)
-    found = house.store.get_latest_by_tasks("draft", ["a", "b", "c"])
+    found = house.store.latest_many("draft", ["a", "b", "c"])
 
     assert {task: house.store.read(row) for task, row in found.items()} == {"a": "of a", "b": "of b"}
 
@@ -105,7 +105,7 @@ def test_any_partition_key_makes_the_round_trip_inside_of_the_root(house: House,
         return draft + "!"
 
     assert house.run([draft, essay], partition_key=key).success
-    row = house.store.get_latest_by_task("essay", key)
+    row = house.store.latest("essay", key)
 
     assert row is not None
     assert house.store.read(row) == "text!"
@@ -187,7 +187,7 @@ def test_wrong_partitions_are_named_and_no_text_counts(house: House, value: Any,
     )
 
     assert says in reason(result, "draft")
-    assert house.store.get_latest_by_tasks("draft", ["a", "b", "c", "d"]) == {}
+    assert house.store.latest_many("draft", ["a", "b", "c", "d"]) == {}
     kept = set(value) & {"a", "b", "c"} if isinstance(value, dict) else set()
     assert {row.task_id for row in house.store.select(Filter(status={Status.GEN_ERROR}))} == kept
 
@@ -208,12 +208,12 @@ def test_an_op_output_belongs_to_its_run(house: House) -> None:
         return two(one())
 
     result = house.run([whole])
-    inner = house.store.get_latest_by_task("one", f"{result.run_id}/whole.one/result")
+    inner = house.store.latest("one", f"{result.run_id}/whole.one/result")
 
     assert result.success
     assert inner is not None
     assert inner.asset_key is None
-    row = house.store.get_latest_by_task("whole", "whole")
+    row = house.store.latest("whole", "whole")
     assert row is not None
     assert (house.store.read(row), row.parent_doc_id) == ("text!", inner.doc_id)
 
@@ -239,7 +239,7 @@ def test_the_outputs_of_a_mapped_op_do_not_meet(house: House) -> None:
         return join(many().map(shout).collect())
 
     assert house.run([whole]).success
-    row = house.store.get_latest_by_task("whole", "whole")
+    row = house.store.latest("whole", "whole")
 
     assert row is not None
     assert house.store.read(row) == "OF X OF Y OF Z"
@@ -253,7 +253,7 @@ def test_every_asset_of_a_multi_asset_is_a_document(house: House) -> None:
         return "l", "r"
 
     assert house.run([both]).success
-    rows = [house.store.get_latest_by_task(stage, stage) for stage in ("left", "right")]
+    rows = [house.store.latest(stage, stage) for stage in ("left", "right")]
 
     assert [house.store.read(row) for row in rows if row] == ["l", "r"]
 
@@ -283,7 +283,7 @@ def test_stage_template_and_model_come_from_the_assets_metadata(house: House) ->
         return "x"
 
     house.run([any_name])
-    row = house.store.get_latest_by_task("essay", "any_name")
+    row = house.store.latest("essay", "any_name")
 
     assert row is not None
     assert (row.template_id, row.model_id) == ("t1", "m1")
@@ -298,7 +298,7 @@ def test_the_document_wins_over_the_output_and_the_output_over_the_definition(ho
         return Document("x", template_id="document")
 
     house.run([draft], manager={"model_id": "config", "parser": "html.escape"})
-    row = house.store.get_latest_by_task("draft", "draft")
+    row = house.store.latest("draft", "draft")
 
     assert row is not None
     assert (row.template_id, row.model_id, row.parser) == ("document", "output", "html.escape")

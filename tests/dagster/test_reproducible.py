@@ -100,4 +100,4 @@ def test_a_rerun_from_failure_reads_what_the_failed_run_wrote(house: House) -> N
     failed = house.store.save("of the failed run", stage="draft", task_id="draft", run_id="parent")
     house.store.save("newer", stage="draft", task_id="draft", run_id="other")
 
-    assert house.store.get_latest_by_task("draft", "draft", runs=["rerun", "parent"]) == failed
+    assert house.store.latest("draft", "draft", runs=["rerun", "parent"]) == failed

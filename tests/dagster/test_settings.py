@@ -42,7 +42,7 @@ def test_environment_variables_are_looked_up_inside_of_options(tmp_path: Path, m
         return "text"
 
     assert dg.materialize([note], resources={"documents": manager}).success
-    assert manager.store.get_latest_by_task("note", "note") is not None
+    assert manager.store.latest("note", "note") is not None
     assert vars(manager.store.storage)["_options"] == {"a": SECRET, "b": {"c": [SECRET]}}
 
 

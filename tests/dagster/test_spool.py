@@ -10,7 +10,7 @@ import dagster as dg
 import pytest
 from click.testing import CliRunner
 
-from doc_io import Document, DocumentStore
+from doc_io import Document, DocumentStore, maintenance
 from doc_io.cli.main import group
 from doc_io.errors import ConfigurationError
 from doc_io.writing.spool import spooled
@@ -52,14 +52,14 @@ def test_a_spooled_text_is_filed_once_under_its_identity(house: House) -> None:
     (house.root / "docs").write_text("in the way")
     result = house.run([draft])
     (house.root / "docs").unlink()
-    [recovered] = list(house.store.recover(house.root / "spool"))
+    [recovered] = list(maintenance.recover(house.store, house.root / "spool"))
     [row] = house.store.history("draft", "draft")
 
     assert (recovered.row, recovered.error) == (row, None)
     assert (row.run_id, row.asset_key) == (result.run_id, "draft")
     assert (house.store.read(row), house.store.read(row, "prompt")) == ("paid \ud800 for", "p")
     assert house.store.stored(row).metadata == {"seed": 1}
-    assert (spooled(house.root / "spool"), list(house.store.recover(house.root / "spool"))) == (0, [])
+    assert (spooled(house.root / "spool"), list(maintenance.recover(house.store, house.root / "spool"))) == (0, [])
 
 
 def test_what_was_filed_before_is_not_made_anew(house: House) -> None:
@@ -70,7 +70,9 @@ def test_what_was_filed_before_is_not_made_anew(house: House) -> None:
     kept = house.root / "kept"
     (house.root / "spool").rename(kept)
     shutil.copytree(kept, house.root / "spool")
-    first, second = (next(iter(house.store.recover(folder))).row for folder in (kept, house.root / "spool"))
+    first, second = (
+        next(iter(maintenance.recover(house.store, folder))).row for folder in (kept, house.root / "spool")
+    )
 
     assert first == second
     assert len(house.store.history("draft", "draft")) == 1
@@ -84,7 +86,7 @@ def test_a_damaged_spooled_text_stays_and_does_not_stop_the_rest(house: House) -
     (house.root / "docs").unlink()
     damaged = min((house.root / "spool").rglob("raw.txt"))
     damaged.write_text("other")
-    found = {each.doc_id: each for each in house.store.recover(house.root / "spool")}
+    found = {each.doc_id: each for each in maintenance.recover(house.store, house.root / "spool")}
 
     assert sorted(each.error is None for each in found.values()) == [False, True]
     assert "not what was spooled" in str(found[damaged.parent.name].error)
@@ -124,7 +126,7 @@ def test_a_text_is_spooled_also_when_the_index_is_away(house: House, tmp_path: P
 
     assert not result.success
     assert spooled(house.root / "spool") == 1
-    list(house.store.recover(house.root / "spool"))
+    list(maintenance.recover(house.store, house.root / "spool"))
     assert house.store.history("draft", "draft")[0].run_id == result.run_id
 
 
@@ -145,8 +147,8 @@ def test_a_spool_of_another_store_is_neither_filled_nor_filed(house: House, tmp_
 
     with DocumentStore(tmp_path / "other", tmp_path / "other.sqlite") as other:
         with pytest.raises(ConfigurationError, match="meant for the docs root"):
-            list(other.recover(house.root / "spool"))
+            list(maintenance.recover(other, house.root / "spool"))
         [beside] = tmp_path.glob("spool-*")
         assert str(beside) in said
-        assert [each.error for each in other.recover(beside)] == [None]
-    assert [each.error for each in house.store.recover(house.root / "spool")] == [None]
+        assert [each.error for each in maintenance.recover(other, beside)] == [None]
+    assert [each.error for each in maintenance.recover(house.store, house.root / "spool")] == [None]

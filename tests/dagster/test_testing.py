@@ -66,7 +66,7 @@ def test_a_setting_of_the_io_manager_may_be_given(tmp_path: Path) -> None:
     """A docs root of one's own, for one."""
     with temporary_documents(docs_root=str(tmp_path / "mine"), model_id="tiny") as made:
         dg.materialize([draft], partition_key="cats", resources=made.resources)
-        row = made.io_manager.store.get_latest_by_task("notes", "cats")
+        row = made.io_manager.store.latest("notes", "cats")
 
     assert row is not None
     assert row.model_id == "tiny"

@@ -236,7 +236,7 @@ def test_a_multi_asset_with_partitions_writes_each(documents: TemporaryDocuments
 
     dg.materialize([both], partition_key="a", resources=documents.resources)
 
-    texts = [documents.store.get_latest_by_task(stage, "a") for stage in ("left", "right")]
+    texts = [documents.store.latest(stage, "a") for stage in ("left", "right")]
     assert [documents.store.read(row) for row in texts if row] == ["left a", "right a"]
 
 

@@ -45,8 +45,8 @@ def test_after_keeps_documents(instance: dg.DagsterInstance) -> None:
     assert after.defs.resolve_implicit_global_asset_job_def().execute_in_process(instance=instance).success
 
     with DocumentStore("data/docs", "data/db/documents.sqlite") as store:
-        draft = store.get_latest_by_task("draft", "draft")
-        essay = store.get_latest_by_task("essay", "essay")
+        draft = store.latest("draft", "draft")
+        essay = store.latest("essay", "essay")
         assert draft is not None
         assert essay is not None
         assert essay.parent_doc_id == draft.doc_id

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
-from doc_io import Document, DocumentStore
+from doc_io import Document, DocumentStore, maintenance
 from doc_io.maintenance.prune import Policy
 from tests.faults.writers import FULL, Acknowledge, database, docs, open_store
 
@@ -46,7 +46,7 @@ def reindex(root: Path, acknowledge: Acknowledge) -> None:
     """The index is made anew from the files."""
     with open_store(root) as store:
         _acknowledge_all(store, acknowledge)
-        assert not store.reindex().rejected
+        assert not maintenance.reindex(store).rejected
         assert store.history("draft", "t")[0].attempt == "latest"
 
 
@@ -56,21 +56,21 @@ def prune(root: Path, acknowledge: Acknowledge) -> None:
         for row in store.index.scan():
             if row.attempt in KEPT:
                 acknowledge(row.doc_id, store.read(row, "raw"))
-        store.prune(Policy(keep_failed=0, grace=timedelta()), dry_run=False)
+        maintenance.prune(store, Policy(keep_failed=0, grace=timedelta()), dry_run=False)
         assert {row.attempt for row in store.index.scan()} == KEPT
 
 
 def copy(root: Path, acknowledge: Acknowledge) -> None:
     """Every document of one store comes to another."""
     with open_store(root / "source") as source, open_store(root) as target:
-        assert not source.copy_to(target).rejected
+        assert not maintenance.copy(source, target).rejected
         _acknowledge_all(target, acknowledge)
 
 
 def repair(root: Path, acknowledge: Acknowledge) -> None:
     """Documents without rows get them."""
     with open_store(root) as store:
-        for _ in store.repair(store.verify(grace=0), dry_run=False):
+        for _ in maintenance.repair(store, maintenance.verify(store, grace=0), dry_run=False):
             pass
         assert len(list(store.index.scan())) == 6
         _acknowledge_all(store, acknowledge)

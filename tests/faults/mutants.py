@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import shutil
 import sqlite3
@@ -11,9 +12,8 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from doc_io.index.sqlite import SqliteIndex
-from doc_io.maintenance import prune, removal
+from doc_io.maintenance import removal
 from doc_io.storage.local import LocalStorage
-from doc_io.writing import spool
 from doc_io.writing.writer import Writer
 
 if TYPE_CHECKING:
@@ -23,6 +23,12 @@ if TYPE_CHECKING:
     from doc_io.index.base import Index
     from doc_io.storage.base import Storage
     from doc_io.writing.draft import Draft
+
+
+def module(verb: str) -> Any:
+    """The module of a verb; the package's attribute of that name is the function."""
+    return importlib.import_module(f"doc_io.maintenance.{verb}")
+
 
 _fsync = os.fsync
 _connect = sqlite3.connect
@@ -101,22 +107,24 @@ def delete_first() -> None:
         time.sleep(0.01)  # on a busy machine readers would hardly come in between
         return remove_documents(storage, index, documents, before)
 
-    prune.remove_documents = files_first  # type: ignore[attr-defined]
+    module("prune").remove_documents = files_first
 
 
 def prunes_the_young() -> None:
     """A pruning that knows no grace period."""
+    prune = module("prune")
     ago = prune._ago  # noqa: SLF001 - what is wrong here is inside it
-    prune._ago = lambda _: ago(timedelta())  # type: ignore[assignment] # noqa: SLF001 - as above
+    prune._ago = lambda _: ago(timedelta())  # noqa: SLF001 - as above
 
 
 def spool_emptied_first() -> None:
     """A recovery takes a text out of the spool before it is filed."""
-    draft_of = spool._draft  # noqa: SLF001 - what is wrong here is inside it
+    recover = module("recover")
+    draft_of = recover.spooled_draft
 
     def draft_and_gone(folder: Path) -> Draft:
-        draft = draft_of(folder)
+        draft: Draft = draft_of(folder)
         shutil.rmtree(folder)
         return draft
 
-    spool._draft = draft_and_gone  # noqa: SLF001 - as above
+    recover.spooled_draft = draft_and_gone

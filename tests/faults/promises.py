@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from doc_io import DocIOError, DocumentRow, DocumentStore
+from doc_io import DocIOError, DocumentRow, DocumentStore, maintenance
 from tests.faults.writers import database, docs, spool_folder
 
 
@@ -24,7 +24,7 @@ def broken_promises(root: Path, acknowledged: Mapping[str, str]) -> list[str]:
     broken = []
     try:
         with DocumentStore(docs(root), database(root)) as store:
-            for _ in store.recover(spool_folder(root)):  # a text that waits there is not lost
+            for _ in maintenance.recover(store, spool_folder(root)):  # a text that waits there is not lost
                 pass
             rows = {row.doc_id: row for row in store.index.scan()}
             broken += [f"promise 1: acknowledged {doc_id} has no row" for doc_id in acknowledged.keys() - rows.keys()]
@@ -59,7 +59,7 @@ def _unlike_rebuilt(root: Path, rows: Mapping[str, DocumentRow]) -> list[str]:
         tempfile.TemporaryDirectory(dir=root.parent) as folder,
         DocumentStore(docs(root), Path(folder) / "rebuilt.sqlite") as rebuilt,
     ):
-        rebuilt.reindex()
+        maintenance.reindex(rebuilt)
         again = {row.doc_id: row for row in rebuilt.index.scan()}
         broken = [problem for row in again.values() for problem in _unreadable(rebuilt, row, {})]
     broken += [f"promise 6: {doc_id} is not in the rebuilt index" for doc_id in rows.keys() - again.keys()]

@@ -25,10 +25,11 @@ from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 
-from doc_io import DocIOError, Document, DocumentRow, DocumentStore
+from doc_io import DocIOError, Document, DocumentRow, DocumentStore, maintenance
 from doc_io.errors import MaintenanceBusyError
 from doc_io.maintenance.prune import Policy
-from doc_io.writing.draft import Origin
+from doc_io.writing.draft import Origin, make_drafts
+from doc_io.writing.spool import spool as keep
 from tests.faults import mutants
 from tests.faults.soak_judge import GRACE, Said, judge
 from tests.faults.writers import open_store, spool_folder
@@ -82,7 +83,7 @@ def write(root: Path, diary: Diary, chance: random.Random, unfinished: str | Non
 def write_note(store: DocumentStore, diary: Diary, name: str) -> None:
     """Save what is made of an essay, which then may never go: within the grace period it was the latest when it was read."""
     task, began = name.split("/", maxsplit=1)[0], time.monotonic()
-    parent = store.get_latest_by_task("essay", task)
+    parent = store.latest("essay", task)
     if parent is None:
         return
     note = store.save(f"of {name}", stage="note", task_id=task, run_id="soak", attempt=name, parents=[parent.doc_id])
@@ -97,7 +98,7 @@ def read(root: Path, diary: Diary, chance: random.Random, unfinished: str | None
     with open_store(root) as store:
         for number in itertools.count():
             task = str(chance.randrange(TASKS))
-            latest = store.get_latest_by_task("essay", task)
+            latest = store.latest("essay", task)
             rows = store.history("essay", task)[:3] + store.history("essay", task)[-2:] + ([latest] if latest else [])
             for row in rows:
                 read_one(store, diary, row)
@@ -138,12 +139,12 @@ def upkeep(root: Path, diary: Diary, chance: random.Random, unfinished: str | No
         while True:
             with suppress(MaintenanceBusyError):  # another one is at it, or was killed and is still dying
                 if chance.randrange(4):
-                    pruned = store.prune(POLICY, dry_run=False)
+                    pruned = maintenance.prune(store, POLICY, dry_run=False)
                     diary.say("did", "prune", str(len(pruned.documents)))
                     if pruned.finished:
                         diary.say("did", "end an interrupted prune", str(len(pruned.finished)))
                 else:
-                    assert not store.reindex().rejected
+                    assert not maintenance.reindex(store).rejected
                     diary.say("did", "reindex")
             time.sleep(chance.uniform(0, 0.1))
 
@@ -154,10 +155,10 @@ def spool(root: Path, diary: Diary, chance: random.Random, unfinished: str | Non
         while True:
             name = f"{chance.randrange(TASKS)}/{secrets.token_hex(6)}"
             origin = Origin(stage="letter", task_id=name.split("/", maxsplit=1)[0], run_id="soak", attempt=name)
-            store.spool([(f"letter {name}\n" * 40, origin)], spool_folder(root))
+            keep(spool_folder(root), make_drafts([(f"letter {name}\n" * 40, origin)]), owner=store.docs_root)
             diary.say("spooled", name)
             if chance.randrange(3) == 0:
-                for filed in store.recover(spool_folder(root)):
+                for filed in maintenance.recover(store, spool_folder(root)):
                     if filed.error is not None:
                         diary.say("broken", f"promise 5: {filed.doc_id} stays in the spool: {filed.error}")
                     elif filed.row is not None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 
-from doc_io import DocumentRow
+from doc_io import DocumentRow, maintenance
 from doc_io.maintenance.prune import Policy
 from doc_io.writing.draft import time_text
 from doc_io.writing.spool import spooled
@@ -55,10 +55,10 @@ def judge(root: Path, said: Said, policy: Policy) -> list[str]:
     with open_store(root) as store:
         broken = list(_gone(said, {row.doc_id: row for row in store.index.scan()}))
         # What was interrupted is ended, and the spool is emptied: after that nothing is half there.
-        store.prune(policy, dry_run=False)
+        maintenance.prune(store, policy, dry_run=False)
         broken += [
             f"promise 5: {each.doc_id} stays in the spool: {each.error}"
-            for each in store.recover(spool_folder(root))
+            for each in maintenance.recover(store, spool_folder(root))
             if each.error
         ]
         broken += [f"promise 5: {spooled(spool_folder(root))} texts stay in the spool"] * bool(
@@ -69,7 +69,7 @@ def judge(root: Path, said: Said, policy: Policy) -> list[str]:
         broken += [f"promise 5: the spooled text {name} is lost" for name in said.spooled - there]
         broken += [
             f"promise 9: {finding.where}: {finding.details}"
-            for finding in store.verify(full=True, grace=0)
+            for finding in maintenance.verify(store, full=True, grace=0)
             if finding.kind in ("damaged", "missing", "differs", "unfinished", "torn")
         ]
     kept = {doc_id: each.digest for doc_id, each in said.acknowledged.items() if doc_id in rows}

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from doc_io import DocIOError, Document, DocumentStore
+from doc_io import DocIOError, Document, DocumentStore, maintenance
 from doc_io.errors import IndexAccessError, IndexBusyError
 from doc_io.index import sqlite_file
 from tests.faults.promises import broken_promises
@@ -33,7 +33,7 @@ def test_a_database_that_is_locked_for_a_while_is_waited_for(tmp_path: Path) -> 
         other.close()
 
         assert time.monotonic() - began > 0.9
-        assert store.get_latest_by_task("essay", "t") == row
+        assert store.latest("essay", "t") == row
 
 
 def test_a_database_that_stays_locked_fails_the_save_and_keeps_the_text(
@@ -89,7 +89,7 @@ def test_an_index_deleted_while_it_is_open_is_made_anew(tmp_path: Path) -> None:
 
     with open_store(tmp_path) as store:
         assert store.get(after.doc_id) is not None
-        store.reindex()
+        maintenance.reindex(store)
         assert {row.doc_id for row in store.history("essay", "t")} == {before.doc_id, after.doc_id}
 
 
@@ -103,7 +103,7 @@ def test_an_index_cut_short_is_an_error_and_not_an_answer(tmp_path: Path, keep: 
 
     with open_store(tmp_path) as store:
         try:
-            found = store.get_latest_by_task("essay", "3")
+            found = store.latest("essay", "3")
         except IndexAccessError:
             return
         assert found is None or store.read(found) == "text 3"
@@ -124,7 +124,7 @@ def test_flipped_bytes_of_the_index_never_give_another_text(tmp_path: Path) -> N
         database(tmp_path).write_bytes(damaged)
         with open_store(tmp_path) as store:
             try:
-                rows = store.get_latest_by_tasks("essay", [str(number) for number in range(30)])
+                rows = store.latest_many("essay", [str(number) for number in range(30)])
                 for row in rows.values():
                     assert store.read(row).startswith("text ")
             except DocIOError:

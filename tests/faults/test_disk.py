@@ -59,7 +59,7 @@ def test_a_disk_that_fills_up_loses_nothing_and_goes_on_when_there_is_room(tmp_p
             assert [store.read(row) for row in rows] == ["text " * 4000] * len(rows)
             ballast.unlink()
             rows.append(store.save("text " * 4000, stage="essay", task_id="t", attempt=str(len(rows))))
-            assert store.get_latest_by_task("essay", "t") == rows[-1]
+            assert store.latest("essay", "t") == rows[-1]
         assert broken_promises(top, {row.doc_id: str(row.content_hash) for row in rows}) == []
 
 
@@ -135,7 +135,7 @@ def test_a_clock_that_steps_back_an_hour_does_not_turn_the_history_round(
         second = store.save(Document("after"), stage="essay", task_id="t")
 
         assert second.created_at > first.created_at
-        assert store.get_latest_by_task("essay", "t") == second
+        assert store.latest("essay", "t") == second
         assert store.history("essay", "t") == [second, first]
     assert database(tmp_path).exists()
     assert broken_promises(tmp_path, {}) == []

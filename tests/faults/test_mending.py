@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from doc_io import DocIOError, Document, DocumentConflictError, DocumentRow, DocumentStore
+from doc_io import DocIOError, Document, DocumentConflictError, DocumentRow, DocumentStore, maintenance
 from doc_io.commit_record import RECORD_NAME
 from doc_io.index.base import Index
 from doc_io.index.postgres import PostgresIndex
@@ -18,8 +18,8 @@ from doc_io.index.sqlite import SqliteIndex
 from doc_io.storage.base import Storage
 from doc_io.storage.local import LocalStorage
 from doc_io.storage.remote import RemoteStorage
-from doc_io.writing.draft import Draft, Origin, make_draft
-from doc_io.writing.spool import recover, spool, spooled
+from doc_io.writing.draft import Draft, Origin, make_draft, make_drafts
+from doc_io.writing.spool import spool, spooled
 from tests.servers.postgres import Postgres
 from tests.servers.s3 import S3
 
@@ -118,7 +118,9 @@ def test_without_turns_an_acknowledged_document_is_taken_away(
 ) -> None:
     """The control: the same race where nobody waits."""
     race = Race(monkeypatch, LocalStorage if kind.startswith("local") else RemoteStorage, AS_LONG_AS_IT_TAKES)
-    monkeypatch.setattr(SqliteIndex if kind.endswith("sqlite") else PostgresIndex, "repair_lock", lambda _: nullcontext())
+    monkeypatch.setattr(
+        SqliteIndex if kind.endswith("sqlite") else PostgresIndex, "repair_lock", lambda _: nullcontext()
+    )
     with places(kind, tmp_path, s3_server, postgres_server) as (one, other):
         row = race.run(one, other, DOCUMENT)
 
@@ -170,7 +172,7 @@ def test_the_same_attempt_from_several_machines_is_one_document(
             assert rows == [rows[0]] * len(machines)
             assert all(store.record(rows[0]).row["created_at"] == rows[0].created_at for store in machines)
     assert [row.attempt for row in machines[0].history("essay", "t")] == list("54321")
-    assert {finding.kind for finding in machines[0].verify(full=True, grace=0)} <= {"duplicate"}
+    assert {finding.kind for finding in maintenance.verify(machines[0], full=True, grace=0)} <= {"duplicate"}
     for store in machines:
         store.close()
 
@@ -211,7 +213,7 @@ def test_many_writers_mend_many_torn_documents(tmp_path: Path) -> None:
         rows = list(store.index.scan())
         assert {row.attempt for row in rows} == set(attempts)
         # What was torn lies aside, and all texts are the same here; nothing else is to be said.
-        assert {finding.kind for finding in store.verify(full=True, grace=0)} == {"duplicate", "temporary"}
+        assert {finding.kind for finding in maintenance.verify(store, full=True, grace=0)} == {"duplicate", "temporary"}
 
 
 def torn_draft(document: Document) -> Draft:
@@ -224,7 +226,7 @@ def test_a_torn_text_in_the_spool_does_not_keep_the_next_one_out(tmp_path: Path,
     draft = torn_draft(DOCUMENT)
     LocalStorage(tmp_path / "spool").create(draft.doc_dir, {"raw.txt": b"\0\0\0", RECORD_NAME: b"\0" * 40})
     spool(tmp_path / "spool", [draft], owner=store.storage.root)
-    [filed] = recover(store.storage, store.index, tmp_path / "spool")
+    [filed] = maintenance.recover(store, tmp_path / "spool")
 
     assert filed.row is not None
     assert store.read(filed.row) == "paid for"
@@ -244,11 +246,12 @@ def test_two_recoveries_of_one_spool_file_each_text_once(tmp_path: Path) -> None
     count = 12
     with DocumentStore(tmp_path / "docs", tmp_path / "index.sqlite") as store:
         for number in range(count):
-            store.spool([(DOCUMENT, Origin(stage="essay", task_id="t", attempt=str(number)))], tmp_path / "spool")
+            drafts = make_drafts([(DOCUMENT, Origin(stage="essay", task_id="t", attempt=str(number)))])
+            spool(tmp_path / "spool", drafts, owner=store.docs_root)
 
     def work(_: int) -> list[str | None]:
         with DocumentStore(tmp_path / "docs", tmp_path / "index.sqlite") as store:
-            return [each.error for each in store.recover(tmp_path / "spool")]
+            return [each.error for each in maintenance.recover(store, tmp_path / "spool")]
 
     with ThreadPoolExecutor(3) as threads:
         errors = [error for each in threads.map(work, range(3)) for error in each]

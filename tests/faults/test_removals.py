@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from doc_io import DocIOError, DocumentRow, DocumentStore
+from doc_io import DocIOError, DocumentRow, DocumentStore, maintenance
 from doc_io.index.sqlite import SqliteIndex
 from doc_io.maintenance import removal
 from doc_io.maintenance.prune import Policy
@@ -52,7 +52,7 @@ def prune_while_it_is_sent_again(store: DocumentStore, monkeypatch: pytest.Monke
         remove(storage, folder)
 
     monkeypatch.setattr(LocalStorage, "remove", remove_late)
-    store.prune(NOW, dry_run=False)
+    maintenance.prune(store, NOW, dry_run=False)
     [writer] = writers
     writer.join()
     [row] = rows
@@ -89,7 +89,7 @@ def end_a_removal_while_it_is_written_anew(store: DocumentStore, monkeypatch: py
     def insert_late(index: SqliteIndex, rows: Sequence[Any]) -> list[DocumentRow]:
         if not ended:
             ended.append(True)
-            store.prune(AN_HOUR, dry_run=False)
+            maintenance.prune(store, AN_HOUR, dry_run=False)
         return insert_all(index, rows)
 
     monkeypatch.setattr(SqliteIndex, "insert_all", insert_late)

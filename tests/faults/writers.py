@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from doc_io import DocIOError, Document, DocumentStore, Usage
+from doc_io import DocIOError, Document, DocumentStore, Usage, maintenance
 from doc_io.legacy.backfill import backfill
-from doc_io.writing.draft import Origin, make_draft
+from doc_io.writing.draft import Origin, make_draft, make_drafts
+from doc_io.writing.spool import spool as keep
 from doc_io.writing.spool import spooled
 
 Acknowledge = Callable[[str, str], None]
@@ -101,7 +102,7 @@ def spool(root: Path, acknowledge: Acknowledge) -> None:
     with open_store(root) as store:
         for attempts in (("0", "1"), ("2",)):
             documents = [(FULL if attempt == "0" else CUT_SHORT, of(attempt)) for attempt in attempts]
-            store.spool(documents, spool_folder(root))
+            keep(spool_folder(root), make_drafts(documents), owner=store.docs_root)
             for document, origin in documents:
                 acknowledge(make_draft(document, origin).row["doc_id"], document.raw or "")
 
@@ -119,7 +120,7 @@ def recover(root: Path, acknowledge: Acknowledge) -> None:
         document = FULL if attempt == "0" else CUT_SHORT
         acknowledge(make_draft(document, of(attempt)).row["doc_id"], document.raw or "")
     with open_store(root) as store:
-        for filed in store.recover(spool_folder(root)):
+        for filed in maintenance.recover(store, spool_folder(root)):
             if filed.error is not None:
                 raise DocIOError(reason=filed.error)
         assert {row.attempt for row in store.history("essay", "one")} == set("012")

@@ -16,6 +16,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from doc_io import reports
+
 try:
     import atheris
 except ImportError:  # the targets need none
@@ -101,7 +103,7 @@ def _store() -> DocumentStore:
 
 def searched(data: bytes) -> None:
     """Any words are looked for as words: no query language, no error of the database."""
-    for found in _store().search(text_of(data)):
+    for found in reports.search(_store(), text_of(data)):
         assert isinstance(found.row, DocumentRow)
 
 

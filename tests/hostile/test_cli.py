@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from doc_io import Document, DocumentStore, Usage
+from doc_io import Document, DocumentStore, Usage, maintenance
 from doc_io.cli.main import group
 from tests.faults.harness import REPOSITORY
 
@@ -32,7 +32,7 @@ def place(tmp_path: Path) -> Path:
         torn = save(store)
         store.storage.put(f"{store.find(torn).doc_dir}/raw.txt", b"altered")
         (tmp_path / "data" / "docs" / "\x1b]0;owned\x07stray\u202e.txt").write_text("stray")
-        store.pin(first, note=ACTS)
+        maintenance.pin(store, first, note=ACTS)
     return tmp_path
 
 

@@ -16,7 +16,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from doc_io import DocIOError, Document, DocumentStore
+from doc_io import DocIOError, Document, DocumentStore, maintenance, reports
+from doc_io.document import OK
 from doc_io.errors import InvalidDocumentError
 from doc_io.index.base import Filter
 from doc_io.maintenance.prune import Policy
@@ -104,17 +105,19 @@ def save_and_find_sql(store: DocumentStore) -> None:
             parents=[sql],
             experiment_id=sql,
         )
-        assert store.get_latest_by_task(sql, sql) == row
-        assert store.get_latest_by_tasks(sql, [sql, "other"], runs=[sql], as_of="9999") == {sql: row}
-        assert store.get_latest_by_logical(row.logical_key_id) == row
+        assert store.latest(sql, sql) == row
+        assert store.latest_many(sql, [sql, "other"], runs=[sql], as_of="9999") == {sql: row}
+        assert store.index.latest_by_logical(row.logical_key_id, OK) == row
         assert store.history(sql, sql) == [row]
         assert store.parents(row.doc_id)[0].doc_id == sql
         assert row in store.children(sql)
         assert store.find(f"{sql}/{sql}") == row
         assert store.select(Filter(stage=sql, task_id=sql, model_id=sql, template_id=sql, run_id=sql)) == [row]
         assert store.index.find_by_prefix(sql) == []
-        assert {found.row.doc_id for found in store.search(sql)} <= {each.doc_id for each in store.index.scan()}
-        assert [spent.documents for spent in store.usage("stage", Filter(experiment_id=sql))] == [1]
+        assert {found.row.doc_id for found in reports.search(store, sql)} <= {
+            each.doc_id for each in store.index.scan()
+        }
+        assert [spent.documents for spent in reports.usage(store, "stage", Filter(experiment_id=sql))] == [1]
         assert len(list(store.index.scan())) == number + 1
 
 
@@ -124,9 +127,9 @@ def test_a_name_that_no_database_holds_is_refused_and_looked_up_in_vain(store: D
     with pytest.raises(InvalidDocumentError):
         store.save("text", stage="s", task_id=name)
 
-    assert store.get_latest_by_task("s", name) is None
-    assert store.get_latest_by_task(name, "t") is None
-    assert store.get_latest_by_tasks("s", [name, "t"]) == {}
+    assert store.latest("s", name) is None
+    assert store.latest(name, "t") is None
+    assert store.latest_many("s", [name, "t"]) == {}
     assert store.history("s", name) == []
     assert store.get(name) is None
 
@@ -192,7 +195,7 @@ def test_a_pruning_follows_no_symlink(tmp_path: Path) -> None:
         shutil.rmtree(root / replaced.doc_dir)
         (root / replaced.doc_dir).symlink_to(precious)
         (root / entered.doc_dir / "extras").symlink_to(precious)
-        pruned = store.prune(Policy(grace=timedelta()), dry_run=False)
+        pruned = maintenance.prune(store, Policy(grace=timedelta()), dry_run=False)
 
         assert {each.doc_id for each in pruned.documents} == {replaced.doc_id, entered.doc_id}
         assert not os.path.lexists(root / replaced.doc_dir)
@@ -213,8 +216,8 @@ def test_a_verification_and_a_rebuild_follow_no_symlink(tmp_path: Path) -> None:
         (root / "linked" / key / row.doc_id).symlink_to(tmp_path / "elsewhere" / row.doc_dir)
 
         strays = ["linked/" + key + "/" + row.doc_id, f"mine/{key}", "s"]
-        assert sorted(each.where for each in store.verify(full=True) if each.kind == "stray") == strays
-        assert store.reindex().documents == 1
+        assert sorted(each.where for each in maintenance.verify(store, full=True) if each.kind == "stray") == strays
+        assert maintenance.reindex(store).documents == 1
 
 
 @pytest.mark.parametrize("umask", [0o000, 0o022, 0o027, 0o077])
@@ -223,15 +226,16 @@ def test_file_modes_follow_the_umask(tmp_path: Path, umask: int) -> None:
     program = """
 import os, sys
 os.umask(int(sys.argv[2]))
-from doc_io import Document, DocumentStore
-from doc_io.writing.draft import Origin
+from doc_io import Document, DocumentStore, maintenance, reports
+from doc_io.writing.draft import Origin, make_drafts
+from doc_io.writing.spool import spool
 with DocumentStore(sys.argv[1]) as store:
     row = store.save(Document("r", parsed="p", prompt="q", extras={"a": "b"}), stage="s", task_id="t", attempt="1")
     assert store.save(Document("r", parsed="p", prompt="q", extras={"a": "b"}), stage="s", task_id="t", attempt="1") == row
-    store.pin(row.doc_id)
-    store.search("r")
-    store.reindex()
-    store.spool([("text", Origin(stage="s", task_id="t"))], sys.argv[1] + "-spool")
+    maintenance.pin(store, row.doc_id)
+    reports.search(store, "r")
+    maintenance.reindex(store)
+    spool(sys.argv[1] + "-spool", make_drafts([("text", Origin(stage="s", task_id="t"))]), owner=store.docs_root)
 """
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     subprocess.run([sys.executable, "-c", program, str(tmp_path / "docs"), str(umask)], check=True, env=environment)

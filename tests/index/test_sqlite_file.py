@@ -77,7 +77,7 @@ def test_an_index_that_was_deleted_while_open_takes_no_row_with_it(tmp_path: Pat
             path.unlink()
         row = store.save("y", stage="draft", task_id="t")
     with DocumentStore(tmp_path / "docs", tmp_path / "i.sqlite") as store:
-        assert store.get_latest_by_task("draft", "t") == row
+        assert store.latest("draft", "t") == row
 
 
 PLANNED = {

@@ -80,7 +80,7 @@ def sources(store: DocumentStore) -> dict[str, bytes]:
 
 def newest(store: DocumentStore, stage: str, task: str) -> DocumentRow:
     """The latest ok document of a task."""
-    row = store.get_latest_by_task(stage, task)
+    row = store.latest(stage, task)
     assert row is not None
     return row
 

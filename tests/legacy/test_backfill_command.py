@@ -46,7 +46,7 @@ def test_the_store_is_the_one_of_the_options(data: Path, tmp_path: Path) -> None
     run("--docs-root", "elsewhere/docs", "--db", "elsewhere/index.sqlite")
 
     with DocumentStore(tmp_path / "elsewhere/docs", tmp_path / "elsewhere/index.sqlite") as store:
-        row = store.get_latest_by_task("draft", "t")
+        row = store.latest("draft", "t")
         assert row is not None
         assert store.read(row) == "version 2"
     assert not (data / "docs").exists()
@@ -91,7 +91,7 @@ def test_a_layout_of_ones_own_is_read_from_toml(data: Path, tmp_path: Path) -> N
     assert "1 documents were added" in run("--layout", "layout.toml").output
 
     with DocumentStore(data / "docs", data / "db/documents.sqlite") as store:
-        row = store.get_latest_by_task("answer", "question one")
+        row = store.latest("answer", "question one")
         assert row is not None
         assert store.read(row) == "answer"
 

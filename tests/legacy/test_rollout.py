@@ -20,7 +20,6 @@ from dagster import (
 from doc_io import ConfigurationError, DocDirIOManager, Document, DocumentStore, StoredDocument
 from doc_io.dagster.rollout import Phase, phase_of
 from doc_io.legacy.backfill import backfill
-from doc_io.legacy.layout import Layout, StageLayout
 from doc_io.legacy.versioned_files import VersionedFiles
 
 TASKS = StaticPartitionsDefinition(["a task", "b"])
@@ -214,7 +213,8 @@ def test_a_backfill_does_not_file_again_what_was_written_to_both(pipeline: Pipel
     """Only the files that have no document come in."""
     pipeline.files.write("draft", "a task", "old")
     assert pipeline.run(draft, "dual_write").success
-    layout = Layout((StageLayout("draft", parsed=("draft",)),))
+    layout = pipeline.folder / "layout.toml"
+    layout.write_text('[[stage]]\nname = "draft"\nparsed = ["draft"]\n')
 
     assert backfill(pipeline.store, pipeline.folder / "data", layout=layout).documents == 1
     assert sorted(pipeline.document_texts("draft")) == ["old", "text"]

@@ -115,7 +115,7 @@ def _is_one_chain(store: DocumentStore, task: str) -> None:
     """Each version is later than the one before, and the latest is the one that was committed last."""
     history = store.history("draft", task)
     assert len({row.created_at for row in history}) == len(history)
-    assert store.get_latest_by_task("draft", task) == history[0]
+    assert store.latest("draft", task) == history[0]
     assert [row.seq for row in history] == sorted((row.seq for row in history), reverse=True)
 
 

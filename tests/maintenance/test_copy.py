@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from doc_io import Document, DocumentRow, DocumentStore, Origin
+from doc_io import Document, DocumentRow, DocumentStore, Origin, maintenance
 from doc_io.errors import ConfigurationError, StorageError
 from tests.maintenance import damage
 from tests.servers.counting import Counter, counting
@@ -47,7 +47,7 @@ def test_copying_to_a_store_costs_one_put_for_each_file(
     store: DocumentStore, rows: list[DocumentRow], far: DocumentStore, counter: Counter
 ) -> None:
     """Nothing is asked and nothing is listed; the files of many documents are under way at once, with a bound."""
-    assert store.copy_to(far).copied == COUNT
+    assert maintenance.copy(store, far).copied == COUNT
 
     assert counter.methods() == {"PUT": 3 * COUNT}
     assert 8 < counter.most_at_once <= 32
@@ -57,11 +57,11 @@ def test_copying_from_a_store_costs_one_get_for_each_file(
     store: DocumentStore, rows: list[DocumentRow], far: DocumentStore, counter: Counter, tmp_path: Path
 ) -> None:
     """And the listing of the pins: the records say what there is to read."""
-    store.copy_to(far)
+    maintenance.copy(store, far)
     with DocumentStore(tmp_path / "back" / "docs") as back:
         counter.clear()
 
-        assert far.copy_to(back).copied == COUNT
+        assert maintenance.copy(far, back).copied == COUNT
 
         listings = [path for method, path in counter.requests if "list-type" in path]
         assert all(".doc_io" in path for path in listings)
@@ -71,15 +71,15 @@ def test_copying_from_a_store_costs_one_get_for_each_file(
 
 def test_an_interrupted_copy_goes_on(store: DocumentStore, rows: list[DocumentRow], far: DocumentStore) -> None:
     """Files without a row are taken over, missing ones are written, an altered one is set aside."""
-    store.copy_to(far)
+    maintenance.copy(store, far)
     far.index.remove([row.doc_id for row in rows[:3]])
     far.storage.delete(f"{rows[0].doc_dir}/metadata.json")
     far.storage.put(f"{rows[1].doc_dir}/raw.txt", b"tor")
 
-    again = store.copy_to(far)
+    again = maintenance.copy(store, far)
 
     assert (again.copied, again.there) == (3, COUNT - 3)
-    (aside,) = far.verify(full=True, grace=0)
+    (aside,) = maintenance.verify(far, full=True, grace=0)
     assert aside.kind == "temporary"
     assert far.read_many(rows) == store.read_many(rows)
 
@@ -101,7 +101,7 @@ def test_a_damaged_document_is_told_and_stops_no_other(
     harm(Path(store.docs_root, rows[5].doc_dir))
 
     with DocumentStore(tmp_path / "copy" / "docs") as target:
-        came = store.copy_to(target)
+        came = maintenance.copy(store, target)
 
         assert (came.copied, [each.path for each in came.rejected]) == (COUNT - 1, [rows[5].doc_dir])
         assert reason in " ".join(came.rejected[0].reasons)
@@ -112,27 +112,27 @@ def test_a_source_that_cannot_be_reached_is_one_error(
     store: DocumentStore, rows: list[DocumentRow], far: DocumentStore, s3_server: S3, tmp_path: Path
 ) -> None:
     """And no list of documents that were damaged."""
-    store.copy_to(far)
+    maintenance.copy(store, far)
     options = s3_server.storage_options | {"secret": "a-wrong-one"}
     with (
         DocumentStore(far.docs_root, tmp_path / "far.sqlite", storage_options=options) as unreachable,
         DocumentStore(tmp_path / "back" / "docs") as back,
         pytest.raises(StorageError, match="PermissionError"),
     ):
-        unreachable.copy_to(back)
+        maintenance.copy(unreachable, back)
 
 
 def test_an_index_of_another_root_is_refused(
     store: DocumentStore, rows: list[DocumentRow], far: DocumentStore, tmp_path: Path
 ) -> None:
     """By its rows everything would be there already, and nothing would be copied."""
-    store.copy_to(far)
+    maintenance.copy(store, far)
 
     with (
         DocumentStore(tmp_path / "other" / "docs", tmp_path / "far.sqlite") as mixed,
         pytest.raises(ConfigurationError, match="which is not in"),
     ):
-        store.copy_to(mixed)
+        maintenance.copy(store, mixed)
 
 
 def test_a_forged_row_leads_nowhere(store: DocumentStore, rows: list[DocumentRow], tmp_path: Path) -> None:
@@ -141,7 +141,7 @@ def test_a_forged_row_leads_nowhere(store: DocumentStore, rows: list[DocumentRow
         database.execute("UPDATE documents SET doc_dir = '../outside' WHERE doc_id = ?", [rows[5].doc_id])
 
     with DocumentStore(tmp_path / "copy" / "docs") as target:
-        came = store.copy_to(target)
+        came = maintenance.copy(store, target)
 
     assert (came.copied, [each.path for each in came.rejected]) == (COUNT - 1, ["../outside"])
 
@@ -153,5 +153,5 @@ def test_large_documents_are_read_a_few_at_a_time(
     monkeypatch.setattr("doc_io.integrity._BYTES_AT_ONCE", 20)
 
     with DocumentStore(tmp_path / "copy" / "docs") as target:
-        assert store.copy_to(target).copied == COUNT
+        assert maintenance.copy(store, target).copied == COUNT
         assert target.read_many(rows) == store.read_many(rows)

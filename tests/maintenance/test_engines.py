@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from doc_io import Document, DocumentStore, Status, Usage
+from doc_io import Document, DocumentStore, Status, Usage, maintenance, reports
 from doc_io.errors import MaintenanceBusyError, QueryError
 from doc_io.index.base import Filter, StageCount, TokenUsage
 from doc_io.maintenance.prune import Policy
@@ -39,19 +39,20 @@ class UpkeepContract:
             store.save(Document("abc", model_id=model, usage=Usage(10, 5)), stage="draft", task_id="t")
             for model in ("m", "m", None)
         ]
-        assert store.usage("model_id") == [TokenUsage("m", 2, 20, 10), TokenUsage(None, 1, 10, 5)]
-        assert store.stage_counts() == [StageCount("draft", Status.OK, 3, 9)]
+        assert reports.usage(store, "model_id") == [TokenUsage("m", 2, 20, 10), TokenUsage(None, 1, 10, 5)]
+        assert reports.stage_counts(store) == [StageCount("draft", Status.OK, 3, 9)]
 
         store.index.remove([rows[0].doc_id])
 
-        assert store.usage("model_id") == [TokenUsage("m", 1, 10, 5), TokenUsage(None, 1, 10, 5)] or store.usage(
-            "model_id"
-        ) == [
+        assert reports.usage(store, "model_id") == [
+            TokenUsage("m", 1, 10, 5),
+            TokenUsage(None, 1, 10, 5),
+        ] or reports.usage(store, "model_id") == [
             TokenUsage(None, 1, 10, 5),
             TokenUsage("m", 1, 10, 5),
         ]
-        assert store.usage("day", Filter(stage="draft")) == [TokenUsage(rows[0].created_at[:10], 2, 20, 10)]
-        assert store.usage("run_id", Filter(stage="draft", since="2000")) == [TokenUsage(None, 2, 20, 10)]
+        assert reports.usage(store, "day", Filter(stage="draft")) == [TokenUsage(rows[0].created_at[:10], 2, 20, 10)]
+        assert reports.usage(store, "run_id", Filter(stage="draft", since="2000")) == [TokenUsage(None, 2, 20, 10)]
 
     def test_a_row_stays_as_long_as_something_was_made_from_it(self, store: DocumentStore) -> None:
         """By whichever of its inputs."""
@@ -67,10 +68,10 @@ class UpkeepContract:
         child = store.save("child", stage="c", task_id="t", parents=[one, two]).doc_id
         last = store.save("last", stage="l", task_id="t", parents=[child]).doc_id
 
-        graph = store.lineage(one)
+        graph = reports.lineage(store, one)
 
         assert {(edge.parent, edge.child) for edge in graph.edges} == {(one, child), (child, last)}
-        up = store.lineage(last)
+        up = reports.lineage(store, last)
         assert {(edge.parent, edge.child) for edge in up.edges} == {(one, child), (two, child), (child, last)}
         assert up.complete
 
@@ -83,12 +84,12 @@ class UpkeepContract:
         child = before[-1][0].doc_id
         store.index.remove([child, parent])
 
-        came = store.reindex()
+        came = maintenance.reindex(store)
 
         assert (came.documents, came.rejected) == (3, ())
         assert [(row, store.parents(row.doc_id)) for row in store.index.scan()] == before
         assert store.save("next", stage="n", task_id="t").seq == 4
-        assert list(store.verify(full=True, grace=0)) == []
+        assert list(maintenance.verify(store, full=True, grace=0)) == []
 
     def test_verify_finds_a_lost_file_and_a_lost_row(self, store: DocumentStore) -> None:
         """And a file that nobody knows."""
@@ -97,59 +98,59 @@ class UpkeepContract:
         store.index.remove([unknown.doc_id])
         store.storage.put(f"{extra.doc_dir}/stray.txt", b"stray")
 
-        found = {(each.kind, each.where) for each in store.verify(grace=0) if each.kind not in NOTES}
+        found = {(each.kind, each.where) for each in maintenance.verify(store, grace=0) if each.kind not in NOTES}
 
         assert found == {("damaged", torn.doc_dir), ("unindexed", unknown.doc_dir), ("extra", extra.doc_dir)}
 
     def test_pruned_documents_are_gone_and_pinned_ones_are_not(self, store: DocumentStore) -> None:
         """Rows and files alike; nothing is left of the removal."""
         rows = [store.save(f"text {n}", stage="s", task_id="t") for n in range(3)]
-        store.pin(rows[0].doc_id, "why")
+        maintenance.pin(store, rows[0].doc_id, "why")
 
-        gone = store.prune(Policy(grace=timedelta(0)), dry_run=False)
+        gone = maintenance.prune(store, Policy(grace=timedelta(0)), dry_run=False)
 
         assert [each.doc_id for each in gone.documents] == [rows[1].doc_id]
-        assert store.pins() == {rows[0].doc_id: "why"}
+        assert maintenance.pins(store) == {rows[0].doc_id: "why"}
         assert dict(store.storage.folder(rows[1].doc_dir).files) == {}
-        assert list(store.verify(grace=0)) == []
-        store.unpin(rows[0].doc_id)
-        assert store.pins() == {}
+        assert list(maintenance.verify(store, grace=0)) == []
+        maintenance.unpin(store, rows[0].doc_id)
+        assert maintenance.pins(store) == {}
 
     def test_only_one_upkeep_is_at_work(self, store: DocumentStore) -> None:
         """A second one is told so at once."""
         store.save("text", stage="s", task_id="t")
 
         with store.index.maintenance_lock(), pytest.raises(MaintenanceBusyError):
-            store.reindex()
+            maintenance.reindex(store)
 
-        assert store.reindex().documents == 1
+        assert maintenance.reindex(store).documents == 1
 
     def test_a_copy_brings_all_and_once(self, store: DocumentStore, tmp_path: Path) -> None:
         """Documents, rows, parents and pins; a second one finds nothing to do."""
         parent = store.save("p", stage="p", task_id="t").doc_id
         store.save(Document("child", extras={"a b.bin": b"\0\xff"}), stage="c", task_id="t", parents=[parent])
-        store.pin(parent)
+        maintenance.pin(store, parent)
 
         with DocumentStore(tmp_path / "copy" / "docs") as target:
-            assert store.copy_to(target).copied == 2
-            again = store.copy_to(target)
+            assert maintenance.copy(store, target).copied == 2
+            again = maintenance.copy(store, target)
 
             assert (again.copied, again.there) == (0, 2)
             assert [row.as_dict() for row in target.index.scan()] == [row.as_dict() for row in store.index.scan()]
-            assert target.pins() == store.pins()
-            assert list(target.verify(full=True, grace=0)) == []
+            assert maintenance.pins(target) == maintenance.pins(store)
+            assert list(maintenance.verify(target, full=True, grace=0)) == []
 
     def test_words_are_found_also_after_a_reindex(self, store: DocumentStore) -> None:
         """In any order; what was pruned is found no more; nobody's query language is spoken."""
         whale = store.save("The white whale swam\0 north.", stage="s", task_id="1")
         store.save("A ship sailed north.", stage="s", task_id="2")
 
-        assert [each.row.doc_id for each in store.search("north whale")] == [whale.doc_id]
-        store.reindex()
-        assert len(store.search("north")) == 2
-        assert store.search('north" OR "ship*') == []
+        assert [each.row.doc_id for each in reports.search(store, "north whale")] == [whale.doc_id]
+        maintenance.reindex(store)
+        assert len(reports.search(store, "north")) == 2
+        assert reports.search(store, 'north" OR "ship*') == []
         store.index.remove([whale.doc_id])
-        assert store.search("whale") == []
+        assert reports.search(store, "whale") == []
 
     @pytest.mark.parametrize("statement", ["DELETE FROM documents", "DROP TABLE documents", "SELECT 1; SELECT 2", "no"])
     def test_sql_can_only_read(self, store: DocumentStore, statement: str) -> None:
@@ -157,9 +158,9 @@ class UpkeepContract:
         store.save("text", stage="s", task_id="t")
 
         with pytest.raises(QueryError):
-            store.sql(statement)
+            reports.sql(store, statement)
 
-        assert store.sql("SELECT stage, task_id FROM documents") == (["stage", "task_id"], [("s", "t")])
+        assert reports.sql(store, "SELECT stage, task_id FROM documents") == (["stage", "task_id"], [("s", "t")])
 
 
 class TestLocalSqlite(UpkeepContract):

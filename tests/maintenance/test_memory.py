@@ -13,19 +13,22 @@ from doc_io import DocumentStore
 from tests.maintenance.many import fill
 
 VERBS = {
-    "reindex": "store.reindex()",
-    "reindex a lost index": "os.unlink(sys.argv[2]); store.reindex()",
-    "verify": "sum(1 for _ in store.verify())",
-    "verify --full": "sum(1 for _ in store.verify(full=True))",
-    "export": "sum(1 for _ in store.export(texts=['raw', 'prompt']))",
+    "reindex": "maintenance.reindex(store)",
+    "reindex a lost index": "os.unlink(sys.argv[2]); maintenance.reindex(store)",
+    "verify": "sum(1 for _ in maintenance.verify(store))",
+    "verify --full": "sum(1 for _ in maintenance.verify(store, full=True))",
+    "export": "sum(1 for _ in reports.export(store, texts=['raw', 'prompt']))",
 }
 """Each is run in a process of its own, which then says the most memory that it had, in KiB."""
-MUTANTS = {"reindex": "rows = list(store.index.scan()); store.reindex()", "verify": "list(store.export())"}
+MUTANTS = {
+    "reindex": "rows = list(store.index.scan()); maintenance.reindex(store)",
+    "verify": "list(reports.export(store))",
+}
 """What keeps something of each document, as none of the verbs may."""
 
 PROGRAM = """
 import os, sys
-from doc_io import DocumentStore
+from doc_io import DocumentStore, maintenance, reports
 with DocumentStore(sys.argv[1], sys.argv[2]) as store:
     {verb}
 # proc(5); ru_maxrss would begin with what the process had that started this one

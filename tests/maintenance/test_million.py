@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from doc_io import DocumentStore, Parent, Status
+from doc_io import DocumentStore, Parent, Status, maintenance, reports
 from doc_io.index import queries
 from doc_io.index.base import Filter
 from tests.maintenance.many import fill
@@ -27,11 +27,11 @@ QUESTIONS: dict[str, Callable[[DocumentStore], object]] = {
     "ls --run": lambda store: store.select(Filter(run_id="run-3"), limit=50),
     "show": lambda store: [store.find(f"{7:016d}"), store.parents(f"{7:016d}"), store.children(f"{7:016d}")],
     "history": lambda store: store.history("draft", "task-7"),
-    "status": lambda store: store.stage_counts(),
-    "usage --by model": lambda store: store.usage("model_id"),
-    "usage --by stage": lambda store: store.usage("stage"),
-    "usage --by day": lambda store: store.usage("day"),
-    "usage --by experiment": lambda store: store.usage("experiment_id"),
+    "status": reports.stage_counts,
+    "usage --by model": lambda store: reports.usage(store, "model_id"),
+    "usage --by stage": lambda store: reports.usage(store, "stage"),
+    "usage --by day": lambda store: reports.usage(store, "day"),
+    "usage --by experiment": lambda store: reports.usage(store, "experiment_id"),
 }
 
 
@@ -117,7 +117,7 @@ def test_a_large_store_is_reindexed_row_for_row(store: DocumentStore, count: int
     Path(store.index.name).unlink()
     started, used = time.monotonic(), time.process_time()
 
-    store.reindex()
+    maintenance.reindex(store)
 
     seconds, busy = time.monotonic() - started, time.process_time() - used
     print(f"{count / seconds:,.0f} documents/s on {os.cpu_count()} cores, {count / busy:,.0f} per processor second")

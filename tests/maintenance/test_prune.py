@@ -8,16 +8,17 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from doc_io import ConfigurationError, Document, DocumentRow, DocumentStore, Status
+from doc_io import ConfigurationError, Document, DocumentRow, DocumentStore, Status, maintenance
 from doc_io.errors import DocIOError, MaintenanceBusyError
 from doc_io.index.base import Index
-from doc_io.maintenance.prune import Policy, prune
+from doc_io.maintenance.prune import Policy
 from doc_io.storage.base import Storage
 
 NOW = timedelta(0)
@@ -40,18 +41,18 @@ def test_by_default_the_newest_ok_and_the_newest_failed_attempt_stay(store: Docu
     """Of each logical key."""
     rows = attempts(store, "ok", "truncated", "ok", "truncated", "ok")
 
-    store.prune(Policy(grace=NOW), dry_run=False)
+    maintenance.prune(store, Policy(grace=NOW), dry_run=False)
 
     assert left(store) == {rows[3].doc_id, rows[4].doc_id}
     assert not (Path(store.docs_root) / rows[0].doc_dir).exists()
-    assert list(store.verify(grace=0)) == []
+    assert list(maintenance.verify(store, grace=0)) == []
 
 
 def test_without_being_told_it_only_says_what_would_go(store: DocumentStore) -> None:
     """Dry run is the default."""
     rows = attempts(store, "ok", "ok")
 
-    pruned = store.prune(Policy(grace=NOW))
+    pruned = maintenance.prune(store, Policy(grace=NOW))
 
     assert pruned.dry_run
     assert [each.doc_id for each in pruned.documents] == [rows[0].doc_id]
@@ -62,7 +63,7 @@ def test_what_is_in_the_grace_period_stays(store: DocumentStore) -> None:
     """A run that goes on may come back to it."""
     rows = attempts(store, "ok", "ok")
 
-    store.prune(Policy(), dry_run=False)
+    maintenance.prune(store, Policy(), dry_run=False)
 
     assert left(store) == {row.doc_id for row in rows}
 
@@ -73,12 +74,12 @@ def test_what_was_the_latest_ok_within_the_grace_period_stays(store: DocumentSto
     [read] = attempts(store, "ok")
     time.sleep(grace)
     [newer] = attempts(store, "ok")
-    kept = store.prune(Policy(grace=timedelta(seconds=grace)), dry_run=False).kept
+    kept = maintenance.prune(store, Policy(grace=timedelta(seconds=grace)), dry_run=False).kept
 
     assert left(store) == {read.doc_id, newer.doc_id}
     assert kept == {"they were the latest ok within the grace period": 1}
     time.sleep(grace)
-    store.prune(Policy(grace=timedelta(seconds=grace)), dry_run=False)
+    maintenance.prune(store, Policy(grace=timedelta(seconds=grace)), dry_run=False)
     assert left(store) == {newer.doc_id}
 
 
@@ -88,7 +89,7 @@ def test_what_a_kept_document_was_made_from_stays_with_all_above_it(store: Docum
     old_note, _new_note = attempts(store, "ok", "ok", stage="note")
     store.save("essay", stage="essay", task_id="t", parents=[old_draft.doc_id, old_note.doc_id])
 
-    pruned = store.prune(Policy(grace=NOW), dry_run=False)
+    pruned = maintenance.prune(store, Policy(grace=NOW), dry_run=False)
 
     assert {old_draft.doc_id, old_note.doc_id} <= left(store)
     assert pruned.kept == {"a kept document was made from them": 2}
@@ -99,12 +100,12 @@ def test_a_pinned_document_stays_with_what_it_was_made_from(store: DocumentStore
     old_draft, _ = attempts(store, "ok", "ok")
     essay = store.save("essay", stage="essay", task_id="t", parents=[old_draft.doc_id])
     store.save("newer essay", stage="essay", task_id="t", parents=[old_draft.doc_id])
-    store.pin(essay.doc_id)
-    store.prune(Policy(grace=NOW), dry_run=False)
+    maintenance.pin(store, essay.doc_id)
+    maintenance.prune(store, Policy(grace=NOW), dry_run=False)
     assert {old_draft.doc_id, essay.doc_id} <= left(store)
 
-    store.unpin(essay.doc_id)
-    store.prune(Policy(grace=NOW), dry_run=False)
+    maintenance.unpin(store, essay.doc_id)
+    maintenance.prune(store, Policy(grace=NOW), dry_run=False)
 
     assert essay.doc_id not in left(store)
 
@@ -114,7 +115,7 @@ def test_the_latest_ok_of_a_task_stays_whatever_failed_after_it(store: DocumentS
     ok = store.save("ok", stage="draft", task_id="t", experiment_id="e")
     failed = store.save(Document("half", status="truncated"), stage="draft", task_id="t", experiment_id="e")
 
-    store.prune(Policy(experiment_id="e", cascade=True, grace=NOW), dry_run=False)
+    maintenance.prune(store, Policy(experiment_id="e", cascade=True, grace=NOW), dry_run=False)
 
     assert left(store) == {ok.doc_id}
     assert failed.doc_id not in left(store)
@@ -126,7 +127,7 @@ def test_a_cascade_takes_an_experiment_and_what_was_made_from_it(store: Document
     essay = store.save("essay", stage="essay", task_id="t", parents=[draft.doc_id])
     kept = [store.save(f"new {stage}", stage=stage, task_id="t") for stage in ("draft", "essay")]
 
-    store.prune(Policy(experiment_id="e", cascade=True, grace=NOW), dry_run=False)
+    maintenance.prune(store, Policy(experiment_id="e", cascade=True, grace=NOW), dry_run=False)
 
     assert left(store) == {row.doc_id for row in kept}
     assert {draft.doc_id, essay.doc_id}.isdisjoint(left(store))
@@ -136,7 +137,7 @@ def test_only_what_a_filter_names_goes(store: DocumentStore) -> None:
     """By stage."""
     drafts, notes = attempts(store, "ok", "ok"), attempts(store, "ok", "ok", stage="note")
 
-    store.prune(Policy(stage="note", grace=NOW), dry_run=False)
+    maintenance.prune(store, Policy(stage="note", grace=NOW), dry_run=False)
 
     assert left(store) == {*(row.doc_id for row in drafts), notes[1].doc_id}
 
@@ -153,7 +154,7 @@ def test_two_prunings_do_not_meet(store: DocumentStore) -> None:
     attempts(store, "ok", "ok")
 
     with store.index.maintenance_lock(), pytest.raises(MaintenanceBusyError):
-        store.prune(Policy(grace=NOW), dry_run=False)
+        maintenance.prune(store, Policy(grace=NOW), dry_run=False)
 
     assert len(left(store)) == 2
 
@@ -290,16 +291,16 @@ def test_a_pruner_that_does_it_in_another_order_is_caught(mutant: str) -> None:
 
     def broken(storage: Any, index: Any, policy: Policy) -> None:
         if mutant == "files first":
-            prune(storage, FilesFirst(index, storage), policy, dry_run=False)  # type: ignore[arg-type]
+            _prune(storage, FilesFirst(index, storage), policy)  # type: ignore[arg-type]
         else:
-            prune(NoTombstone(storage), index, policy, dry_run=False)  # type: ignore[arg-type]
+            _prune(NoTombstone(storage), index, policy)  # type: ignore[arg-type]
 
     with pytest.raises((AssertionError, DocIOError)):
         interrupted_everywhere(RICH, EVERYTHING, broken)
 
 
 def _prune(storage: Storage, index: Index, policy: Policy) -> None:
-    prune(storage, index, policy, dry_run=False)
+    maintenance.prune(cast("DocumentStore", SimpleNamespace(storage=storage, index=index)), policy, dry_run=False)
 
 
 def interrupted_everywhere(
@@ -328,10 +329,14 @@ def interrupted_everywhere(
             except Interrupted:
                 finished = False
             _holds(store, before, parents, pins)
-            store.prune(policy, dry_run=False)
+            maintenance.prune(store, policy, dry_run=False)
             _holds(store, before, parents, pins)
-            assert list(store.prune(policy).documents) == []
-            unsound = [each for each in store.verify(grace=0) if each.kind not in ("without_ok", "duplicate", "empty")]
+            assert list(maintenance.prune(store, policy).documents) == []
+            unsound = [
+                each
+                for each in maintenance.verify(store, grace=0)
+                if each.kind not in ("without_ok", "duplicate", "empty")
+            ]
             assert unsound == []
             undisturbed = left(store) if undisturbed is None else undisturbed
             assert left(store) == undisturbed
@@ -349,7 +354,7 @@ def _make(store: DocumentStore, graph: Graph) -> set[str]:
         row = store.save(document, stage=stage, task_id=task, attempt=f"{number}", parents=parents)
         made.append(row.doc_id)
         if pinned and number % 3 == 0:
-            store.pin(made[-1])
+            maintenance.pin(store, made[-1])
             pins.add(made[-1])
     return pins
 
@@ -368,4 +373,4 @@ def _holds(
         if row.status is Status.OK:
             newest[row.stage, row.task_id] = row
     for row in newest.values():
-        assert store.get_latest_by_task(row.stage, row.task_id) == row
+        assert store.latest(row.stage, row.task_id) == row

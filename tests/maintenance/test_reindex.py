@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from doc_io import Document, DocumentStore, IndexFormatError, StorageError
+from doc_io import Document, DocumentStore, IndexFormatError, StorageError, maintenance
 from doc_io.commit_record import RECORD_NAME
 from tests.maintenance.damage import DAMAGES
 from tests.maintenance.many import fill
@@ -34,15 +34,15 @@ def lose_index(store: DocumentStore) -> None:
 def test_the_rebuilt_table_is_the_lost_one_row_for_row(store: DocumentStore) -> None:
     """Failures, several parents, extras and pins included; ``seq`` too."""
     made = fill(store, 400)
-    store.pin(made[3], "the best one")
+    maintenance.pin(store, made[3], "the best one")
     before = rows_of(store)
     lose_index(store)
 
-    came = store.reindex()
+    came = maintenance.reindex(store)
 
     assert rows_of(store) == before
     assert (came.documents, came.added, came.rejected) == (400, 400, ())
-    assert store.pins() == {made[3]: "the best one"}
+    assert maintenance.pins(store) == {made[3]: "the best one"}
 
 
 def test_a_log_that_stayed_behind_is_not_replayed_into_the_new_table(store: DocumentStore) -> None:
@@ -53,7 +53,7 @@ def test_a_log_that_stayed_behind_is_not_replayed_into_the_new_table(store: Docu
         gone = store.save("gone", stage="draft", task_id="gone")
         shutil.rmtree(Path(store.docs_root) / gone.doc_dir)
         lose_index(store)
-        store.reindex()
+        maintenance.reindex(store)
         with DocumentStore(store.docs_root) as again:
             assert [row.doc_id for row in again.index.scan()] == [kept.doc_id]
     holder.close()
@@ -64,7 +64,7 @@ def test_a_process_that_holds_the_old_table_reads_and_writes_the_new_one(store: 
     first = store.save("first", stage="draft", task_id="t")
     with DocumentStore(store.docs_root) as other:
         other.get(first.doc_id)
-        store.reindex()
+        maintenance.reindex(store)
         second = other.save("second", stage="draft", task_id="t")
 
     assert [row.doc_id for row in store.history("draft", "t")] == [second.doc_id, first.doc_id]
@@ -85,7 +85,7 @@ def test_what_is_saved_during_a_reindex_stays(store: DocumentStore) -> None:
     thread.start()
     try:
         for _ in range(3):
-            store.reindex()
+            maintenance.reindex(store)
     finally:
         stop.set()
         thread.join()
@@ -94,7 +94,7 @@ def test_what_is_saved_during_a_reindex_stays(store: DocumentStore) -> None:
     there = [row.doc_id for row in store.index.scan()]
     assert len(there) == len(set(there)) == 300 + len(saved)
     assert set(saved) <= set(there)
-    assert not list(store.verify(grace=0))
+    assert not list(maintenance.verify(store, grace=0))
 
 
 @pytest.mark.parametrize("damage", DAMAGES, ids=lambda damage: damage.__name__)
@@ -105,7 +105,7 @@ def test_a_damaged_folder_is_reported_and_gets_no_row(store: DocumentStore, dama
     damage(folder)
     lose_index(store)
 
-    came = store.reindex()
+    came = maintenance.reindex(store)
 
     assert [row.doc_id for row in store.index.scan()] == [rows[0].doc_id, rows[2].doc_id]
     assert [each.path for each in came.rejected] == [rows[1].doc_dir]
@@ -122,7 +122,7 @@ def test_a_hundred_damaged_folders_do_not_stop_it(store: DocumentStore) -> None:
         DAMAGES[number % len(DAMAGES)](Path(store.docs_root) / folders[doc_id])
     lose_index(store)
 
-    came = store.reindex()
+    came = maintenance.reindex(store)
 
     assert {each.path for each in came.rejected} == {folders[doc_id] for doc_id in damaged}
     assert {row.doc_id for row in store.index.scan()} == set(made) - set(damaged)
@@ -133,7 +133,7 @@ def test_an_alteration_that_keeps_the_length_gets_no_row(store: DocumentStore) -
     row = store.save("abc", stage="draft", task_id="t")
     (Path(store.docs_root) / row.doc_dir / "raw.txt").write_bytes(b"abX")
 
-    assert store.reindex().documents == 0
+    assert maintenance.reindex(store).documents == 0
 
 
 def test_an_incremental_reindex_adds_what_is_missing_and_keeps_the_rest(store: DocumentStore) -> None:
@@ -143,7 +143,7 @@ def test_an_incremental_reindex_adds_what_is_missing_and_keeps_the_rest(store: D
     with DocumentStore(store.docs_root, Path(store.docs_root).parent / "other.sqlite") as other:
         new = other.save("unknown to the first index", stage="draft", task_id="new")
 
-    came = store.reindex(incremental=True)
+    came = maintenance.reindex(store, incremental=True)
 
     assert (came.added, came.documents) == (1, 51)
     assert rows_of(store)[:50] == before
@@ -160,7 +160,7 @@ def test_a_damaged_index_is_set_aside_and_made_again(store: DocumentStore, conte
         beside.unlink()
     path.write_bytes(content)
 
-    store.reindex()
+    maintenance.reindex(store)
 
     assert store.get(row.doc_id) == row
     (aside,) = path.parent.glob("documents.sqlite.damaged-*")
@@ -175,7 +175,7 @@ def test_a_database_of_something_else_is_refused_and_left_alone(tmp_path: Path) 
     connection.close()
 
     with DocumentStore(tmp_path / "docs", path) as store, pytest.raises(IndexFormatError):
-        store.reindex()
+        maintenance.reindex(store)
     with sqlite3.connect(path) as connection:
         assert connection.execute("SELECT name FROM sqlite_master").fetchall() == [("mine",)]
     connection.close()
@@ -190,7 +190,7 @@ def test_a_reindex_that_is_interrupted_leaves_the_old_table(store: DocumentStore
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        store.reindex(progress=interrupt)
+        maintenance.reindex(store, progress=interrupt)
 
     assert rows_of(store) == before
     assert not list(Path(store.index.name).parent.glob("*.new*"))
@@ -202,7 +202,7 @@ def test_a_large_store_is_read_by_a_second_process_and_damage_is_found_there_too
     last = max(store.index.scan(), key=lambda row: row.doc_dir)
     (Path(store.docs_root) / last.doc_dir / "raw.txt").unlink()
 
-    came = store.reindex()
+    came = maintenance.reindex(store)
 
     assert came.documents == len(made) - 1
     assert [each.path for each in came.rejected] == [last.doc_dir]
@@ -226,7 +226,7 @@ def test_a_reading_process_that_is_killed_costs_nothing_but_the_reindex(store: D
             os.kill(reader, signal.SIGKILL)
 
     with pytest.raises(StorageError, match="ended"):
-        store.reindex(progress=kill)
+        maintenance.reindex(store, progress=kill)
 
     assert killed
     assert rows_of(store) == before
@@ -238,7 +238,7 @@ def test_how_far_a_reindex_is_can_be_told(store: DocumentStore) -> None:
     lose_index(store)
     told: list[tuple[int, int | None]] = []
 
-    store.reindex(progress=lambda done, total: told.append((done, total)))
+    maintenance.reindex(store, progress=lambda done, total: told.append((done, total)))
 
     assert [done for done, _ in told] == [500, 1000, 1500, 2000]
     assert all(total is not None and done <= total for done, total in told)

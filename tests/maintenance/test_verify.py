@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from doc_io import Document, DocumentStore
+from doc_io import Document, DocumentStore, maintenance
 from doc_io.commit_record import RECORD_COLUMNS
 from doc_io.maintenance.verify import NOTES
 from tests.maintenance.damage import DAMAGES
@@ -33,7 +33,7 @@ def folder(store: DocumentStore) -> Path:
 
 def found(store: DocumentStore, *, full: bool = False, grace: float = 0) -> list[tuple[str, str]]:
     """Kind and place of what is unsound."""
-    findings = store.verify(full=full, grace=grace)
+    findings = maintenance.verify(store, full=full, grace=grace)
     return [(each.kind, each.where) for each in findings if each.kind not in NOTES]
 
 
@@ -49,7 +49,7 @@ def test_a_clean_store_has_nothing_to_tell(store: DocumentStore) -> None:
         store.save(f"essay {task}", stage="essay", task_id=task, parents=[draft.doc_id])
     store.save(Document.skipped("nothing to do"), stage="draft", task_id="c")
 
-    assert list(store.verify(full=True, grace=0)) == []
+    assert list(maintenance.verify(store, full=True, grace=0)) == []
 
 
 def test_a_large_clean_store_has_nothing_unsound(store: DocumentStore) -> None:
@@ -122,10 +122,10 @@ def test_an_extra_row_that_points_to_another_documents_folder_is_found(store: Do
     row = next(each for each in before if each.task_id == "t").as_dict()
     store.index.insert_many([({**row, "doc_id": "f" * 16, "attempt": "forged"}, ())])
 
-    findings = [each for each in store.verify(grace=0) if each.kind not in NOTES]
+    findings = [each for each in maintenance.verify(store, grace=0) if each.kind not in NOTES]
 
     assert [each.kind for each in findings] == ["missing"]
-    assert [each.action for each in store.repair(findings, dry_run=False)] == ["remove the row"]
+    assert [each.action for each in maintenance.repair(store, findings, dry_run=False)] == ["remove the row"]
     assert list(store.index.scan()) == before
     assert found(store, full=True) == []
 
@@ -235,7 +235,7 @@ def test_notes_tell_orphans_duplicates_empty_texts_and_tasks_without_ok(store: D
     store.save("", stage="draft", task_id="c")
     store.save(Document("half", status="truncated"), stage="draft", task_id="d")
 
-    findings = list(store.verify(grace=0))
+    findings = list(maintenance.verify(store, grace=0))
 
     assert sorted(each.kind for each in findings) == ["duplicate", "empty", "orphan", "without_ok"]
     assert next(each for each in findings if each.kind == "without_ok").where == "draft/d"
@@ -250,8 +250,8 @@ def test_verifying_changes_nothing(store: DocumentStore, folder: Path) -> None:
         return sorted((str(each), each.stat().st_size, each.stat().st_mtime_ns) for each in root.rglob("*"))
 
     before = state()
-    list(store.verify(full=True, grace=0))
-    list(store.repair(store.verify(grace=0)))
+    list(maintenance.verify(store, full=True, grace=0))
+    list(maintenance.repair(store, maintenance.verify(store, grace=0)))
 
     assert state() == before
 
@@ -260,12 +260,12 @@ def test_a_repair_adds_and_removes_rows_and_deletes_no_document(store: DocumentS
     """A document gets its row, a row without a document goes, a damaged document stays for people to look at."""
     with DocumentStore(store.docs_root, Path(store.docs_root).parent / "other.sqlite") as other:
         unknown = other.save("unknown", stage="draft", task_id="unknown")
-    lost = store.get_latest_by_task("draft", "before")
+    lost = store.latest("draft", "before")
     assert lost is not None
     (Path(store.docs_root) / lost.doc_dir).rename(Path(store.docs_root).parent / "elsewhere")
     (folder / "raw.txt").unlink()
 
-    done = list(store.repair(store.verify(grace=0), dry_run=False))
+    done = list(maintenance.repair(store, maintenance.verify(store, grace=0), dry_run=False))
 
     assert sorted(each.action for each in done) == ["add the row", "remove the row"]
     assert store.get(unknown.doc_id) is not None
@@ -279,5 +279,5 @@ def test_a_root_that_is_not_mounted_costs_no_row(store: DocumentStore, folder: P
     root.rename(root.with_name("unmounted"))
     root.mkdir()
 
-    assert list(store.repair(store.verify(grace=0), dry_run=False)) == []
+    assert list(maintenance.repair(store, maintenance.verify(store, grace=0), dry_run=False)) == []
     assert len(list(store.index.scan())) == 3

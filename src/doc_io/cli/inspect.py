@@ -23,7 +23,9 @@ _LISTED = ("doc_id", "stage", "task_id", "status", "model_id", "template_id", "c
 def status(location: StoreLocation, /, *, as_json: bool) -> None:
     """Which store this is, and what is in it."""
     with location.existing() as store:
-        tally = store.stage_counts()
+        from doc_io import maintenance, reports  # noqa: PLC0415 - `ls` need not wait for them
+
+        tally = reports.stage_counts(store)
         newest = store.select(limit=1)
         facts: dict[str, Any] = {
             "docs_root": store.docs_root,
@@ -33,7 +35,7 @@ def status(location: StoreLocation, /, *, as_json: bool) -> None:
             "documents": sum(each.documents for each in tally),
             "characters": sum(each.characters for each in tally),
             "last_write": newest[0].created_at if newest else None,
-            "pins": len(store.pins()),
+            "pins": len(maintenance.pins(store)),
         }
         if as_json:
             render.as_json({**facts, "stages": [each._asdict() | {"status": each.status.value} for each in tally]})
@@ -70,7 +72,9 @@ def show(location: StoreLocation, /, doc: str, *, as_json: bool) -> None:
         row = store.find(doc)
         files = dict(store.storage.folder(row.doc_dir).files)
         parents, children = store.parents(row.doc_id), store.children(row.doc_id)
-        pin = store.pins().get(row.doc_id)
+        from doc_io.maintenance import pins  # noqa: PLC0415 - as above
+
+        pin = pins(store).get(row.doc_id)
         if as_json:
             render.as_json(
                 {

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from doc_io import maintenance, reports
 from doc_io.cli import options, render
 from doc_io.cli.config import StoreLocation
 from doc_io.errors import DamagedDocumentError
@@ -42,14 +43,18 @@ def verify(location: StoreLocation, /, *, full: bool, repair: bool, yes: bool, n
 
     with location.existing() as store:
         with render.progress("Verifying") as progress:
-            findings = [each for each in store.verify(full=full, progress=progress) if notes or each.kind not in NOTES]
+            findings = [
+                each
+                for each in maintenance.verify(store, full=full, progress=progress)
+                if notes or each.kind not in NOTES
+            ]
         unsound = [each for each in findings if each.kind not in NOTES]
-        repairs = list(store.repair(findings, dry_run=not yes)) if repair else []
+        repairs = list(maintenance.repair(store, findings, dry_run=not yes)) if repair else []
         if as_json:
             done = [each._asdict() | {"finding": each.finding._asdict()} for each in repairs]
             render.as_json({"findings": [each._asdict() for each in findings], "repairs": done, "done": repair and yes})
         else:
-            _print_findings(findings, sum(each.documents for each in store.stage_counts()), full=full)
+            _print_findings(findings, sum(each.documents for each in reports.stage_counts(store)), full=full)
             if repair:
                 _print_repairs(repairs, done=yes)
             elif unsound:
@@ -72,7 +77,7 @@ def reindex(location: StoreLocation, /, *, incremental: bool, full: bool, as_jso
     """
     with location.open() as store:
         with render.progress("Reindexing") as progress:
-            came = store.reindex(incremental=incremental, full=full, progress=progress)
+            came = maintenance.reindex(store, incremental=incremental, full=full, progress=progress)
         if as_json:
             rejected = [each._asdict() for each in came.rejected]
             render.as_json({"documents": came.documents, "added": came.added, "rejected": rejected})
@@ -108,7 +113,7 @@ def prune(location: StoreLocation, /, *, yes: bool, as_json: bool, **policy: Any
     from doc_io.maintenance.prune import Policy  # noqa: PLC0415 - `ls` need not wait for it
 
     with location.existing() as store, render.progress("Pruning") as progress:
-        pruned = store.prune(Policy(**policy), dry_run=not yes, progress=progress)
+        pruned = maintenance.prune(store, Policy(**policy), dry_run=not yes, progress=progress)
     if as_json:
         gone = [each._asdict() | {"status": each.status.value} for each in pruned.documents]
         render.as_json({"dry_run": pruned.dry_run, "documents": gone, "kept": pruned.kept, "finished": pruned.finished})
@@ -139,7 +144,7 @@ def pin(location: StoreLocation, /, doc: str, note: str) -> None:
     """
     with location.existing() as store:
         row = store.find(doc)
-        store.pin(row.doc_id, note)
+        maintenance.pin(store, row.doc_id, note)
         click.echo(f"Pinned {row.doc_id}.")
 
 
@@ -150,7 +155,7 @@ def unpin(location: StoreLocation, /, doc: str) -> None:
     """Let a document be pruned again."""
     with location.existing() as store:
         row = store.find(doc)
-        store.unpin(row.doc_id)
+        maintenance.unpin(store, row.doc_id)
         click.echo(f"Not pinned any more: {row.doc_id}.")
 
 
@@ -169,7 +174,7 @@ def copy(location: StoreLocation, /, to_root: str, to_db: str, *, as_json: bool)
     target = StoreLocation(to_root, to_db, location.storage_options if "://" in to_root else {})
     with location.existing() as store, target.open() as there:
         with render.progress("Copying") as progress:
-            came = store.copy_to(there, progress=progress)
+            came = maintenance.copy(store, there, progress=progress)
         if as_json:
             rejected = [each._asdict() for each in came.rejected]
             render.as_json({"copied": came.copied, "there": came.there, "rejected": rejected})
@@ -190,13 +195,13 @@ def recover(location: StoreLocation, /, folder: str | None, *, as_json: bool) ->
     FOLDER is the IO manager's spool; data/spool where it is not named. Each text leaves the spool once the store has
     acknowledged it; what cannot be filed stays there and is listed.
     """
-    from doc_io.writing.spool import DEFAULT_SPOOL, recover, spooled  # noqa: PLC0415 - only this command needs it
+    from doc_io.writing.spool import DEFAULT_SPOOL, spooled  # noqa: PLC0415 - only this command needs it
 
     waiting = folder or DEFAULT_SPOOL
     total = spooled(waiting)
     outcomes = []
     with location.open() as store, render.progress("Recovering") as progress:
-        for outcome in recover(store.storage, store.index, waiting):
+        for outcome in maintenance.recover(store, waiting):
             outcomes.append(outcome)
             progress(len(outcomes), total)
     failed = [each for each in outcomes if each.error is not None]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from doc_io import legacy
 from doc_io.cli import options, render
 from doc_io.cli.config import StoreLocation, find
 from doc_io.escaping import printable
@@ -63,7 +64,7 @@ def backfill(
     if docs_root is not None or db is not None:
         location = find(docs_root or location.docs_root, db)
     with location.open() as store, render.progress("Backfilling") as progress:
-        report = store.backfill(link=link or copy_mode == "link", progress=progress, **wanted)
+        report = legacy.backfill(store, link=link or copy_mode == "link", progress=progress, **wanted)
     if as_json:
         render.as_json(dataclasses.asdict(report) | {"bad_files": [each._asdict() for each in report.bad_files]})
         return

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from doc_io.document import DocumentRow
-    from doc_io.maintenance.verbs import Progress
+    from doc_io.progress import Progress
 
 _T = TypeVar("_T")
 _SLOW = 2.0  # seconds; a progress bar for less is only a flicker

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
+from doc_io import reports
 from doc_io.cli import draw, options, render
 from doc_io.cli.config import StoreLocation
 from doc_io.escaping import printable
@@ -34,7 +35,7 @@ def diff(
     """
     with location.existing() as store:
         old, new = _last_two(store, doc) if other is None else (store.find(doc), store.find(other))
-        changes = store.diff(old, new, which or "text")
+        changes = reports.diff(store, old, new, which or "text")
         if as_json:
             render.as_json({"old": old.doc_id, "new": new.doc_id, "changes": [each._asdict() for each in changes]})
             return
@@ -53,7 +54,7 @@ def diff(
 def lineage(location: StoreLocation, /, doc: str, form: str, limit: int, *, as_json: bool) -> None:
     """What a document was made from, and what from it."""
     with location.existing() as store:
-        graph = store.lineage(store.find(doc).doc_id, limit=limit)
+        graph = reports.lineage(store, store.find(doc).doc_id, limit=limit)
         if as_json:
             documents = [row.as_dict() for row in graph.rows.values()]
             edges = [edge._asdict() for edge in graph.edges]
@@ -79,7 +80,7 @@ def usage(location: StoreLocation, /, by: str, *, as_json: bool, **chosen: Any) 
     """Tokens spent, the most expensive first."""
     group: GroupedBy = by if by in ("stage", "status", "day") else f"{by}_id"  # type: ignore[assignment]
     with location.existing() as store:
-        spent = store.usage(group, options.wanted(chosen))
+        spent = reports.usage(store, group, options.wanted(chosen))
         if as_json:
             render.as_json([each._asdict() for each in spent])
             return
@@ -100,7 +101,7 @@ def usage(location: StoreLocation, /, by: str, *, as_json: bool, **chosen: Any) 
 def search(location: StoreLocation, /, words: tuple[str, ...], limit: int, *, as_json: bool) -> None:
     """Find documents whose texts have all these words."""
     with location.existing() as store, render.progress("Reading new texts:") as progress:
-        found = store.search(" ".join(words), limit=limit, progress=progress)
+        found = reports.search(store, " ".join(words), limit=limit, progress=progress)
         if as_json:
             render.as_json([{**each.row.as_dict(), "excerpt": each.excerpt} for each in found])
             return
@@ -131,8 +132,8 @@ def export(
         render.progress("Exporting", quiet=parquet is None and render.in_terminal()) as progress,
     ):
         wanted = options.wanted(chosen)
-        total = sum(each.documents for each in store.usage("status", wanted))
-        values = render.counted(store.export(wanted, texts=texts), total, progress)
+        total = sum(each.documents for each in reports.usage(store, "status", wanted))
+        values = render.counted(reports.export(store, wanted, texts=texts), total, progress)
         if parquet is None:
             render.as_json_lines(values)
         else:
@@ -156,7 +157,7 @@ def sql(location: StoreLocation, /, statement: str, limit: int, *, as_json: bool
     if statement == "-":
         statement = sys.stdin.read()
     with location.existing() as store:
-        columns, rows = store.sql(statement, limit)
+        columns, rows = reports.sql(store, statement, limit)
         if as_json:
             render.as_json([dict(zip(columns, row, strict=True)) for row in rows])
         else:

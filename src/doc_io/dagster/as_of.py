@@ -37,7 +37,7 @@ class View:
 
     def latest(self, stage: str, task_ids: Sequence[str]) -> dict[str, DocumentRow]:
         """The document of each task that has one, in the order asked for."""
-        found = self.store.get_latest_by_tasks(stage, task_ids, OK, as_of=self.until)
+        found = self.store.latest_many(stage, task_ids, OK, as_of=self.until)
         found |= {task: row for task in task_ids if (row := self.read.get((stage, task))) is not None}
         return {task: found[task] for task in task_ids if task in found}
 

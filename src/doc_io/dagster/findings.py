@@ -56,13 +56,13 @@ class Findings:
     @cached_property
     def newest(self) -> Mapping[str, DocumentRow]:
         """The newest attempt of each task, whatever its status."""
-        return self._store.get_latest_by_tasks(self._stage, self.tasks, frozenset(Status))
+        return self._store.latest_many(self._stage, self.tasks, frozenset(Status))
 
     @cached_property
     def rows(self) -> Mapping[str, DocumentRow]:
         """What a reader would be given of each task."""
         bad = [task for task, row in self.newest.items() if row.status is not Status.OK]
-        older = self._store.get_latest_by_tasks(self._stage, bad) if bad else {}
+        older = self._store.latest_many(self._stage, bad) if bad else {}
         return {**self.newest, **older}
 
     @cached_property
@@ -107,7 +107,7 @@ class Findings:
         latest = {
             (stage, task): row.doc_id
             for stage, tasks in stages.items()
-            for task, row in self._store.get_latest_by_tasks(stage, tasks).items()
+            for task, row in self._store.latest_many(stage, tasks).items()
         }
         problems = []
         for task, doc_id, parent in self._lineage:

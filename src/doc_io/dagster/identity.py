@@ -258,7 +258,7 @@ def _parent_by_table(
         return None
     if output.loaded(partition):
         return None
-    row = store.get_latest_by_task(task.parent_stage, task.parent_task_id)
+    row = store.latest(task.parent_stage, task.parent_task_id)
     return None if row is None else row.doc_id
 
 

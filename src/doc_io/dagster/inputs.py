@@ -165,7 +165,7 @@ def _resolved(
         return {key: _pinned(store, wanted, task) for key, task in wanted.tasks.items()}
     tasks = list(wanted.tasks.values())
     if as_of is None:
-        latest = store.get_latest_by_tasks(wanted.stage, tasks, runs=_runs(context))
+        latest = store.latest_many(wanted.stage, tasks, runs=_runs(context))
     else:
         latest = view_of(store, as_of).latest(wanted.stage, tasks)
     missing = [key for key, task in wanted.tasks.items() if task not in latest]
@@ -220,7 +220,7 @@ def not_found(store: DocumentStore, wanted: InputRequest, missing: Sequence[str 
     """The error for partitions without an ok document: which, of what, and how their newest attempt ended."""
     key = missing[0]
     task = wanted.tasks[key]
-    newest = store.get_latest_by_task(wanted.stage, task, frozenset(Status))
+    newest = store.latest(wanted.stage, task, frozenset(Status))
     more = f" (and {len(missing) - 1} more partitions)" if len(missing) > 1 else ""
     return DocumentNotFoundError(
         wanted="ok",

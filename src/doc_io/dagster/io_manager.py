@@ -169,7 +169,7 @@ class DocDirIOManager(StoreSettings, ConfigurableIOManager, _UPathBase):
         tasks = list(context.asset_partition_keys) if partitioned else [own_task_of(context)]
         if self._phase.reads_files:
             return all(self._legacy.has(stage_of(context), str(task)) for task in tasks)
-        return len(self.store.get_latest_by_tasks(stage_of(context), tasks)) == len(set(tasks))
+        return len(self.store.latest_many(stage_of(context), tasks)) == len(set(tasks))
 
     def teardown_after_execution(self, context: Any) -> None:
         """Let go of the connections when the run, or the step's process, ends."""

@@ -29,7 +29,8 @@ from doc_io.errors import (
 )
 from doc_io.escaping import printable
 from doc_io.reading import StoredDocument
-from doc_io.writing.draft import Origin
+from doc_io.writing.draft import Origin, make_drafts
+from doc_io.writing.spool import spool as spool_drafts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -108,7 +109,8 @@ class Filing:
                 raise
             spool = str(Path(self.spool).expanduser().absolute())  # whoever reads the message may be anywhere
             try:
-                spool = store.spool(self._filed(None, output, documents, tasks, attempts), spool)
+                drafts = make_drafts(self._filed(None, output, documents, tasks, attempts))
+                spool = spool_drafts(spool, drafts, owner=store.docs_root)
             except DocIOError as trouble:
                 raise TextLostError(count=len(documents), spool=spool, reason=error, trouble=trouble) from error
             raise SpooledError(

@@ -8,6 +8,7 @@ from typing import Any
 
 from dagster import AssetExecutionContext, MetadataValue, TableColumn, TableRecord, TableSchema, asset
 
+from doc_io import maintenance
 from doc_io.dagster.settings import StoreSettings
 from doc_io.document import DocumentRow, Status
 from doc_io.escaping import printable
@@ -69,7 +70,7 @@ def documents_consistency_report(context: AssetExecutionContext) -> str:
 
     Lengths and commit records are compared, not every byte: for that run ``doc-io verify --full``.
     """
-    rows = [finding._asdict() for finding in _store(context).verify()]
+    rows = [finding._asdict() for finding in maintenance.verify(_store(context))]
     kinds = Counter(row["kind"] for row in rows)
     notes = sum(kinds[kind] for kind in NOTES)
     context.add_output_metadata(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from dagster import AssetKey, DagsterEvent
 
-from doc_io import ids
+from doc_io import ids, maintenance
 from doc_io.dagster.events import metadata_of, observation_of
 from doc_io.dagster.identity import OutputInfo, body_output_info, completed, partition_of
 from doc_io.dagster.outputs import Filing
@@ -83,15 +83,15 @@ class DocumentsIndex(StoreSettings):
             DamagedDocumentError: Its files are not whole; a row never points to a document that is not there.
             DocumentConflictError: The row does not say what the document's own record says.
         """
-        return self.store.insert(row if isinstance(row, Mapping) else row.as_dict())
+        return maintenance.index_document(self.store, row if isinstance(row, Mapping) else row.as_dict())
 
     def get_latest_by_task(self, stage: str, task_id: str, status: Collection[Status | str] = OK) -> DocumentRow | None:
         """See `doc_io.DocumentStore.get_latest_by_task`."""
-        return self.store.get_latest_by_task(stage, task_id, status)
+        return self.store.latest(stage, task_id, status)
 
     def get_latest_by_logical(self, logical_key_id: str, status: Collection[Status | str] = OK) -> DocumentRow | None:
         """See `doc_io.DocumentStore.get_latest_by_logical`."""
-        return self.store.get_latest_by_logical(logical_key_id, status)
+        return self.store.index.latest_by_logical(logical_key_id, frozenset(Status(each) for each in status))
 
     def resolve_doc_dir(self, row: DocumentRow) -> UPath:
         """The folder of a document, to open or to list."""

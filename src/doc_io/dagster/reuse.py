@@ -58,7 +58,7 @@ def find_reusable(
     forced = output.tags.get(FORCE_TAG, "")
     if forced.lower() in ("true", "1", "yes") or output.stage in (name.strip() for name in forced.split(",")):
         return None
-    row = store.get_latest_by_logical(key, OK)
+    row = store.index.latest_by_logical(key, OK)
     if row is not None and row.task_id != task_id:
         row = next((each for each in store.history(output.stage, task_id) if _fits(each, key)), None)
     if row is None:

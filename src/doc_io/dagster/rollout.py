@@ -109,7 +109,7 @@ def _index_first(store: DocumentStore, legacy: StageFiles, context: InputContext
     wanted = inputs.input_request(context)
     if wanted.version is not None or as_of is not None:
         return inputs.load(store, context, as_of)
-    there = store.get_latest_by_tasks(wanted.stage, wanted.tasks.values())
+    there = store.latest_many(wanted.stage, wanted.tasks.values())
     missing = {key: task for key, task in wanted.tasks.items() if task not in there}
     fallback = legacy_files.read(legacy, context, wanted, missing) if missing else {}
     if not fallback:

@@ -94,9 +94,8 @@ class StoreSettings(ConfigurableResource[Any]):
                 db_url=_from_environment(self.db_url),
                 storage_options=_from_environment(self.storage_options),
                 db_on_network=self.db_on_network,
+                parent=None if self.parent is None else self.parent.store(),
             )
-            if self.parent is not None:
-                self._store.read_through(self.parent.store())
         return self._store
 
     def setup_for_execution(self, context: Any) -> None:

@@ -78,7 +78,7 @@ class TemporaryDocuments:
         """The latest ok document of an asset, whoever wrote it; ``None`` where there is none."""
         spec = _spec(asset)
         task = spec.key.to_user_string() if partition_key is None else partition_key
-        return self.store.get_latest_by_task(stage_of_asset(spec.key, spec.metadata), task)
+        return self.store.latest(stage_of_asset(spec.key, spec.metadata), task)
 
     def read(self, asset: AssetsDefinition, partition_key: str | None = None) -> str | None:
         """The text of an asset's latest ok document; ``None`` where there is none."""

@@ -1,1 +1,5 @@
-"""What was there before doc_io: versioned text files, and the way from them into a store."""
+"""Old files: bringing them in, and writing them beside documents for as long as somebody needs them."""
+
+from doc_io.legacy.backfill import backfill
+
+__all__ = ["backfill"]

@@ -7,7 +7,7 @@ its own documents and goes on after them.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,13 +18,11 @@ from doc_io.legacy.backfill_writer import Filing
 from doc_io.legacy.layout import Layout, StageLayout, read_layout
 from doc_io.legacy.reading import Old, read_task
 from doc_io.legacy.scan import TaskFiles, scan
+from doc_io.progress import Progress
 from doc_io.task_table import Task
 
 if TYPE_CHECKING:
     from doc_io.store import DocumentStore
-
-Progress = Callable[[int, int], None]
-"""Told after each step: files done, files in all."""
 
 _AT_ONCE = 64
 """Documents that are made durable side by side and committed together."""
@@ -34,7 +32,7 @@ def backfill(
     store: DocumentStore,
     data_root: str | os.PathLike[str] = "data",
     *,
-    layout: Layout | None = None,
+    layout: str | os.PathLike[str] | None = None,
     stages: Collection[str] = (),
     run_id: str | None = None,
     link: bool = False,
@@ -47,14 +45,15 @@ def backfill(
     Args:
         store: Where to.
         data_root: The folder that holds the legacy tree; a local one.
-        layout: Where its files lie. Default: as in ``generation.toml``.
+        layout: A TOML file that says where its files lie; see docs/adopting.md. Default: ``2_tasks``, ``3_generation`` and
+            ``4_evaluation``, as in ``doc_io/legacy/generation.toml``.
         stages: Only these stages. Default: all of the layout.
         run_id: The run that the documents belong to. Default: ``backfill-YYYYMMDD``.
         link: Whether texts may be hard links to the legacy files, where the docs root is on the same file system. Then
             nothing may write into these files any more.
         dry_run: Whether to look and count only.
         bad_files: Where the CSV of what was not taken in goes. Default: ``bad_files.csv`` in the data root.
-        progress: Told how far it is. Default: nobody is.
+        progress: Progress callback, called with `(done, total)` files. Default: none.
 
     Returns:
         The counts, and what was not taken in.
@@ -65,11 +64,11 @@ def backfill(
         IndexAccessError: The index failed. Likewise.
     """
     root = Path(data_root)
-    layout = layout or read_layout()
+    stage_layouts = read_layout(layout)
     report = BackfillReport(run_id or f"backfill-{datetime.now(timezone.utc):%Y%m%d}", dry_run)
     scans = []
-    for stage in _wanted(root, layout, stages):
-        tasks = layout.tasks(stage, root)
+    for stage in _wanted(root, stage_layouts, stages):
+        tasks = stage_layouts.tasks(stage, root)
         found, odd = scan(root, stage, tasks or ())
         counts = StageReport(stage.stage, table=tasks is not None, bad=sum(not each.filed for each in odd))
         counts.files = counts.bad + sum(len(each.raw) + len(each.parsed) + len(each.prompts) for each in found.values())

@@ -112,7 +112,7 @@ class Filing:
         found = dict.fromkeys(self.planned, "")
         if not self._nothing_indexed():
             for stage, task_ids in wanted.items():
-                latest = self.store.get_latest_by_tasks(stage, task_ids)
+                latest = self.store.latest_many(stage, task_ids)
                 found |= {(stage, task_id): row.doc_id for task_id, row in latest.items()}
         return found
 

@@ -1,1 +1,12 @@
-"""Keeping a store in order: verbs over a storage and an index that return values and print nothing."""
+"""Keeping a store in order: functions that take a store, return values and print nothing."""
+
+from doc_io.maintenance.copy import copy
+from doc_io.maintenance.index_document import index_document
+from doc_io.maintenance.pins import pin, pins, unpin
+from doc_io.maintenance.prune import prune
+from doc_io.maintenance.recover import recover
+from doc_io.maintenance.reindex import reindex
+from doc_io.maintenance.repair import repair
+from doc_io.maintenance.verify import verify
+
+__all__ = ["copy", "index_document", "pin", "pins", "prune", "recover", "reindex", "repair", "unpin", "verify"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
@@ -14,7 +14,9 @@ from doc_io.index.base import Index
 from doc_io.integrity import contents
 from doc_io.maintenance.pins import pinned
 from doc_io.maintenance.reindex import Rejected
+from doc_io.progress import Progress
 from doc_io.storage.base import Storage
+from doc_io.store import DocumentStore
 from doc_io.writing.partial_writes import complete_partial_write
 
 _AT_ONCE = 100  # documents; each batch is committed, so an interrupted copy goes on where it was
@@ -36,10 +38,10 @@ class Copied:
 
 
 def copy(
-    source: tuple[Storage, Index],
-    target: tuple[Storage, Index],
+    source: DocumentStore,
+    target: DocumentStore,
     *,
-    progress: Callable[[int, int | None], None] | None = None,
+    progress: Progress | None = None,
 ) -> Copied:
     """Bring a store's documents, rows and pins to another root and index.
 
@@ -47,24 +49,24 @@ def copy(
     manifest before it is written. Running it again copies what is new.
 
     Args:
-        source: Storage and index to read.
-        target: Storage and index to write.
-        progress: Told how many of how many documents are done. Default: nobody.
+        source: The store to read.
+        target: The store to write.
+        progress: Progress callback, called with `(done, total)`. Default: none.
 
     Raises:
         ConfigurationError: The target's index is that of another root.
-        MaintenanceBusyError: Another upkeep is at work on the target.
+        MaintenanceBusyError: Another maintenance command is running on the target.
         StorageError: The target could not be written.
     """
-    storage, index = source
+    storage, index = source.storage, source.index
     total = sum(each.documents for each in index.stage_counts())
     copied = there = 0
     rejected: list[Rejected] = []
-    with target[1].maintenance_lock():
+    with target.index.maintenance_lock():
         rows = index.scan()
         while batch := list(islice(rows, _AT_ONCE)):
-            indexed = target[1].get_many([row.doc_id for row in batch])
-            _belongs(*target, indexed[:1])
+            indexed = target.index.get_many([row.doc_id for row in batch])
+            _belongs(target.storage, target.index, indexed[:1])
             known = {row.doc_id for row in indexed}
             new = [row for row in batch if row.doc_id not in known]
             there += len(known)
@@ -72,7 +74,7 @@ def copy(
             if progress is not None:
                 progress(copied + there + len(rejected), total)
         for path in pinned(storage).values():
-            target[0].put(path, storage.read(path))
+            target.storage.put(path, storage.read(path))
     return Copied(copied, there, tuple(rejected))
 
 
@@ -89,9 +91,7 @@ def _belongs(storage: Storage, index: Index, rows: Sequence[DocumentRow]) -> Non
             ) from None
 
 
-def _copy_batch(
-    storage: Storage, target: tuple[Storage, Index], rows: list[DocumentRow], rejected: list[Rejected]
-) -> int:
+def _copy_batch(storage: Storage, target: DocumentStore, rows: list[DocumentRow], rejected: list[Rejected]) -> int:
     copied = 0
     forged = [row for row in rows if row.doc_dir != doc_dir(row.stage, row.logical_key_id, row.doc_id)]
     rejected += [
@@ -100,7 +100,7 @@ def _copy_batch(
     for documents in contents(storage, [row.doc_dir for row in rows if row not in forged]):
         rejected += [Rejected(each.path, each.reasons) for each in documents if each.record is None]
         whole = {each.path: (each.record, each.files) for each in documents if each.record is not None}
-        others = _create(*target, {path: files for path, (_, files) in whole.items()})
+        others = _create(target.storage, target.index, {path: files for path, (_, files) in whole.items()})
         rejected += [
             Rejected(path, ("the target has another document in its place, without a row",)) for path in others
         ]
@@ -109,7 +109,7 @@ def _copy_batch(
             for path, (record, _) in whole.items()
             if path not in others
         ]
-        target[1].insert_many(arrived)
+        target.index.insert_many(arrived)
         copied += len(arrived)
     return copied
 

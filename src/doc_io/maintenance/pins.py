@@ -5,35 +5,34 @@ from __future__ import annotations
 import json
 
 from doc_io.errors import UnknownDocumentError
-from doc_io.index.base import Index
 from doc_io.storage.base import STORE_FOLDER, Storage
+from doc_io.store import DocumentStore
 from doc_io.writing.draft import next_created_at
 
 _FOLDER = f"{STORE_FOLDER}/pins"
 
 
-def pin(storage: Storage, index: Index, doc_id: str, note: str = "") -> None:
+def pin(store: DocumentStore, doc_id: str, note: str = "") -> None:
     """Keep a document for good; pinning it again changes the note.
 
     Args:
-        storage: Where the pin is kept.
-        index: Where the document is looked up.
+        store: Which store.
         doc_id: Which document.
         note: Why, for people. Default: nothing.
 
     Raises:
         UnknownDocumentError: There is no such document.
     """
-    if index.get(doc_id) is None:
-        raise UnknownDocumentError(doc_id=doc_id, docs_root=storage.root)
+    if store.get(doc_id) is None:
+        raise UnknownDocumentError(doc_id=doc_id, docs_root=store.docs_root)
     content = json.dumps({"doc_id": doc_id, "pinned_at": next_created_at(None), "note": note}, indent=2) + "\n"
-    storage.put(f"{_FOLDER}/{doc_id}", content.encode("ascii"))
+    store.storage.put(f"{_FOLDER}/{doc_id}", content.encode("ascii"))
 
 
-def unpin(storage: Storage, doc_id: str) -> None:
+def unpin(store: DocumentStore, doc_id: str) -> None:
     """Let a document be pruned again; no error where it was not pinned."""
-    if doc_id in pinned(storage):  # an id is a file's name only after it was found to be one
-        storage.delete(f"{_FOLDER}/{doc_id}")
+    if doc_id in pinned(store.storage):  # an id is a file's name only after it was found to be one
+        store.storage.delete(f"{_FOLDER}/{doc_id}")
 
 
 def pinned(storage: Storage) -> dict[str, str]:
@@ -45,12 +44,11 @@ def pinned(storage: Storage) -> dict[str, str]:
     return {name: f"{_FOLDER}/{name}" for name in storage.names(_FOLDER)}
 
 
-def notes(storage: Storage) -> dict[str, str]:
+def pins(store: DocumentStore) -> dict[str, str]:
     """Every pinned document with the reason that was given; empty where there is none or it cannot be read."""
-    pins = pinned(storage)
-    return {
-        doc_id: _note(content) for doc_id, content in zip(pins, storage.read_many(list(pins.values())), strict=True)
-    }
+    paths = pinned(store.storage)
+    contents = store.storage.read_many(list(paths.values()))
+    return {doc_id: _note(content) for doc_id, content in zip(paths, contents, strict=True)}
 
 
 def _note(content: bytes | OSError) -> str:

@@ -6,7 +6,7 @@ was the latest ok at any time within the grace period stays too: a run under way
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 
@@ -14,7 +14,9 @@ from doc_io.errors import ConfigurationError
 from doc_io.index.base import Filter, Index, PruneCandidate
 from doc_io.maintenance.pins import pinned
 from doc_io.maintenance.removal import finish, remove_documents
+from doc_io.progress import Progress
 from doc_io.storage.base import Storage
+from doc_io.store import DocumentStore
 
 GRACE = timedelta(days=1)
 """How old a document must at least be: what a run that is still going on may come back to."""
@@ -83,28 +85,27 @@ class Pruned:
 
 
 def prune(
-    storage: Storage,
-    index: Index,
-    policy: Policy,
+    store: DocumentStore,
+    policy: Policy | None = None,
     *,
     dry_run: bool = True,
-    progress: Callable[[int, int | None], None] | None = None,
+    progress: Progress | None = None,
 ) -> Pruned:
     """Remove the documents that a policy does not want.
 
     Args:
-        storage: Their files.
-        index: Their rows.
-        policy: Which.
+        store: Which store.
+        policy: Which documents. Default: all but the newest ok and the newest failed one of each logical key.
         dry_run: Only say what would go. Default: yes.
-        progress: Told how many of how many are gone. Default: nobody.
+        progress: Progress callback, called with `(removed, total)`. Default: none.
 
     Returns:
         What went, or would go.
 
     Raises:
-        MaintenanceBusyError: Another upkeep is at work.
+        MaintenanceBusyError: Another maintenance command is running.
     """
+    storage, index, policy = store.storage, store.index, policy or Policy()
     before = _ago(policy.grace)
     if dry_run:
         documents, kept = _plan(storage, index, policy, before)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
 from typing import Any, NamedTuple
@@ -12,11 +12,10 @@ from doc_io.errors import IndexAccessError
 from doc_io.index.base import Index
 from doc_io.integrity import is_document_folder
 from doc_io.maintenance.reader import Verdict, documents_of, verdicts, verdicts_aside
+from doc_io.progress import Progress
 from doc_io.storage.base import Folder, Storage
 from doc_io.storage.local import LocalStorage
-
-Progress = Callable[[int, int | None], None]
-"""Told how many documents are done, and of how many where that is known."""
+from doc_io.store import DocumentStore
 
 _AT_ONCE = 500
 
@@ -49,8 +48,7 @@ class Reindexed:
 
 
 def reindex(
-    storage: Storage,
-    index: Index,
+    store: DocumentStore,
     *,
     incremental: bool = False,
     full: bool = False,
@@ -62,17 +60,17 @@ def reindex(
     Writers may go on meanwhile.
 
     Args:
-        storage: The documents.
-        index: The index to rebuild; it may be gone or damaged.
+        store: Which store; its index may be gone or damaged.
         incremental: Only add rows for documents that have none. Default: rebuild all.
         full: Read and hash every file. Default: only where the storage may have files with other bytes than were
             written, as a disk has after a power cut; else compare lengths, and the record's own checksum.
-        progress: Told of each batch. Default: nobody.
+        progress: Progress callback, called with `(done, total)`; the total may be unknown. Default: none.
 
     Raises:
-        MaintenanceBusyError: Another upkeep is at work.
+        MaintenanceBusyError: Another maintenance command is running.
         StorageError: The docs root cannot be listed; the index is as it was.
     """
+    storage, index = store.storage, store.index
     full = full or not storage.capabilities.whole_files
     rejected: list[Rejected] = []
     added = 0
@@ -100,7 +98,7 @@ def reindex(
             return Reindexed(sum(each.documents for each in index.stage_counts()), inserted, tuple(rejected))
         found = _verdicts(storage, full=full)
         if progress is not None:
-            found = _told(found, storage, _known(index), progress)
+            found = _with_progress(found, storage, _known(index), progress)
         return Reindexed(index.rebuild(arriving(found)), added, tuple(sorted(rejected)))
 
 
@@ -123,7 +121,7 @@ def _known(index: Index) -> int:
         return 0
 
 
-def _told(found: Iterable[Verdict], storage: Storage, known: int, progress: Progress) -> Iterator[Verdict]:
+def _with_progress(found: Iterable[Verdict], storage: Storage, known: int, progress: Progress) -> Iterator[Verdict]:
     """The same verdicts; somebody is told how far it is.
 
     Of how many documents is what the old index knew. Where that is gone it is guessed, on a local disk, from the share of

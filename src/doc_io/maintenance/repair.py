@@ -13,6 +13,7 @@ from doc_io.index.base import Index
 from doc_io.integrity import is_document_folder, judge
 from doc_io.maintenance.verify import Finding, Kind
 from doc_io.storage.base import Storage
+from doc_io.store import DocumentStore
 
 Action = Literal["add the row", "remove the row", "remove the folder", "none"]
 
@@ -33,13 +34,26 @@ class Repair(NamedTuple):
     details: str
 
 
-def plan_repairs(storage: Storage, findings: Iterable[Finding]) -> Iterator[Repair]:
-    """Decide what to do about each finding; changes nothing.
+def repair(store: DocumentStore, findings: Iterable[Finding], *, dry_run: bool = True) -> Iterator[Repair]:
+    """Set right what can be, without deleting a committed document.
 
     Args:
-        storage: The documents.
+        store: Which store.
         findings: From `verify`.
+        dry_run: Only say what would be done. Default: yes.
+
+    Returns:
+        With ``dry_run`` what would be done about each finding; else the repairs that were done. One that no longer
+        fits, because the store has changed since, is left out.
+
+    Raises:
+        MaintenanceBusyError: Another maintenance command is running.
     """
+    planned = _plan(store.storage, findings)
+    return planned if dry_run else _carry_out(store.storage, store.index, planned)
+
+
+def _plan(storage: Storage, findings: Iterable[Finding]) -> Iterator[Repair]:
     mounted = any(is_document_folder(folder) for folder in storage.folders())
     for finding in findings:
         action, details = _ADVICE[finding.kind]
@@ -50,15 +64,7 @@ def plan_repairs(storage: Storage, findings: Iterable[Finding]) -> Iterator[Repa
         yield Repair(finding, action, details)
 
 
-def carry_out(storage: Storage, index: Index, repairs: Iterable[Repair]) -> Iterator[Repair]:
-    """Do what was planned.
-
-    Returns:
-        The repairs that were done. One that no longer fits, as others changed the store meanwhile, is left out.
-
-    Raises:
-        MaintenanceBusyError: Another upkeep is at work.
-    """
+def _carry_out(storage: Storage, index: Index, repairs: Iterable[Repair]) -> Iterator[Repair]:
     with index.maintenance_lock():
         for repair in repairs:
             where = repair.finding.where

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import Literal, NamedTuple
 
@@ -13,8 +13,10 @@ from doc_io.ids import doc_dir
 from doc_io.index.base import Index
 from doc_io.integrity import FolderVerdict, judge
 from doc_io.maintenance.removal import under_way
+from doc_io.progress import Progress
 from doc_io.storage.base import Folder, Storage
 from doc_io.storage.local import QUARANTINE_PREFIX, TEMPORARY_PREFIX
+from doc_io.store import DocumentStore
 
 Kind = Literal[
     "damaged", "missing", "differs", "unindexed", "torn", "extra", "stray", "temporary", "unfinished",
@@ -56,26 +58,25 @@ class Finding(NamedTuple):
 
 
 def verify(
-    storage: Storage,
-    index: Index,
+    store: DocumentStore,
     *,
     full: bool = False,
     grace: float = GRACE,
-    progress: Callable[[int, int | None], None] | None = None,
+    progress: Progress | None = None,
 ) -> Iterator[Finding]:
     """Hold every file against its manifest and every row against its document.
 
     Args:
-        storage: The documents.
-        index: Their rows.
+        store: Which store.
         full: Read every file and compare its hash. Default: lengths, and the checksum of the commit record.
         grace: Unfinished folders younger than this are not reported, in seconds.
-        progress: Told how many of how many documents are done. Default: nobody.
+        progress: Progress callback, called with `(done, total)`. Default: none.
 
     Returns:
         Findings as they are made: one pass over the folders, one over the rows, then the notes. Memory is flat: a bit
         for each row.
     """
+    storage, index = store.storage, store.index
     seen = _Seen()
     total = sum(each.documents for each in index.stage_counts())
     unindexed: list[FolderVerdict] = []

@@ -7,6 +7,10 @@ from collections.abc import Iterator
 from difflib import SequenceMatcher
 from typing import Literal, NamedTuple
 
+from doc_io.document import DocumentRow
+from doc_io.reading import Which
+from doc_io.store import DocumentStore
+
 _WORD = re.compile(r"\s+|\w+|[^\w\s]")
 _MAX_WORDS = 4000  # in one changed passage; comparing costs their product, and a larger one was written anew
 
@@ -23,7 +27,23 @@ class Change(NamedTuple):
     text: str
 
 
-def diff(old: str, new: str) -> Iterator[Change]:
+def diff(store: DocumentStore, old: DocumentRow, new: DocumentRow, which: Which = "text") -> list[Change]:
+    """What changed between two documents, word by word.
+
+    Args:
+        store: Which store.
+        old: The older document.
+        new: The newer one.
+        which: Which text of each. Default: the parsed one where there is one, else the raw one.
+
+    Raises:
+        MissingTextError: One of them has no such text.
+        DamagedDocumentError: A text is not what was saved.
+    """
+    return list(diff_texts(store.read(old, which), store.read(new, which)))
+
+
+def diff_texts(old: str, new: str) -> Iterator[Change]:
     """The passages that turn one text into another: lines first, then the words of lines that changed.
 
     Args:

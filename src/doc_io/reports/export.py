@@ -2,44 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import Any, Literal
 
 from doc_io.document import DocumentRow
 from doc_io.errors import MissingTextError
+from doc_io.index.base import ALL, Filter
 from doc_io.reading import path_of, text_of
 from doc_io.storage.base import Storage
+from doc_io.store import DocumentStore
+
+Which = Literal["raw", "parsed", "prompt"]
+"""A text of a document that can be exported."""
 
 _AT_ONCE = 256  # documents
 
 
-def export(
-    storage: Storage, rows: Iterable[DocumentRow], texts: Sequence[Literal["raw", "parsed", "prompt"]] = ()
-) -> Iterator[dict[str, Any]]:
-    """Each row as a mapping, with the texts that are asked for under their names.
+def export(store: DocumentStore, wanted: Filter = ALL, *, texts: Sequence[Which] = ()) -> Iterator[dict[str, Any]]:
+    """Each row as a mapping, newest first, with the texts that are asked for under their names; in flat memory.
 
     Args:
-        storage: Where the texts are.
-        rows: Which documents, in the order wanted; read as they are needed.
+        store: Which store.
+        wanted: Which documents. Default: all.
         texts: Which texts; ``None`` in the place of one that a document does not have.
 
     Raises:
         DamagedDocumentError: A text is not what was saved.
         StorageError: A file cannot be read.
     """
-    remaining = iter(rows)
+    remaining = store.select_all(wanted)
     while batch := list(islice(remaining, _AT_ONCE)):
         exported = [row.as_dict() for row in batch]
         for which in texts:
-            for values, text in zip(exported, _texts(storage, batch, which), strict=True):
+            for values, text in zip(exported, _texts(store.storage, batch, which), strict=True):
                 values[which] = text
         yield from exported
 
 
-def _texts(
-    storage: Storage, rows: list[DocumentRow], which: Literal["raw", "parsed", "prompt"]
-) -> Iterator[str | None]:
+def _texts(storage: Storage, rows: list[DocumentRow], which: Which) -> Iterator[str | None]:
     paths = [_path(row, which) for row in rows]
     read = storage.read_many([path for path in paths if path is not None])
     for row, path in zip(rows, paths, strict=True):
@@ -52,7 +53,7 @@ def _texts(
         yield text_of(row, which, data)
 
 
-def _path(row: DocumentRow, which: Literal["raw", "parsed", "prompt"]) -> str | None:
+def _path(row: DocumentRow, which: Which) -> str | None:
     try:
         return path_of(row, which)
     except MissingTextError:

@@ -11,6 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from doc_io.document import COLUMNS
 from doc_io.errors import ConfigurationError
+from doc_io.index.base import ALL, Filter
+from doc_io.reports.export import Which, export
+from doc_io.store import DocumentStore
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,12 +25,13 @@ _AT_ONCE = 1000  # documents in a row group
 # ruff: noqa: PLC0415 - pandas and pyarrow are an extra
 
 
-def arrow(values: Iterable[Mapping[str, Any]], texts: Sequence[str] = ()) -> pa.Table:
-    """What `doc_io.reports.export.export` gives as an Arrow table; the same columns whatever the rows hold.
+def arrow(store: DocumentStore, wanted: Filter = ALL, *, texts: Sequence[Which] = ()) -> pa.Table:
+    """What `export` gives as an Arrow table, for polars, DuckDB and others; the same columns whatever the rows hold.
 
     Args:
-        values: Rows as mappings; ``meta_small`` becomes JSON text.
-        texts: The names of the texts among them.
+        store: Which store.
+        wanted: Which documents. Default: all.
+        texts: Which of their texts. Default: none.
 
     Raises:
         ConfigurationError: pyarrow is not installed.
@@ -35,20 +39,21 @@ def arrow(values: Iterable[Mapping[str, Any]], texts: Sequence[str] = ()) -> pa.
     schema = _schema(texts)
     import pyarrow as pa
 
-    return pa.concat_tables([schema.empty_table(), *_tables(values, schema)])
+    return pa.concat_tables([schema.empty_table(), *_tables(export(store, wanted, texts=texts), schema)])
 
 
-def frame(values: Iterable[Mapping[str, Any]], texts: Sequence[str] = ()) -> pd.DataFrame:
+def frame(store: DocumentStore, wanted: Filter = ALL, *, texts: Sequence[Which] = ()) -> pd.DataFrame:
     """The same as a pandas frame: ``created_at`` as times in UTC, counts as integers that may be missing.
 
     Args:
-        values: As for `arrow`.
-        texts: As for `arrow`.
+        store: Which store.
+        wanted: Which documents. Default: all.
+        texts: Which of their texts. Default: none.
 
     Raises:
         ConfigurationError: pandas or pyarrow is not installed.
     """
-    table = arrow(values, texts)
+    table = arrow(store, wanted, texts=texts)
     try:
         import pandas as pd
     except ModuleNotFoundError:
@@ -64,8 +69,8 @@ def write_parquet(path: str, values: Iterable[Mapping[str, Any]], texts: Sequenc
 
     Args:
         path: The file to write, over one that is there.
-        values: As for `arrow`; read as they are written.
-        texts: As for `arrow`.
+        values: Rows as `export` gives them; read as they are written.
+        texts: The names of the texts among them.
 
     Returns:
         How many rows were written.

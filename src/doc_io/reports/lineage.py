@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from doc_io.document import DocumentRow
-from doc_io.index.base import Index
+from doc_io.store import DocumentStore
 
 
 class Edge(NamedTuple):
@@ -49,14 +49,15 @@ class Lineage:
         return [edge for edge in self.edges if edge.parent == doc_id]
 
 
-def lineage(index: Index, doc_id: str, *, limit: int = 1000) -> Lineage:
+def lineage(store: DocumentStore, doc_id: str, *, limit: int = 1000) -> Lineage:
     """Follow parents up and children down; one query a level and direction, however wide it is.
 
     Args:
-        index: Their rows.
+        store: Which store.
         doc_id: Where to begin.
         limit: Stop once this many documents were reached.
     """
+    index = store.index
     reached = {doc_id}
     edges: dict[Edge, None] = {}
     level = [doc_id]

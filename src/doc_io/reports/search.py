@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from doc_io.commit_record import decode_text
 from doc_io.document import DocumentRow
-from doc_io.index.base import Index
+from doc_io.progress import Progress
 from doc_io.reading import path_of
 from doc_io.storage.base import Storage
+from doc_io.store import DocumentStore
 
 _AT_ONCE = 500
 _LONGEST = 250_000  # characters of a text that can be found; PostgreSQL holds no more than a megabyte of words
 
 
-class Found(NamedTuple):
+class SearchHit(NamedTuple):
     """A document that has the words.
 
     Attributes:
@@ -28,25 +29,24 @@ class Found(NamedTuple):
 
 
 def search(
-    storage: Storage,
-    index: Index,
+    store: DocumentStore,
     words: str,
     *,
     limit: int = 20,
-    progress: Callable[[int, int | None], None] | None = None,
-) -> list[Found]:
+    progress: Progress | None = None,
+) -> list[SearchHit]:
     """Find documents whose text (parsed where there is one, else raw) has all the words.
 
     Args:
-        storage: Where the texts are.
-        index: Their rows, and what is remembered of their texts.
+        store: Which store.
         words: Words in any order; no query language.
         limit: How many at most.
-        progress: Told how many new texts were read. Default: nobody.
+        progress: Progress callback, called with `(texts read, None)`. Default: none.
 
     Returns:
         The best first, as the database ranks them.
     """
+    storage, index = store.storage, store.index
     texts = index.texts()
     done = 0
     while missing := texts.missing(_AT_ONCE):
@@ -58,7 +58,7 @@ def search(
         if progress is not None:
             progress(done, None)
     found = dict(texts.search(_storable(words), limit))
-    return [Found(row, found[row.doc_id]) for row in index.get_many(list(found))]
+    return [SearchHit(row, found[row.doc_id]) for row in index.get_many(list(found))]
 
 
 def _read(storage: Storage, rows: list[DocumentRow]) -> Iterator[tuple[str, str]]:

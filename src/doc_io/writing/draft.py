@@ -19,9 +19,10 @@ from doc_io.commit_record import (
     encode_text,
     file_entry,
 )
-from doc_io.document import Document, Parent, Usage
+from doc_io.document import Document, Parent, Usage, as_document
 from doc_io.errors import InvalidDocumentError
 from doc_io.ids import compute_logical_key_id, doc_dir, new_doc_id, path_segment, unstorable
+from doc_io.parsers import parse
 
 _MAX_SMALL_CHARS = 200  # characters of a string in meta_small; the whole of it is in metadata.json
 _MAX_SMALL_FACTS = 32
@@ -154,6 +155,11 @@ def make_draft(document: Document, origin: Origin) -> Draft:
         "meta_small": _small(document),
     }
     return Draft(row, folder, contents, files, _all_parents(document, origin), extras, dict(document.metadata or {}))
+
+
+def make_drafts(documents: Iterable[tuple[Document | str, Origin]]) -> list[Draft]:
+    """The drafts of texts, each parsed by the parser that it names. Errors as for `make_draft`."""
+    return [make_draft(parse(as_document(document)), origin) for document, origin in documents]
 
 
 def next_created_at(newest: str | None) -> str:

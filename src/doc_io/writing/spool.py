@@ -9,7 +9,6 @@ import hashlib
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 from doc_io.commit_record import (
     RECORD_NAME,
@@ -21,35 +20,18 @@ from doc_io.commit_record import (
     encode_text,
     file_entry,
 )
-from doc_io.document import DocumentRow
-from doc_io.errors import ConfigurationError, DocIOError
 from doc_io.file_lock import file_lock
-from doc_io.index.base import Index
-from doc_io.storage.base import DocumentThereError, Storage
+from doc_io.storage.base import DocumentThereError
 from doc_io.storage.local import LocalStorage
 from doc_io.writing.draft import Draft, next_created_at
 from doc_io.writing.partial_writes import complete_partial_write
-from doc_io.writing.writer import Writer, refuse_other
+from doc_io.writing.writer import refuse_other
 
 _TURNS = ".turns"
-_OWNER = ".store"
+OWNER_NAME = ".store"
 
 DEFAULT_SPOOL = "data/spool"
 """Where texts wait unless the IO manager says otherwise."""
-
-
-class Recovered(NamedTuple):
-    """What became of one spooled document.
-
-    Attributes:
-        doc_id: Which one; the name of its folder where its record cannot be read.
-        row: Its row in the index, where it was filed.
-        error: Why it is still in the spool: it could not be filed, or only not be taken out.
-    """
-
-    doc_id: str
-    row: DocumentRow | None
-    error: str | None
 
 
 def spool(folder: str | os.PathLike[str], drafts: Sequence[Draft], *, owner: str) -> str:
@@ -80,77 +62,46 @@ def spool(folder: str | os.PathLike[str], drafts: Sequence[Draft], *, owner: str
 
 def spooled(folder: str | os.PathLike[str]) -> int:
     """How many documents wait in a spool; 0 where there is no such folder."""
-    return sum(1 for _ in _folders(folder))
-
-
-def recover(storage: Storage, index: Index, folder: str | os.PathLike[str]) -> Iterator[Recovered]:
-    """File spooled documents under their identity, and take each out of the spool once it is acknowledged.
-
-    A document that was filed before is not made anew: it has the same doc_id. One that cannot be filed stays, and does
-    not stop the rest.
-
-    Args:
-        storage: Where the files go.
-        index: Where the rows go.
-        folder: The spool.
-
-    Yields:
-        What became of each, as it happens.
-
-    Raises:
-        ConfigurationError: They are meant for another docs root.
-    """
-    writer, waiting = Writer(storage, index), LocalStorage(Path(folder).expanduser())
-    owner = _owner(waiting)
-    if owner not in (None, _seen_from(waiting, storage.root)):
-        raise ConfigurationError(
-            setting=f"The spool {waiting.root}",
-            reason=f"its documents are meant for the docs root {owner} (a path counts from the spool)",
-            hint=f"Name that one; or, if it is the same under another name, remove the file {_OWNER} in the spool.",
-        )
-    for document in _folders(folder):
-        row = None
-        try:
-            [row] = writer.save([_draft(document)])
-            waiting.remove(document.relative_to(waiting.root).as_posix())  # at one instant: no half of it is left
-        except (DocIOError, CommitRecordError, OSError) as error:
-            if document.exists():  # else another recovery filed it meanwhile
-                yield Recovered(document.name, row, str(error))
-        else:
-            yield Recovered(document.name, row, None)
+    return sum(1 for _ in spooled_folders(folder))
 
 
 def _claimed(storage: LocalStorage, owner: str) -> LocalStorage:
     """The spool where it is this docs root's or nobody's yet; else the one beside it that is."""
-    name = _seen_from(storage, owner)
+    name = docs_root_seen_from(storage, owner)
     try:
-        storage.add(_OWNER, encode_text(name))
+        storage.add(OWNER_NAME, encode_text(name))
     except DocumentThereError:
-        if _owner(storage) != name:
+        if owner_of(storage) != name:
             return _claimed(LocalStorage(f"{storage.root}-{hashlib.sha256(encode_text(owner)).hexdigest()[:8]}"), owner)
     return storage
 
 
-def _seen_from(spool: LocalStorage, docs_root: str) -> str:
+def docs_root_seen_from(spool: LocalStorage, docs_root: str) -> str:
     """How a spool names a docs root: no absolute path, so that both can be moved together."""
     return docs_root if "://" in docs_root else os.path.relpath(docs_root, spool.root)
 
 
-def _owner(storage: LocalStorage) -> str | None:
+def owner_of(storage: LocalStorage) -> str | None:
+    """The docs root that a spool's documents are meant for, as `docs_root_seen_from` names it; ``None`` where it has none."""
     try:
-        return decode_text(storage.read(_OWNER))
+        return decode_text(storage.read(OWNER_NAME))
     except FileNotFoundError:
         return None
 
 
-def _folders(folder: str | os.PathLike[str]) -> Iterator[Path]:
+def spooled_folders(folder: str | os.PathLike[str]) -> Iterator[Path]:
     """The documents: stage, key, doc_id; what is being written has a name that starts with a dot."""
     for path in sorted(Path(folder).expanduser().absolute().glob("*/*/*")):
         if path.is_dir() and not path.is_symlink() and not path.name.startswith("."):
             yield path
 
 
-def _draft(folder: Path) -> Draft:
+def spooled_draft(folder: Path) -> Draft:
+    """The draft of a spooled document.
+
+    Raises:
+        CommitRecordError: It is not what was spooled.
+    """
     record: CommitRecord = decode((folder / RECORD_NAME).read_bytes())
     contents = {path: (folder / path).read_bytes() for path in record.files}
     for path, data in contents.items():

@@ -1,0 +1,66 @@
+"""Recovery: texts that waited on this machine while the store was away are filed under their identity, each once."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from doc_io.commit_record import CommitRecordError
+from doc_io.document import DocumentRow
+from doc_io.errors import ConfigurationError, DocIOError
+from doc_io.storage.local import LocalStorage
+from doc_io.store import DocumentStore
+from doc_io.writing.spool import OWNER_NAME, docs_root_seen_from, owner_of, spooled_draft, spooled_folders
+from doc_io.writing.writer import Writer
+
+
+class Recovered(NamedTuple):
+    """What became of one spooled document.
+
+    Attributes:
+        doc_id: Which one; the name of its folder where its record cannot be read.
+        row: Its row in the index, where it was filed.
+        error: Why it is still in the spool: it could not be filed, or only not be taken out.
+    """
+
+    doc_id: str
+    row: DocumentRow | None
+    error: str | None
+
+
+def recover(store: DocumentStore, folder: str | os.PathLike[str]) -> Iterator[Recovered]:
+    """File spooled documents under their identity, and take each out of the spool once it is acknowledged.
+
+    A document that was filed before is not made anew: it has the same doc_id. One that cannot be filed stays, and does
+    not stop the rest.
+
+    Args:
+        store: Where they go.
+        folder: The spool.
+
+    Yields:
+        What became of each, as it happens.
+
+    Raises:
+        ConfigurationError: They are meant for another docs root.
+    """
+    writer, waiting = Writer(store.storage, store.index), LocalStorage(Path(folder).expanduser())
+    owner = owner_of(waiting)
+    if owner not in (None, docs_root_seen_from(waiting, store.docs_root)):
+        raise ConfigurationError(
+            setting=f"The spool {waiting.root}",
+            reason=f"its documents are meant for the docs root {owner} (a path counts from the spool)",
+            hint=f"Name that one; or, if it is the same under another name, remove the file {OWNER_NAME} in the spool.",
+        )
+    for document in spooled_folders(folder):
+        row = None
+        try:
+            [row] = writer.save([spooled_draft(document)])
+            waiting.remove(document.relative_to(waiting.root).as_posix())  # at one instant: no half of it is left
+        except (DocIOError, CommitRecordError, OSError) as error:
+            if document.exists():  # else another recovery filed it meanwhile
+                yield Recovered(document.name, row, str(error))
+        else:
+            yield Recovered(document.name, row, None)
