@@ -134,10 +134,10 @@ SAMPLES: dict[str, tuple[dict[str, Any], str]] = {
 
 def as_object(value: Any) -> Any:
     """A dict as the object with the same attributes; LangChain keeps its metadata as dicts."""
-    if isinstance(value, dict):
+    if type(value) is dict:  # a hostile object is left alone
         dicts = ("response_metadata", "usage_metadata") if value.get("type") == "ai" else ()
         return SimpleNamespace(**{key: each if key in dicts else as_object(each) for key, each in value.items()})
-    return [as_object(each) for each in value] if isinstance(value, list) else value
+    return [as_object(each) for each in value] if type(value) is list else value
 
 
 def chat(message: dict[str, Any], finish_reason: str | None = "stop", **more: Any) -> dict[str, Any]:

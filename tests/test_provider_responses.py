@@ -70,6 +70,7 @@ def test_model_id_and_finish_reason_are_in_the_providers_own_words(
 NOT_OK: list[tuple[str, dict[str, Any], str, str | None]] = [
     ("chat: length", chat({"content": "half"}, "length"), "truncated", "half"),
     ("chat: limit hit while reasoning", chat({"content": None}, "length"), "truncated", None),
+    ("chat: limit, dumped without nulls", chat({"role": "assistant"}, "length"), "truncated", None),
     ("chat: filtered", chat({"content": "half"}, "content_filter"), "gen_error", "half"),
     ("chat: refused", chat({"content": None, "refusal": "I cannot."}), "gen_error", None),
     ("chat: refusal part", chat({"content": [{"type": "refusal", "refusal": "No."}]}), "gen_error", None),
