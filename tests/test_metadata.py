@@ -85,7 +85,7 @@ def test_any_cut_record_is_found() -> None:
 @pytest.mark.parametrize(
     "change",
     [
-        {"schema_version": 2},
+        {"schema_version": 3},
         {"schema_version": None},
         {"status": "done"},
         {"doc_id": "../../../../etc/x"},

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any, NamedTuple
 
 from doc_io.document import COLUMNS, Parent, Status
@@ -18,8 +20,8 @@ from doc_io.errors import InvalidDocumentError
 from doc_io.escaping import printable
 from doc_io.ids import doc_dir, is_id, unstorable
 
-SCHEMA_VERSION = 1
-"""Of the record. A reader refuses a newer one; see `decode`."""
+SCHEMA_VERSION = 2
+"""Of the record. Version 1, without ``score`` and ``prompt_hash``, is still read; a newer one is refused; see `decode`."""
 
 RECORD_NAME = "metadata.json"
 RAW_NAME, PARSED_NAME, PROMPT_NAME = "raw.txt", "parsed.txt", "prompt.txt"
@@ -51,6 +53,7 @@ class CommitRecord:
         files: The manifest: path inside the document's folder to size and hash; every file but the record itself.
         extras: File of an extra to the name it was given.
         metadata: What the writer attached.
+        schema_version: The form it is written in.
     """
 
     row: Mapping[str, Any]
@@ -58,6 +61,7 @@ class CommitRecord:
     files: Mapping[str, FileEntry]
     extras: Mapping[str, str]
     metadata: Mapping[str, Any]
+    schema_version: int = SCHEMA_VERSION
 
     @property
     def doc_dir(self) -> str:
@@ -95,8 +99,8 @@ def encode(record: CommitRecord) -> bytes:
         InvalidDocumentError: The attached metadata holds what JSON cannot.
     """
     fields: dict[str, object] = {
-        "schema_version": SCHEMA_VERSION,
-        **record.row,
+        "schema_version": record.schema_version,
+        **{column: record.row[column] for column in _COLUMNS_OF[record.schema_version]},
         "parents": [parent._asdict() for parent in record.parents],
         "files": {path: {"bytes": entry.size, "sha256": entry.sha256} for path, entry in record.files.items()},
         "extras": record.extras,
@@ -131,14 +135,16 @@ def decode(data: bytes) -> CommitRecord:
         raise CommitRecordError("metadata.json is larger than 64 MiB")
     if not _checksum_holds(data):
         raise CommitRecordError("metadata.json is cut short or altered: its checksum does not match")
-    if tuple(_FIELD.findall(data)) != _FIELDS:  # of two fields of one name the parser would take the last
+    fields = _parsed(data)
+    version = fields.pop("schema_version", None)
+    if type(version) is not int or version not in _COLUMNS_OF:
+        raise CommitRecordError(
+            f"metadata.json has schema version {version!r}, and this doc_io knows up to {SCHEMA_VERSION}"
+        )
+    if tuple(_FIELD.findall(data)) != _fields(version):  # of two fields of one name the parser would take the last
         raise CommitRecordError(
             "metadata.json was not written by doc_io: it has other fields than a record, or one twice"
         )
-    fields = _parsed(data)
-    version = fields.pop("schema_version", None)
-    if version != SCHEMA_VERSION:
-        raise CommitRecordError(f"metadata.json has schema version {version!r}, and this doc_io knows {SCHEMA_VERSION}")
     del fields["checksum"]
     if type(fields["parents"]) is not list:
         raise CommitRecordError("parents is no list")
@@ -149,11 +155,23 @@ def decode(data: bytes) -> CommitRecord:
             extras=fields.pop("extras"),
             metadata=fields.pop("metadata"),
             row=fields,
+            schema_version=version,
         )
     except (KeyError, TypeError, AttributeError) as error:
         raise CommitRecordError(f"metadata.json lacks a field or has one of a wrong type: {error}") from None
+    if version == 1:
+        record = _upgraded(record)
     _check_types(record)
     return record
+
+
+def _upgraded(record: CommitRecord) -> CommitRecord:
+    """A record of the first form with the columns that it lacks; it is still written as it was."""
+    prompt = record.files.get(PROMPT_NAME)
+    row = {**record.row, "score": None, "prompt_hash": None if prompt is None else prompt.sha256}
+    if len(row) != len(RECORD_COLUMNS):
+        raise CommitRecordError("metadata.json has other fields than a record")
+    return replace(record, row={column: row[column] for column in RECORD_COLUMNS})
 
 
 def _dumps(value: object) -> str:
@@ -216,6 +234,8 @@ def _check_row(row: Mapping[str, Any]) -> None:
         right = (
             _is_count(value)
             if name in _COUNTS
+            else type(value) is float and math.isfinite(value)
+            if name == "score"
             else type(value) is dict
             if name == "meta_small"
             else not unstorable(value)
@@ -246,7 +266,14 @@ _STATUSES = frozenset(status.value for status in Status)
 _FILE = re.compile(rf"(?:{RAW_NAME}|{PARSED_NAME}|{PROMPT_NAME}|{EXTRAS_FOLDER}/[A-Za-z0-9_%~-][A-Za-z0-9_%~.-]*)")
 _CREATED_AT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", re.ASCII)
 _FIELD = re.compile(rb'^  "(\w+)": ', re.MULTILINE)
-_FIELDS = tuple(
-    name.encode("ascii")
-    for name in ("schema_version", *RECORD_COLUMNS, "parents", "files", "extras", "metadata", "checksum")
-)
+_COLUMNS_OF = {
+    1: tuple(column for column in RECORD_COLUMNS if column not in ("score", "prompt_hash")),
+    2: RECORD_COLUMNS,
+}
+"""What a record of each version says of the row."""
+
+
+@cache
+def _fields(version: int) -> tuple[bytes, ...]:
+    names = ("schema_version", *_COLUMNS_OF[version], "parents", "files", "extras", "metadata", "checksum")
+    return tuple(name.encode("ascii") for name in names)

@@ -214,11 +214,13 @@ class DocumentRow:
         usage_prompt_tokens: Tokens of the prompt, where known.
         usage_completion_tokens: Tokens of the answer, where known.
         usage_max_tokens: The limit of the answer in tokens, where known.
+        score: A number that judges its parent, where there is one.
         created_at: ISO 8601, UTC, microseconds; never runs backwards within one (stage, task).
         doc_dir: Its folder, relative to the docs root.
         raw_chars: Length of raw.txt in characters; ``None`` where there is no raw.txt.
         parsed_chars: Length of parsed.txt in characters; ``None`` where there is no parsed.txt.
         content_hash: SHA-256 of raw.txt in hexadecimal; ``None`` where there is no raw.txt.
+        prompt_hash: SHA-256 of prompt.txt in hexadecimal; ``None`` where the prompt is not known.
         meta_small: Small facts: finish_reason, provider, error, …
         lineage_prev_doc_id: The attempt of the same logical key that this one supersedes.
     """
@@ -241,11 +243,13 @@ class DocumentRow:
     usage_prompt_tokens: int | None
     usage_completion_tokens: int | None
     usage_max_tokens: int | None
+    score: float | None
     created_at: str
     doc_dir: str
     raw_chars: int | None
     parsed_chars: int | None
     content_hash: str | None
+    prompt_hash: str | None
     meta_small: Mapping[str, Any] = field(hash=False)
     lineage_prev_doc_id: str | None
 

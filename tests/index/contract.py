@@ -87,6 +87,7 @@ class IndexContract:
             usage_prompt_tokens=0,
             usage_completion_tokens=2**62,
             usage_max_tokens=7,
+            score=0.25,
             raw_chars=2**40,
             parsed_chars=0,
             content_hash="0" * 64,

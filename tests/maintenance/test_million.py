@@ -63,6 +63,8 @@ def _rows(count: int) -> Iterator[tuple[Mapping[str, Any], Sequence[Parent]]]:
                 "usage_prompt_tokens": 1000,
                 "usage_completion_tokens": 500,
                 "usage_max_tokens": 4096,
+                "score": None,
+                "prompt_hash": None,
                 "created_at": f"2026-01-{1 + number * 27 // count:02d}T00:00:00.{number % 1_000_000:06d}Z",
                 "doc_dir": f"s/{number // 10:016d}/{doc_id}",
                 "raw_chars": 8000,

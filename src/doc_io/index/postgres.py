@@ -23,7 +23,7 @@ from doc_io.index.base import HistoryHead, VersionSelector
 from doc_io.index.pool import STATEMENT_SECONDS, Pool
 from doc_io.index.postgres_search import PostgresTexts
 from doc_io.index.procedure import CREATE, LOCK, Insert, is_lost, lock_key
-from doc_io.index.schema import INSERTED, INTEGERS, SCHEMA_VERSION, create_statements
+from doc_io.index.schema import INSERTED, INTEGERS, REALS, SCHEMA_VERSION, create_statements
 from doc_io.index.sql_index import SqlIndex
 
 if TYPE_CHECKING:
@@ -49,10 +49,14 @@ def _sql(statement: str) -> str:
     return statement.replace("?", "%s")
 
 
+def _array_of(column: str) -> str:
+    return "bigint" if column in INTEGERS else "double precision" if column in REALS else "text"
+
+
 _PLACE, _GET = _sql(queries.PLACE), _sql(queries.GET)
 _INSERT_MISSING = (  # a list for each column: one statement for many rows
     f"INSERT INTO documents ({', '.join(INSERTED)}) SELECT * FROM unnest("
-    + ", ".join("%s::bigint[]" if column in INTEGERS else "%s::text[]" for column in INSERTED)
+    + ", ".join(f"%s::{_array_of(column)}[]" for column in INSERTED)
     + ") ON CONFLICT (doc_id) DO NOTHING RETURNING doc_id"
 )
 _INSERT_PARENT = _sql(queries.INSERT_PARENT)
@@ -297,6 +301,7 @@ class PostgresIndex(SqlIndex):
                     # Order by bytes, as SQLite does; a database's own collation may change with its operating system
                     # and leave its indexes wrong (wiki.postgresql.org/wiki/Locale_data_changes).
                     text='text COLLATE "C"',
+                    real="double precision",
                 ):
                     connection.execute(statement)
                 connection.execute(CREATE)

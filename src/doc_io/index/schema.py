@@ -17,35 +17,39 @@ from __future__ import annotations
 
 from doc_io.document import COLUMNS
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 """Of the table. An index of a newer one is refused and left as it is."""
 
 INSERTED: tuple[str, ...] = tuple(column for column in COLUMNS if column != "seq")
 """The columns a writer gives."""
 
 INTEGERS = ("usage_prompt_tokens", "usage_completion_tokens", "usage_max_tokens", "raw_chars", "parsed_chars")
-"""Those of them that hold counts; the others hold text."""
+"""Those of them that hold counts."""
+
+REALS = ("score",)
+"""Those that hold numbers; the others hold text."""
 
 _REQUIRED = ("doc_id", "logical_key_id", "stage", "task_id", "attempt", "status", "created_at", "doc_dir", "meta_small")
 
 
-def create_statements(seq: str, integer: str, text: str = "TEXT") -> list[str]:
+def create_statements(seq: str, integer: str, text: str = "TEXT", real: str = "REAL") -> list[str]:
     """The statements that make an empty index, in an engine that counts totals when it is asked.
 
     Args:
         seq: How this engine declares a primary key that grows.
         integer: Its type for counts of up to 63 bits.
         text: Its type for texts that compare by their bytes. Default: SQLite's.
+        real: Its type for 64-bit floating-point numbers. Default: SQLite's.
     """
     usage = f"CREATE INDEX documents_usage ON documents (model_id, template_id, {_TOKENS})"
-    return [*create_tables(seq, integer, text), *create_indexes(), usage]
+    return [*create_tables(seq, integer, text, real), *create_indexes(), usage]
 
 
-def create_tables(seq: str, integer: str, text: str = "TEXT") -> list[str]:
+def create_tables(seq: str, integer: str, text: str = "TEXT", real: str = "REAL") -> list[str]:
     """The two tables; arguments as for `create_statements`."""
     columns = [f"seq {seq}"]
     for column in INSERTED:
-        kind = integer if column in INTEGERS else text
+        kind = integer if column in INTEGERS else real if column in REALS else text
         required = " NOT NULL" if column in _REQUIRED else ""
         unique = " UNIQUE" if column == "doc_id" else ""
         columns.append(f"{column} {kind}{required}{unique}")

@@ -102,7 +102,11 @@ def _schema(texts: Sequence[str]) -> pa.Schema:
         import pyarrow as pa
     except ModuleNotFoundError:
         raise _missing("pyarrow") from None
-    kinds = {name: pa.int64() if name in _INTEGERS else pa.large_string() for name in (*COLUMNS, *texts)}
+    kinds = (
+        {name: pa.large_string() for name in (*COLUMNS, *texts)}
+        | dict.fromkeys(_INTEGERS, pa.int64())
+        | {"score": pa.float64()}
+    )
     return pa.schema(list(kinds.items()))
 
 

@@ -149,9 +149,11 @@ def make_draft(document: Document, origin: Origin) -> Draft:
         "usage_prompt_tokens": usage.prompt_tokens,
         "usage_completion_tokens": usage.completion_tokens,
         "usage_max_tokens": usage.max_tokens,
+        "score": None,
         "raw_chars": None if document.raw is None else len(document.raw),
         "parsed_chars": None if document.parsed is None else len(document.parsed),
         "content_hash": files[RAW_NAME].sha256 if RAW_NAME in files else None,
+        "prompt_hash": files[PROMPT_NAME].sha256 if PROMPT_NAME in files else None,
         "meta_small": _small(document),
     }
     return Draft(row, folder, contents, files, _all_parents(document, origin), extras, dict(document.metadata or {}))
