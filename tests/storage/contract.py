@@ -13,7 +13,7 @@ import pytest
 from doc_io.commit_record import encode_text
 from doc_io.errors import ConfigurationError
 from doc_io.ids import path_segment
-from doc_io.storage.base import DocumentThereError, Storage
+from doc_io.storage.base import DocumentExistsError, Storage
 from doc_io.storage.open import open_storage
 
 RECORD = "metadata.json"
@@ -127,7 +127,7 @@ class StorageContract:
         """The second writer is told, and the first one's bytes stay."""
         storage.create("draft/key/doc", {"raw.txt": b"first", RECORD: b"{1}"})
 
-        with pytest.raises(DocumentThereError):
+        with pytest.raises(DocumentExistsError):
             storage.create("draft/key/doc", {"raw.txt": b"second", RECORD: b"{2}"})
 
         assert storage.read("draft/key/doc/raw.txt") == b"first"
@@ -139,7 +139,7 @@ class StorageContract:
         def write(n: int) -> bool:
             try:
                 storage.create("draft/key/doc", {RECORD: b"%d" % n})
-            except DocumentThereError:
+            except DocumentExistsError:
                 return False
             return True
 
@@ -230,7 +230,7 @@ class StorageContract:
         """A name that is taken keeps what it holds; a folder that is not there has no names."""
         storage.add(f"{self.folder}/b.txt", b"b")
         storage.add(f"{self.folder}/a.txt", b"a")
-        with pytest.raises(DocumentThereError):
+        with pytest.raises(DocumentExistsError):
             storage.add(f"{self.folder}/a.txt", b"other")
 
         assert storage.names(self.folder) == ["a.txt", "b.txt"]

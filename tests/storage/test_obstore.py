@@ -11,7 +11,7 @@ import pytest
 from doc_io.document import Document
 from doc_io.errors import ConfigurationError, StorageError
 from doc_io.ids import path_segment
-from doc_io.storage.base import DocumentThereError, Storage
+from doc_io.storage.base import DocumentExistsError, Storage
 from doc_io.storage.open import open_storage
 from doc_io.store import DocumentStore
 from tests.servers.counting import Counter, counting
@@ -62,7 +62,7 @@ def test_both_clients_write_and_read_the_same_objects(both: list[Storage]) -> No
             writer.create(folder, {f"extras/{number}": key.encode(), RECORD: b"{}"})
 
             assert reader.read(f"{folder}/extras/{number}") == key.encode()
-            with pytest.raises(DocumentThereError):
+            with pytest.raises(DocumentExistsError):
                 reader.create(folder, {RECORD: b"other"})
 
 

@@ -58,7 +58,7 @@ def verdicts(storage: Storage, folders: Iterable[Folder], *, full: bool) -> Iter
 
 def documents_of(storage: LocalStorage, keys: Iterable[str]) -> Iterator[Folder]:
     """The folders of documents in the folders of logical keys."""
-    return (folder for key in keys for folder in storage.folders(key) if is_document_folder(folder))
+    return (folder for key in keys for folder in storage.folders_of(key) if is_document_folder(folder))
 
 
 def verdicts_aside(storage: LocalStorage, keys: Iterable[str], *, full: bool) -> Iterator[Verdict]:

@@ -14,8 +14,7 @@ from doc_io.index.base import Index
 from doc_io.integrity import FolderVerdict, judge
 from doc_io.maintenance.removal import under_way
 from doc_io.progress import Progress
-from doc_io.storage.base import Folder, Storage
-from doc_io.storage.local import QUARANTINE_PREFIX, TEMPORARY_PREFIX
+from doc_io.storage.base import QUARANTINE_PREFIX, TEMPORARY_PREFIX, Folder, Storage
 from doc_io.store import DocumentStore
 
 Kind = Literal[
