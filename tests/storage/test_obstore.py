@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import secrets
 from collections.abc import Iterator
 from typing import Any
@@ -152,3 +153,25 @@ def test_upkeep_sees_what_both_clients_wrote(both: list[Storage]) -> None:
     assert abs(other.folder("draft/key/doc0").modified - ours.folder("draft/key/doc0").modified) < 1
     other.remove("draft/key/doc0")
     assert ours.folder("draft/key/doc0").files == {}
+
+
+@pytest.mark.filterwarnings("ignore:.*use of fork:DeprecationWarning")
+def test_a_forked_process_is_refused_at_once(s3_server: S3, root: str) -> None:
+    """It would hang for ever; the error says what to do instead."""
+    storage = open_storage(root, s3_server.storage_options | {"client": "obstore"})
+    storage.create("draft/key/doc", {RECORD: b"{}"})
+    fork = multiprocessing.get_context("fork")
+    answers = fork.SimpleQueue()
+
+    def read() -> None:
+        try:
+            storage.read(f"draft/key/doc/{RECORD}")
+        except ConfigurationError as error:
+            answers.put(str(error))
+
+    child = fork.Process(target=read)
+    child.start()
+    child.join(60)
+
+    assert child.exitcode == 0
+    assert "forked from one that has used it" in answers.get()

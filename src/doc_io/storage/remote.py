@@ -150,7 +150,8 @@ class RemoteStorage(Storage):
         What is left half written is not removed: another writer of the same attempt may be about to complete it.
         """
         requests = [request for upload in uploads for request in upload.under_way]
-        wait(requests, GRACE_PERIOD)
+        seconds = min((upload.deadline - time.monotonic() for upload in uploads), default=0.0)
+        wait(requests, min(GRACE_PERIOD, max(0.0, seconds)))
         for upload in uploads:
             if not upload.existing and not upload.files and all(map(_has_succeeded, upload.under_way)):
                 written.add(upload.doc_dir)
