@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Collection, Iterator, Sequence
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, Literal, TypeVar
 
 from doc_io.document import DocumentRow, Parent, Status
-from doc_io.index import queries
+from doc_io.index import queries, report_queries
 from doc_io.index.base import ALL, Filter, GroupedBy, Index, PruneCandidate, StageCount, TokenUsage
 
 _T = TypeVar("_T")
@@ -115,3 +115,12 @@ class SqlIndex(Index):
 
     def without_ok(self) -> list[tuple[str, str, int]]:
         return [(stage, task_id, count) for stage, task_id, count in self.rows(queries.WITHOUT_OK, ())]
+
+    def edges(self, doc_ids: Sequence[str], direction: Literal["up", "down"], limit: int) -> list[tuple[str, str, str]]:
+        statement = report_queries.edges(self.wanted, direction)
+        return [(parent, child, name) for parent, child, name in self.rows(statement, (self.listed(doc_ids), limit))]
+
+    def compared(
+        self, column: str, ancestor: str | None, wanted: Filter, *, newest: bool, add: Callable[[Sequence[Any]], None]
+    ) -> None:
+        self.answers(*report_queries.comparison(column, ancestor, wanted, newest=newest), add)
