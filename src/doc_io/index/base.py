@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
-from doc_io.document import OK, Parent, Status
+from doc_io.document import OK, DocumentRow, Parent, Status
 
 TaskKey = tuple[str, str]
 """Whose history: a stage and a task id."""
@@ -151,17 +151,52 @@ class TokenUsage(NamedTuple):
     completion_tokens: int
 
 
+class TextTerms(NamedTuple):
+    """What a document is found by; see `doc_io.index.terms.terms_of`.
+
+    Attributes:
+        doc_id: Which version.
+        text: The terms of its text.
+        prompt: Those of its prompt.
+    """
+
+    doc_id: str
+    text: Collection[str]
+    prompt: Collection[str]
+
+
 class Texts(ABC):
-    """The full text of an index's documents: derived, made again at any time, and not a part of its promises."""
+    """The terms of the documents' texts: derived, made again at any time, and not a part of the index's promises."""
 
     @abstractmethod
-    def missing(self, limit: int) -> list[str]:
-        """The documents whose text is not known yet, at most so many; forgets those that are gone."""
+    def is_up_to_date(self) -> bool:
+        """Whether every document is here; if not, forgets those that were removed."""
 
     @abstractmethod
-    def add(self, texts: Iterable[tuple[str, str]]) -> None:
-        """Remember texts: ``(doc_id, text)`` without NUL and lone surrogates; one that is known stays as it is."""
+    def missing(self, after: int, limit: int) -> list[str]:
+        """The documents that are not here yet.
+
+        Args:
+            after: Only those with a higher ``seq``, so that many calls in a row take linear time.
+            limit: How many at most.
+
+        Returns:
+            Their ids by ``seq``.
+        """
 
     @abstractmethod
-    def search(self, words: str, limit: int) -> list[tuple[str, str]]:
-        """The documents that have all the words, the best first, each with the passage around them."""
+    def add(self, documents: Sequence[TextTerms]) -> None:
+        """Add documents; one that is here already stays as it is."""
+
+    @abstractmethod
+    def search(self, terms: Collection[str], after: DocumentRow | None, limit: int) -> list[str]:
+        """The documents whose text, or whose prompt, has all these terms.
+
+        Args:
+            terms: At least one.
+            after: The last document of the page before. Default: the first page.
+            limit: How many at most.
+
+        Returns:
+            Their ids, newest first.
+        """
