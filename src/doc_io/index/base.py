@@ -76,6 +76,8 @@ LATEST_OK = VersionSelector()
 class Filter:
     """Which rows of the whole index a reader wants; what is not given does not restrict.
 
+    Each of the names may be one text or several, any of which counts.
+
     Attributes:
         stage: Kind of document.
         task_id: What it was made for.
@@ -86,17 +88,19 @@ class Filter:
         experiment_id: The experiment.
         since: Made at this time or later (``created_at``'s form).
         until: Made before this time.
+        newest: Only the newest document of each task, whatever its status; the other conditions apply to it.
     """
 
-    stage: str | None = None
-    task_id: str | None = None
+    stage: str | Collection[str] | None = None
+    task_id: str | Collection[str] | None = None
     status: Collection[Status] = ()
-    model_id: str | None = None
-    template_id: str | None = None
-    run_id: str | None = None
-    experiment_id: str | None = None
+    model_id: str | Collection[str] | None = None
+    template_id: str | Collection[str] | None = None
+    run_id: str | Collection[str] | None = None
+    experiment_id: str | Collection[str] | None = None
     since: str | None = None
     until: str | None = None
+    newest: bool = False
 
 
 class PruneCandidate(NamedTuple):
@@ -119,7 +123,7 @@ class PruneCandidate(NamedTuple):
     created_at: str
 
 
-GroupedBy = Literal["model_id", "template_id", "stage", "status", "run_id", "experiment_id", "day"]
+GroupedBy = Literal["model_id", "template_id", "stage", "task_id", "status", "run_id", "experiment_id", "day"]
 """What token totals can be told apart by."""
 
 ALL = Filter()
@@ -318,8 +322,8 @@ class Index(ABC):
         """Of these documents those that were made before a time and have not been the latest ok of their task since then."""
 
     @abstractmethod
-    def duplicates(self) -> list[tuple[str, int]]:
-        """Raw texts that several documents have: the first doc_id of each and how many there are."""
+    def duplicates(self) -> list[tuple[str, str, int]]:
+        """Raw texts that several documents have: the first and the last doc_id of each and how many there are."""
 
     @abstractmethod
     def without_ok(self) -> list[tuple[str, str, int]]:

@@ -52,8 +52,8 @@ NEWEST_SEQ = "SELECT coalesce(max(seq), 0) FROM documents"
 COUNT = "SELECT count(*) FROM documents"
 LATE = f"SELECT {_COLUMNS} FROM documents WHERE seq > ? ORDER BY seq"
 DUPLICATES = (
-    "SELECT min(doc_id), count(*) FROM documents WHERE raw_chars > 0"
-    " GROUP BY content_hash HAVING count(*) > 1 ORDER BY 2 DESC, 1"
+    "SELECT min(doc_id), max(doc_id), count(*) FROM documents WHERE raw_chars > 0"
+    " GROUP BY content_hash HAVING count(*) > 1 ORDER BY 3 DESC, 1"
 )
 WITHOUT_OK = (
     "SELECT stage, task_id, count(*) FROM documents WHERE status <> 'skipped' AND NOT EXISTS ("
@@ -155,7 +155,7 @@ def children_of(wanted: str) -> str:
 
 def superseded(wanted: Filter, keep_ok: int, keep_failed: int) -> tuple[str, list[Any]]:
     """The statement and its values for what newer documents of a logical key have taken the place of."""
-    where, values = filtered(wanted)
+    where, values = filtered(wanted, of="found")
     place = (
         "row_number() OVER (PARTITION BY logical_key_id, CASE WHEN status = 'ok' THEN 1 ELSE 0 END"
         f" {NEWEST_FIRST}) AS place"
@@ -241,6 +241,7 @@ _GROUPS: dict[GroupedBy, str] = {
     "model_id": "model_id",
     "template_id": "template_id",
     "stage": "stage",
+    "task_id": "task_id",
     "status": "status",
     "run_id": "run_id",
     "experiment_id": "experiment_id",
@@ -248,14 +249,23 @@ _GROUPS: dict[GroupedBy, str] = {
 }
 
 
-def filtered(wanted: Filter) -> tuple[str, list[Any]]:
-    """The conditions of a filter, with the word ``WHERE`` where there are any, and their values."""
-    conditions, values = [], []
+def filtered(wanted: Filter, *, of: str = "documents") -> tuple[str, list[Any]]:
+    """The conditions of a filter, with the word ``WHERE`` where there are any, and their values.
+
+    Args:
+        wanted: Which rows.
+        of: The table's name, or its alias, in the statement. Default: ``documents``.
+    """
+    conditions: list[str] = []
+    values: list[Any] = []
     for column in ("stage", "task_id", "model_id", "template_id", "run_id", "experiment_id"):
         value = getattr(wanted, column)
-        if value is not None:
+        if isinstance(value, str):
             conditions.append(f"{column} = ?")
             values.append(value)
+        elif value:
+            conditions.append(f"{column} IN ({', '.join('?' * len(value))})")
+            values += value
     if wanted.status:
         conditions.append(f"status IN ({', '.join('?' * len(wanted.status))})")
         values += sorted(str(status) for status in wanted.status)
@@ -265,6 +275,11 @@ def filtered(wanted: Filter) -> tuple[str, list[Any]]:
     if wanted.until is not None:
         conditions.append("created_at < ?")
         values.append(wanted.until)
+    if wanted.newest:
+        conditions.append(
+            f"NOT EXISTS (SELECT 1 FROM documents AS newer WHERE newer.stage = {of}.stage"
+            f" AND newer.task_id = {of}.task_id AND (newer.created_at, newer.seq) > ({of}.created_at, {of}.seq))"
+        )
     return f" WHERE {' AND '.join(conditions)}" if conditions else "", values
 
 

@@ -110,8 +110,8 @@ class SqlIndex(Index):
             queries.removable(self.wanted), (self.listed(doc_ids), before, before), queries.candidate_from
         )
 
-    def duplicates(self) -> list[tuple[str, int]]:
-        return [(doc_id, count) for doc_id, count in self.rows(queries.DUPLICATES, ())]
+    def duplicates(self) -> list[tuple[str, str, int]]:
+        return [(first, last, count) for first, last, count in self.rows(queries.DUPLICATES, ())]
 
     def without_ok(self) -> list[tuple[str, str, int]]:
         return [(stage, task_id, count) for stage, task_id, count in self.rows(queries.WITHOUT_OK, ())]
