@@ -88,6 +88,7 @@ class Filter:
         experiment_id: The experiment.
         since: Made at this time or later (``created_at``'s form).
         until: Made before this time.
+        doc_id: Only these documents; empty for all.
         newest: Only the newest document of each task, whatever its status; the other conditions apply to it.
     """
 
@@ -100,6 +101,7 @@ class Filter:
     experiment_id: str | Collection[str] | None = None
     since: str | None = None
     until: str | None = None
+    doc_id: Collection[str] = ()
     newest: bool = False
 
 

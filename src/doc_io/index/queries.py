@@ -258,7 +258,7 @@ def filtered(wanted: Filter, *, of: str = "documents") -> tuple[str, list[Any]]:
     """
     conditions: list[str] = []
     values: list[Any] = []
-    for column in ("stage", "task_id", "model_id", "template_id", "run_id", "experiment_id"):
+    for column in ("stage", "task_id", "model_id", "template_id", "run_id", "experiment_id", "doc_id"):
         value = getattr(wanted, column)
         if isinstance(value, str):
             conditions.append(f"{column} = ?")

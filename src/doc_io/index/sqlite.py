@@ -95,7 +95,7 @@ class SqliteIndex(SqlIndex):
 
     def select(self, wanted: Filter = ALL, after: DocumentRow | None = None, limit: int = 100) -> list[DocumentRow]:
         # Told, and not left to a planner without statistics: any other index makes a sort of all rows of the kind.
-        narrow = wanted.run_id is not None or (wanted.stage is not None and wanted.task_id is not None)
+        narrow = wanted.run_id or wanted.doc_id or (wanted.stage and wanted.task_id)
         return self.documents(*queries.select(wanted, after, limit, "" if narrow else " INDEXED BY documents_newest"))
 
     def stage_counts(self) -> list[StageCount]:

@@ -57,8 +57,8 @@ def usage(by: GroupedBy, where: str) -> str:
 
 def serve(by: GroupedBy, wanted: Filter) -> bool:
     """Whether the totals can answer; what they do not tell apart must be counted in the table."""
-    not_told_apart = (wanted.task_id, wanted.run_id, wanted.since, wanted.until)
-    return by in _GROUPS and not wanted.newest and all(each is None for each in not_told_apart)
+    not_told_apart = (wanted.task_id, wanted.run_id, wanted.since, wanted.until, wanted.doc_id, wanted.newest)
+    return by in _GROUPS and not any(not_told_apart)
 
 
 def _trigger(event: str, row: str, sign: str) -> str:

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
+from itertools import islice
 from typing import NamedTuple
 
 from doc_io.commit_record import decode_text
 from doc_io.document import DocumentRow
+from doc_io.index.base import ALL, Filter
 from doc_io.progress import Progress
 from doc_io.reading import path_of
 from doc_io.storage.base import Storage
 from doc_io.store import DocumentStore
 
 _AT_ONCE = 500
+MAX_HITS = 10_000
+"""Documents with the words that are looked at, where only some kinds of documents are wanted."""
+
 _LONGEST = 250_000  # characters of a text that can be found; PostgreSQL holds no more than a megabyte of words
 
 
@@ -31,6 +37,7 @@ class SearchHit(NamedTuple):
 def search(
     store: DocumentStore,
     words: str,
+    wanted: Filter = ALL,
     *,
     limit: int = 20,
     progress: Progress | None = None,
@@ -40,6 +47,7 @@ def search(
     Args:
         store: Which store.
         words: Words in any order; no query language.
+        wanted: Which documents. Default: all.
         limit: How many at most.
         progress: Progress callback, called with `(texts read, None)`. Default: none.
 
@@ -57,8 +65,16 @@ def search(
         done += len(missing)
         if progress is not None:
             progress(done, None)
-    found = dict(texts.search(_storable(words), limit))
-    return [SearchHit(row, found[row.doc_id]) for row in index.get_many(list(found))]
+    if wanted == ALL:
+        found = dict(texts.search(_storable(words), limit))
+        return [SearchHit(row, found[row.doc_id]) for row in index.get_many(list(found))]
+    found = dict(texts.search(_storable(words), MAX_HITS))
+    hits = iter(found)
+    chosen: dict[str, DocumentRow] = {}
+    while batch := list(islice(hits, _AT_ONCE)):
+        chosen.update((row.doc_id, row) for row in index.select(replace(wanted, doc_id=batch), None, len(batch)))
+    best = islice((doc_id for doc_id in found if doc_id in chosen), limit)
+    return [SearchHit(chosen[doc_id], found[doc_id]) for doc_id in best]
 
 
 def _read(storage: Storage, rows: list[DocumentRow]) -> Iterator[tuple[str, str]]:
