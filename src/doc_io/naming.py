@@ -64,6 +64,11 @@ def find_document(index: Index, docs_root: str, name: str) -> DocumentRow:
     raise unknown_document(index, docs_root, task if at else name)
 
 
+def is_task_name(row: DocumentRow, name: str) -> bool:
+    """Whether a name by which a document was found is that of its task alone."""
+    return name == f"{row.stage}/{row.task_id}"
+
+
 def unknown_document(index: Index, docs_root: str, name: str) -> UnknownNameError:
     """The error for a name that means no document, with the names that are like it."""
     stage, slash, _ = name.partition("/")
@@ -102,7 +107,8 @@ def unknown_value(docs_root: str, what: str, name: str, known: Iterable[str]) ->
 def _near(name: str, known: Sequence[str]) -> list[str]:
     from difflib import get_close_matches
 
-    return get_close_matches(name, known, n=3) or [each for each in known if name and name in each][:3]
+    begin_alike = [each for each in known if name and each.startswith(name)]
+    return list(dict.fromkeys([*begin_alike[:2], *get_close_matches(name, known, n=2)]))[:3]
 
 
 def _tasks(name: str) -> list[tuple[str, str]]:
