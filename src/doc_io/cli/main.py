@@ -64,8 +64,10 @@ class _Commands(click.Group):
             click.echo(f"\nInterrupted. {said}", err=True)
             sys.exit(_INTERRUPTED)
         except click.UsageError as error:
-            error.message = printable(error.message, keep="\n")  # it repeats what was typed, or pasted
-            raise
+            said = printable(error.format_message(), keep="\n")  # it repeats what was typed, or pasted
+            if isinstance(error, click.NoSuchOption):
+                said += f"\nIf {printable(error.option_name)} is a name or a word and no option, put -- before it."
+            raise click.UsageError(said, error.ctx) from None
         except DocIOError as error:
             # The commands that a message names are to work as they stand, so they get the store that was named here.
             given = options.given_store(ctx)
@@ -112,8 +114,6 @@ def main() -> None:
         sys.stdout.flush()
     except click.ClickException as error:
         error.show()
-        if isinstance(error, click.NoSuchOption):
-            click.echo(f"If {error.option_name} is no option but a name or a word, put -- before it.", err=True)
         sys.exit(error.exit_code)
     except DocIOError as error:
         click.secho(f"Error: {error}", fg="red", err=True, color=None if _coloured() else False)
