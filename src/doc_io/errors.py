@@ -71,6 +71,10 @@ class UnknownDocumentError(DocIOError, FileNotFoundError):
     exit_code = 4
 
 
+class UnknownNameError(UnknownDocumentError):
+    """There is no {what} {name} in the index of {docs_root}. {hint}"""
+
+
 class AmbiguousDocumentError(DocIOError, ValueError):
     """Several documents begin with {start}: {first}, {second}, … Give more characters, or stage/task for the latest ok one."""
 

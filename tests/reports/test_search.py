@@ -58,7 +58,7 @@ def test_a_word_is_found_in_any_script(store: DocumentStore, text: str, words: s
     assert hit.matches
 
 
-@pytest.mark.parametrize("words", ["鱼鲸", "欢在", "pyth", "whale\" OR \"a", "鲸歌", "art-state", "", "—", '"'])
+@pytest.mark.parametrize("words", ["鱼鲸", "欢在", "pyth", 'whale" OR "a', "鲸歌", "art-state", "", "—", '"'])
 def test_what_is_not_there_is_not_found(store: DocumentStore, words: str) -> None:
     """Neither parts of a word, nor its characters in another order, nor a query language."""
     store.save("我喜欢鲸鱼在海里唱歌 Python state-of-the-art whale", stage="s", task_id="t")

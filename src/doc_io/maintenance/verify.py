@@ -209,8 +209,9 @@ def _orphans(index: Index, rows: Iterable[DocumentRow], parents: dict[str, list[
 
 
 def _notes(index: Index) -> Iterator[Finding]:
-    for doc_id, count in index.duplicates():
-        yield Finding("duplicate", doc_id, f"{count} documents have the same raw text")
+    for first, last, count in index.duplicates():
+        others = f" and {count - 2} more" if count > 2 else ""  # noqa: PLR2004 - the two that are named
+        yield Finding("duplicate", first, f"has the same raw text as {last}{others}")
     for stage, task_id, count in index.without_ok():
         yield Finding(
             "without_ok",
