@@ -77,12 +77,6 @@ class AmbiguousDocumentError(DocIOError, ValueError):
     exit_code = 4
 
 
-class DocumentConflictError(DocIOError, FileExistsError):
-    """Document {doc_id} ({stage}, task {task}) exists already with other content ({difference}). A committed document never changes and nothing was written; save the new text as another attempt."""
-
-    exit_code = 5
-
-
 class DamagedDocumentError(DocIOError, OSError):
     """Document {doc_id} in {doc_dir} is not whole: {reason}. Look at it with `doc-io verify`; the other attempts are in `doc-io history`."""
 
@@ -133,6 +127,10 @@ class IndexFormatError(IndexAccessError):
 
 class IndexVersionError(IndexAccessError):
     """The index {index} has schema {found}, and this doc_io knows up to {known}. It was not touched. Upgrade doc_io."""
+
+
+class StoreMismatchError(IndexAccessError):
+    """The docs root {docs_root} and the index {index} do not belong together: {reason}. Nothing was written or looked up. {hint}"""
 
 
 class QueryError(DocIOError, ValueError):

@@ -10,7 +10,6 @@ from typing import Any, Literal, NamedTuple
 
 from doc_io.document import OK, DocumentRow, Parent, Status
 
-
 TaskKey = tuple[str, str]
 """Whose history: a stage and a task id."""
 

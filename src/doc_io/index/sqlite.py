@@ -238,9 +238,7 @@ _READING = (sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_FUNCTION,
 
 
 def _head(connection: sqlite3.Connection, stage: str, task_id: str) -> HistoryHead:
-    statement = (
-        "SELECT doc_id, created_at FROM documents WHERE stage = ? AND task_id = ? ORDER BY created_at DESC, seq DESC LIMIT 1"
-    )
+    statement = "SELECT doc_id, created_at FROM documents WHERE stage = ? AND task_id = ? ORDER BY created_at DESC, seq DESC LIMIT 1"
     return HistoryHead(*(connection.execute(statement, (stage, task_id)).fetchone() or ()))
 
 
