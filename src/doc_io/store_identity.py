@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import json
 import os
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
 from typing import NamedTuple
 
 from doc_io.commit_record import RECORD_NAME
 from doc_io.document import DocumentRow
-from doc_io.errors import StorageError, StoreMismatchError
+from doc_io.errors import IndexFormatError, IndexVersionError, StorageError, StoreMismatchError
 from doc_io.ids import is_id, new_doc_id
 from doc_io.index.base import Index
 from doc_io.integrity import is_document_folder
@@ -78,14 +79,33 @@ class StoreIdentity:
             StorageError: The docs root cannot be written.
         """
         ids = self.check()
-        store_id = ids.at_root or write_store_id(self.storage, ids.in_index or new_store_id())
-        if ids.in_index is None and self.index.set_store_id(store_id) != store_id:
-            self.check()  # says that the index is of another store
+        store_id = ids.in_index or self.index.set_store_id(ids.at_root or new_store_id())
+        # The index decides between concurrent callers; not every storage can.
+        at_root = ids.at_root or write_store_id(self.storage, store_id)
+        if at_root != store_id:
+            raise self._mismatch("the index is that of another store", _NAME_ANOTHER)
         return store_id
 
+    def check_mounted(self) -> None:
+        """Refuse what looks like a docs root that is not mounted, before an index is rebuilt from it.
+
+        Raises:
+            StoreMismatchError: The index has rows, and the docs root neither an id nor a document.
+        """
+        if read_store_id(self.storage) is None:
+            self._check_not_above()
+            if not self.has_documents():
+                with suppress(IndexFormatError, IndexVersionError):  # a rebuild replaces it
+                    if self.index.select(limit=1):
+                        raise self._mismatch("the index has documents, and the docs root has none", _MOUNT)
+
+    def adopt(self) -> None:
+        """Make the index that of the docs root, whichever it was of; after a rebuild."""
+        at_root = read_store_id(self.storage) or write_store_id(self.storage, new_store_id())
+        self.index.set_store_id(at_root)
+
     def _ids(self) -> Compared:
-        in_index = self.index.store_id()  # first: a new store gets its id at the root before its index does
-        return Compared(read_store_id(self.storage), in_index)
+        return Compared(read_store_id(self.storage), self.index.store_id())
 
     def _compare(self, ids: Compared) -> None:
         if ids.at_root is not None and ids.at_root == ids.in_index:
@@ -95,9 +115,6 @@ class StoreIdentity:
         newest = self.index.select(limit=_SAMPLE)
         if newest:
             self._check_rows(newest)
-        elif ids.in_index is not None:
-            self._check_not_above()
-            raise self._mismatch(f"the index knows its store, and the docs root has no {IDENTITY_NAME}", _MOUNT)
         else:
             self._check_not_above()
             if self.has_documents():

@@ -92,7 +92,7 @@ class Filing:
 
     def _nothing_indexed(self) -> bool:
         """Whether a dry run would make the index by asking it."""
-        name = self.store.index.name
+        name = self.store.unchecked.index.name  # no look-up, which would make it
         return self.report.dry_run and "://" not in name and not Path(name).exists()
 
     def _there(self, olds: Sequence[Old]) -> dict[str, DocumentRow]:
