@@ -10,41 +10,47 @@ from typing import Any, Literal, NamedTuple
 
 from doc_io.document import OK, DocumentRow, Parent, Status
 
-TaskKey = tuple[str, str]
-"""Whose history: a stage and a task id."""
-
-NewRow = tuple[Mapping[str, Any], Sequence[Parent]]
-"""A row to insert: every column but ``seq``, and its parents in order."""
-
 
 @dataclass(frozen=True, slots=True)
 class HistoryHead:
-    """The newest document of a (stage, task), whatever its status; both fields are ``None`` where there is none.
+    """Where a new document comes in its history.
 
     Attributes:
-        doc_id: Its id: the ``lineage_prev_doc_id`` of the next document.
-        created_at: Its time: the next document must be later.
+        newest_created_at: Time of the newest document of its stage and task.
+        prev_doc_id: The newest document of its logical key: the one it supersedes.
     """
 
-    doc_id: str | None = None
-    created_at: str | None = None
+    newest_created_at: str | None = None
+    prev_doc_id: str | None = None
 
-    def is_followed_by(self, row: Mapping[str, Any]) -> bool:
-        """Whether a row is this head's direct successor: it names it as its predecessor and is later."""
-        later = self.created_at is None or bool(self.created_at < row["created_at"])
-        return later and bool(self.doc_id == row["lineage_prev_doc_id"])
+    def is_held_by(self, row: Mapping[str, Any]) -> bool:
+        """Whether a new row comes right here: later than the newest of its task, and next to the one it supersedes."""
+        later = self.newest_created_at is None or bool(self.newest_created_at < row["created_at"])
+        return later and bool(self.prev_doc_id == row["lineage_prev_doc_id"])
 
 
 class ConcurrentWriteError(Exception):
-    """Another writer added to a history first, so that a row's time or predecessor no longer follows its head.
+    """Another writer came first, so that the new document's time or predecessor no longer holds.
 
     Attributes:
-        heads: The heads of the histories of this batch now.
+        place: Where it comes now.
     """
 
-    def __init__(self, heads: Mapping[TaskKey, HistoryHead]) -> None:
-        super().__init__(heads)
-        self.heads = heads
+    def __init__(self, place: HistoryHead) -> None:
+        super().__init__(place)
+        self.place = place
+
+
+class DocumentIndexedError(Exception):
+    """The index has a row of this doc_id.
+
+    Attributes:
+        row: That row.
+    """
+
+    def __init__(self, row: DocumentRow) -> None:
+        super().__init__(row.doc_id)
+        self.row = row
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,25 +183,33 @@ class Index(ABC):
     name: str
     """Which database this is, as it may be shown: without credentials."""
 
-    def heads(self, tasks: Sequence[TaskKey]) -> dict[TaskKey, HistoryHead]:
-        """Shim."""
-        raise NotImplementedError
+    @abstractmethod
+    def head(self, stage: str, task_id: str, logical_key_id: str) -> HistoryHead:
+        """Where a new document of this task and key would come."""
 
-    def insert(self, rows: Sequence[NewRow]) -> list[DocumentRow]:
-        """Shim."""
-        raise NotImplementedError
+    @abstractmethod
+    def insert(self, row: Mapping[str, Any], parents: Iterable[Parent]) -> DocumentRow:
+        """Commit one row, durable when this returns.
 
-    def insert_placed(self, rows: Iterable[NewRow]) -> int:
-        """Shim."""
-        return self.insert_many(rows)
+        Args:
+            row: Every column but ``seq``. Its ``created_at`` and ``lineage_prev_doc_id`` claim a `HistoryHead`.
+            parents: The documents it was made from.
 
-    def store_id(self) -> str | None:
-        """Shim."""
-        raise NotImplementedError
+        Returns:
+            The row as it is in the table.
 
-    def set_store_id(self, store_id: str) -> str:
-        """Shim."""
-        raise NotImplementedError
+        Raises:
+            ConcurrentWriteError: The place it claims is another's; nothing was inserted.
+            DocumentIndexedError: There is such a doc_id; nothing was inserted.
+            CommitUnknownError: It may or may not be committed.
+        """
+
+    def insert_all(self, rows: Sequence[tuple[Mapping[str, Any], Sequence[Parent]]]) -> list[DocumentRow]:
+        """Commit new rows, together where the database can; arguments, result and errors as for `insert`, row by row.
+
+        Where one raises, the others may be committed or not: insert each alone to find out.
+        """
+        return [self.insert(row, parents) for row, parents in rows]
 
     @abstractmethod
     def insert_many(self, rows: Iterable[tuple[Mapping[str, Any], Sequence[Parent]]]) -> int:

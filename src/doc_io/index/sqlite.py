@@ -19,12 +19,11 @@ from doc_io.index.base import (
     ALL,
     LATEST_OK,
     ConcurrentWriteError,
+    DocumentIndexedError,
     Filter,
     GroupedBy,
     HistoryHead,
-    NewRow,
     StageCount,
-    TaskKey,
     TokenUsage,
     VersionSelector,
 )
@@ -55,39 +54,20 @@ class SqliteIndex(SqlIndex):
         self._file = SqliteFile(path, on_network=on_network)
         self.name = self._file.name
 
-    def heads(self, tasks: Sequence[TaskKey]) -> dict[TaskKey, HistoryHead]:
-        return {task: self._ask(lambda connection, task=task: _head(connection, *task)) for task in tasks}  # type: ignore[misc]
+    def head(self, stage: str, task_id: str, logical_key_id: str) -> HistoryHead:
+        return self._ask(lambda connection: _place(connection, stage, task_id, logical_key_id))
 
-    def insert(self, rows: Sequence[NewRow]) -> list[DocumentRow]:
-        stored = []
+    def insert(self, row: Mapping[str, Any], parents: Iterable[Parent]) -> DocumentRow:
+        return self.insert_all([(row, tuple(parents))])[0]
+
+    def insert_all(self, rows: Sequence[tuple[Mapping[str, Any], Sequence[Parent]]]) -> list[DocumentRow]:
+        values = [queries.values_of(row) for row, _ in rows]  # outside: a transaction keeps other writers waiting
         with self._file.transaction() as connection:
-            for row, parents in rows:
-                there = connection.execute(queries.GET, (row["doc_id"],)).fetchone()
-                if there is None:
-                    if not _head(connection, row["stage"], row["task_id"]).is_followed_by(row):
-                        raise ConcurrentWriteError(
-                            {(r["stage"], r["task_id"]): _head(connection, r["stage"], r["task_id"]) for r, _ in rows}
-                        )
-                    connection.execute(queries.INSERT, queries.values_of(row))
-                    _insert_parents(connection, row["doc_id"], parents)
-                    there = connection.execute(queries.GET, (row["doc_id"],)).fetchone()
-                stored.append(queries.row_from(there))
-        return stored
-
-    def store_id(self) -> str | None:
-        if not Path(self.name).exists():
-            return None
-        try:
-            found = self._file.connection().execute("SELECT id FROM store").fetchone()
-        except sqlite3.OperationalError:
-            return None
-        return str(found[0]) if found else None
-
-    def set_store_id(self, store_id: str) -> str:
-        with self._file.transaction() as connection:
-            connection.execute("CREATE TABLE IF NOT EXISTS store (one INTEGER PRIMARY KEY, id TEXT)")
-            connection.execute("INSERT OR IGNORE INTO store VALUES (1, ?)", (store_id,))
-        return self.store_id() or ""
+            seqs = [_insert(connection, row, parents, each) for (row, parents), each in zip(rows, values, strict=True)]
+        return [
+            DocumentRow(seq=seq, **{**row, "status": Status(row["status"])})
+            for seq, (row, _) in zip(seqs, rows, strict=True)
+        ]
 
     def insert_many(self, rows: Iterable[tuple[Mapping[str, Any], Sequence[Parent]]]) -> int:
         inserted = 0
@@ -237,9 +217,23 @@ def _only_reading(action: int, *_: object) -> int:
 _READING = (sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_FUNCTION, sqlite3.SQLITE_RECURSIVE)
 
 
-def _head(connection: sqlite3.Connection, stage: str, task_id: str) -> HistoryHead:
-    statement = "SELECT doc_id, created_at FROM documents WHERE stage = ? AND task_id = ? ORDER BY created_at DESC, seq DESC LIMIT 1"
-    return HistoryHead(*(connection.execute(statement, (stage, task_id)).fetchone() or ()))
+def _place(connection: sqlite3.Connection, stage: str, task_id: str, logical_key_id: str) -> HistoryHead:
+    return HistoryHead(*connection.execute(queries.PLACE, (stage, task_id, logical_key_id)).fetchone())
+
+
+def _insert(
+    connection: sqlite3.Connection, row: Mapping[str, Any], parents: Sequence[Parent], values: Sequence[Any]
+) -> int:
+    """Insert a row where it comes right here, and is not there yet; its ``seq``."""
+    now = _place(connection, row["stage"], row["task_id"], row["logical_key_id"])
+    free = now.is_held_by(row)
+    inserted = connection.execute(f"{queries.INSERT} ON CONFLICT DO NOTHING", values) if free else None
+    if inserted is None or not inserted.rowcount:
+        there = connection.execute(queries.GET, (row["doc_id"],)).fetchone()
+        raise ConcurrentWriteError(now) if there is None else DocumentIndexedError(queries.row_from(there))
+    if parents:
+        _insert_parents(connection, row["doc_id"], parents)
+    return inserted.lastrowid or 0
 
 
 def _insert_parents(connection: sqlite3.Connection, doc_id: str, parents: Iterable[Parent]) -> None:
