@@ -17,7 +17,7 @@ from doc_io.commit_record import RECORD_NAME
 from doc_io.document import DocumentRow
 from doc_io.errors import IndexFormatError, IndexVersionError, StorageError, StoreMismatchError
 from doc_io.ids import is_id, new_doc_id
-from doc_io.index.base import Index
+from doc_io.index.sql_index import Index
 from doc_io.integrity import is_document_folder
 from doc_io.storage.base import STORE_FOLDER, DocumentThereError, Storage
 

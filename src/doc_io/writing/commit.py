@@ -10,7 +10,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from doc_io.commit_record import END_OF_TIME, RECORD_NAME
 from doc_io.document import DocumentRow
 from doc_io.errors import IndexAccessError
-from doc_io.index.base import ConcurrentWriteError, HistoryHead, Index, NewRow, TaskKey
+from doc_io.index.base import ConcurrentWriteError, HistoryHead, NewRow, TaskKey
+from doc_io.index.sql_index import Index
 from doc_io.storage.base import Storage
 from doc_io.writing.draft import Draft, next_created_at
 from doc_io.writing.partial_writes import complete_partial_write
