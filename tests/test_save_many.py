@@ -65,10 +65,19 @@ def test_another_text_under_the_same_attempt_is_another_document(store: Document
 
 def test_a_batch_asks_the_index_once_for_all_heads(store: DocumentStore, monkeypatch: pytest.MonkeyPatch) -> None:
     """However many tasks it has: one question, one transaction."""
-    asked = []
-    heads, insert = SqliteIndex.heads, SqliteIndex.insert
-    monkeypatch.setattr(SqliteIndex, "heads", lambda index, tasks: asked.append("heads") or heads(index, tasks))
-    monkeypatch.setattr(SqliteIndex, "insert", lambda index, rows: asked.append("insert") or insert(index, rows))
+    asked: list[str] = []
+
+    def counted(name: str) -> None:
+        method = getattr(SqliteIndex, name)
+
+        def ask(index: SqliteIndex, given: object) -> object:
+            asked.append(name)
+            return method(index, given)
+
+        monkeypatch.setattr(SqliteIndex, name, ask)
+
+    counted("heads")
+    counted("insert")
     store.save_many([(str(number), origin(f"t{number % 7}", str(number))) for number in range(50)])
 
     assert asked == ["heads", "insert"]

@@ -86,7 +86,7 @@ def test_the_folder_of_a_document_reads_like_the_design(store: DocumentStore) ->
 
     assert row.doc_dir == f"essay/{row.logical_key_id}/{row.doc_id}"
     assert {path.removeprefix(f"{row.doc_dir}/") for path in files_of(store)} == {
-        "raw.txt", "parsed.txt", "prompt.txt", "extras/a%2Fb.json", "metadata.json",
+        "raw.txt", "parsed.txt", "prompt.txt", "extras/a%2Fb.json", "metadata.json", ".doc_io/store.json",
     }  # fmt: skip
 
 
@@ -250,10 +250,8 @@ def test_other_content_under_the_same_attempt_is_another_document_and_both_stay(
 def test_parents_are_part_of_what_makes_a_document(store: DocumentStore) -> None:
     """The same text made from other inputs is another document."""
     a, b = (store.save(name, stage="draft", task_id=name).doc_id for name in "ab")
-    made = [
-        store.save("x", stage="essay", task_id="t", run_id="r", attempt="1", parents=parents)
-        for parents in ([a, b], [b, a], [Parent(a, "input"), b])
-    ]
+    lists: list[list[Parent | str]] = [[a, b], [b, a], [Parent(a, "input"), b]]
+    made = [store.save("x", stage="essay", task_id="t", run_id="r", attempt="1", parents=parents) for parents in lists]
 
     assert len({row.doc_id for row in made}) == 3
 
@@ -270,8 +268,13 @@ def test_what_an_author_changes_after_the_save_changes_nothing(store: DocumentSt
 
 def test_drafts_can_be_committed_again_and_are_not_parsed_again(store: DocumentStore) -> None:
     """A retry costs no second parse and makes no second document."""
-    parsed = []
-    register_parser("counting", lambda text: parsed.append(text) or text.upper())
+    parsed: list[str] = []
+
+    def upper(text: str) -> str:
+        parsed.append(text)
+        return text.upper()
+
+    register_parser("counting", upper)
     drafts = make_drafts([(Document("x", parser="counting"), Origin("draft", "t"))])
 
     assert store.commit(drafts) == store.commit(drafts)
@@ -420,7 +423,7 @@ def test_a_skipped_task_has_a_row_and_no_text(store: DocumentStore) -> None:
     row = store.save(Document.skipped("no source"), stage="draft", task_id="t")
 
     assert (row.status, row.raw_chars, row.meta_small) == (Status.SKIPPED, None, {"skip_reason": "no source"})
-    assert [path.rpartition("/")[2] for path in files_of(store)] == ["metadata.json"]
+    assert {path.rpartition("/")[2] for path in files_of(store)} == {"metadata.json", "store.json"}
     with pytest.raises(MissingTextError, match="skipped"):
         store.read(row)
 

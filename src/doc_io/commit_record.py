@@ -37,7 +37,7 @@ MAX_METADATA_DEPTH = 64
 MAX_INTEGER_DIGITS = 640
 """Digits of an integer in the metadata: what every Python reads, however its own limit is set
 (docs.python.org/3/library/stdtypes.html#int-max-str-digits)."""
-END_OF_TIME = "2100-01-01T00:00:00.000000Z"
+END_OF_TIME = "3000-01-01T00:00:00.000000Z"
 """Every ``created_at`` is earlier. A later one is forged or of a broken clock, and would be the newest for ever."""
 
 
@@ -158,7 +158,7 @@ def frozen_metadata(metadata: Mapping[str, Any]) -> dict[str, Any]:
 
 def _unreadable(metadata: dict[str, Any]) -> str | None:
     level: list[Any] = [metadata]
-    for _ in range(MAX_METADATA_DEPTH):
+    for _ in range(MAX_METADATA_DEPTH + 1):
         if any(type(value) is int and abs(value) >= 10**MAX_INTEGER_DIGITS for value in level):
             return f"has an integer of more than {MAX_INTEGER_DIGITS} digits"
         level = [

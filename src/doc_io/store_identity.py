@@ -102,7 +102,7 @@ class StoreIdentity:
     def adopt(self) -> None:
         """Make the index that of the docs root, whichever it was of; after a rebuild."""
         at_root = read_store_id(self.storage) or write_store_id(self.storage, new_store_id())
-        self.index.set_store_id(at_root)
+        self.index.replace_store_id(at_root)
 
     def _ids(self) -> Compared:
         return Compared(read_store_id(self.storage), self.index.store_id())

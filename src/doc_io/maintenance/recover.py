@@ -45,8 +45,10 @@ def recover(store: DocumentStore, folder: str | os.PathLike[str]) -> Iterator[Re
 
     Raises:
         ConfigurationError: They are meant for another store.
+        StoreMismatchError: The store's docs root and index do not belong together.
     """
     waiting = LocalStorage(Path(folder).expanduser())
+    store.check()
     if not is_owned_by(waiting, store.owner):
         raise ConfigurationError(
             setting=f"The spool {waiting.root}",
