@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from doc_io.dagster.io_manager import DocDirIOManager
     from doc_io.dagster.report_assets import documents_consistency_report, documents_latest_report
     from doc_io.dagster.resource import DocumentsIndex
+    from doc_io.dagster.rollout import RolloutIOManager
     from doc_io.dagster.settings import ParentStore
     from doc_io.dagster.versioned_io_manager import VersionedTextIOManager
     from doc_io.document import Document, DocumentRow, DocumentsByPartition, Parent, Status, Usage
@@ -52,6 +53,7 @@ _HOMES = {
     "doc_io.dagster.io_manager": ("DocDirIOManager",),
     "doc_io.dagster.report_assets": ("documents_consistency_report", "documents_latest_report"),
     "doc_io.dagster.resource": ("DocumentsIndex",),
+    "doc_io.dagster.rollout": ("RolloutIOManager",),
     "doc_io.dagster.settings": ("ParentStore",),
     "doc_io.dagster.versioned_io_manager": ("VersionedTextIOManager",),
     "doc_io.document": ("Document", "DocumentRow", "DocumentsByPartition", "Parent", "Status", "Usage"),
@@ -111,6 +113,7 @@ __all__ = [
     "Parent",
     "ParentStore",
     "Policy",
+    "RolloutIOManager",
     "Status",
     "StorageError",
     "StoredDocument",

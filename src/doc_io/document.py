@@ -119,8 +119,11 @@ class Document:
     identifiers: Mapping[str, str] | None = None
     metadata: Mapping[str, Any] | None = None
     extras: Mapping[str, str | bytes] | None = None
+    status_given: bool = field(init=False, repr=False, compare=False)
+    """Whether the author gave the status; else an IO manager may judge it."""
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "status_given", self.status is not None)
         status = self._checked_status()
         object.__setattr__(self, "status", status)  # from here on always a Status
         if self.raw is None and self.parsed is None and status not in (Status.GEN_ERROR, Status.SKIPPED):
@@ -170,7 +173,11 @@ class Document:
             "model_id": answer.model_id,
             "usage": Usage(answer.prompt_tokens, answer.completion_tokens),
             "finish_reason": answer.finish_reason,
-            "metadata": {"response_id": answer.provider_id} if answer.provider_id else None,
+            "metadata": {
+                name: value
+                for name, value in (("response_id", answer.provider_id), ("provider_model", answer.model_id))
+                if value
+            },
         }
         return cls(answer.text, **{**said, **fields})
 

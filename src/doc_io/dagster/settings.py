@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import os
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from dagster import Config, ConfigurableResource, EnvVar
@@ -118,6 +119,33 @@ class StoreSettings(ConfigurableResource[Any]):
     def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
         # Of a field that a subclass's base also has, pydantic forgets that it is not to be shown.
         return [(name, value) for name, value in super().__repr_args__() if name not in _UNSHOWN]
+
+
+def copies_prompts(option: bool | None, environment: Mapping[str, str] = os.environ) -> bool:  # noqa: FBT001 - a setting
+    """Whether prompts go to prompt.txt: what the option says, else the flag, else yes.
+
+    Raises:
+        ConfigurationError: The flag is neither true nor false.
+    """
+    return flag("DD_DOCS_PROMPT_COPY_ENABLED", environment, default=True) if option is None else option
+
+
+def flag(name: str, environment: Mapping[str, str], *, default: bool) -> bool:
+    """A flag of the environment.
+
+    Raises:
+        ConfigurationError: It is neither true nor false.
+    """
+    value = environment.get(name, "").strip().lower()
+    if value in ("true", "1", "yes", "on"):
+        return True
+    if value in ("false", "0", "no", "off"):
+        return False
+    if value == "":
+        return default
+    raise ConfigurationError(
+        setting=f"{name}={value!r}", reason="it is neither true nor false", hint="Set it to true or false."
+    )
 
 
 def _from_environment(value: Any) -> Any:
