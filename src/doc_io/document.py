@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import KW_ONLY, dataclass, field, fields
+from dataclasses import KW_ONLY, dataclass, field, fields, replace
 from enum import Enum
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from doc_io.errors import InvalidDocumentError, UnknownStatusError
 from doc_io.responses import read_response
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 _CUT_SHORT = frozenset({"length", "max_tokens", "max_output_tokens", "model_length", "MAX_TOKENS"})
 """Finish reasons that mean "stopped by the token limit": OpenAI and LiteLLM, Anthropic, OpenAI's Responses API, Mistral,
@@ -180,6 +183,16 @@ class Document:
             },
         }
         return cls(answer.text, **{**said, **fields})
+
+    def with_fields(self, **fields: Any) -> Self:
+        """The same with other fields. Unlike `dataclasses.replace` it knows that the author gave no status.
+
+        Args:
+            **fields: As for `Document`.
+        """
+        made = replace(self, **fields)
+        object.__setattr__(made, "status_given", self.status_given or "status" in fields)
+        return made
 
     @property
     def outcome(self) -> Status:

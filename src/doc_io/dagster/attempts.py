@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from dagster import DagsterEventType
 
 from doc_io.dagster.reuse import COMPLETE, PROVIDER_ID, Question, ReusedDocument, answer_of, find_answers
-from doc_io.document import OK, Document, Status, Usage
+from doc_io.document import OK, Document, Status, Usage, as_document
 
 if TYPE_CHECKING:
     from doc_io.dagster.identity import OutputInfo
@@ -74,12 +74,23 @@ class Attempt:
         else:
             made = Document.from_response(response, **{**known, **fields})
             if self.model_id is not None and "model_id" not in fields:
-                made = dataclasses.replace(made, model_id=self.model_id)
+                made = made.with_fields(model_id=self.model_id)
         noted = {**({PROVIDER_ID: self.provider_id} if self.provider_id else {}), **self.metadata}
         if noted:
-            given = made.status_given
-            made = dataclasses.replace(made, metadata={**noted, **(made.metadata or {})})
-            object.__setattr__(made, "status_given", given)
+            made = made.with_fields(metadata={**noted, **(made.metadata or {})})
+        self._document = made
+        return made
+
+    def finished(self, answer: object) -> Document:
+        """What a body made of the attempt, with prompt, template and model where it does not name them.
+
+        Args:
+            answer: A text or a document.
+        """
+        made = as_document(answer)
+        if not isinstance(made, ReusedDocument):
+            asked = {"prompt": self.prompt, "template_id": self.template_id, "model_id": self.model_id}
+            made = made.with_fields(**{name: value for name, value in asked.items() if getattr(made, name) is None})
         self._document = made
         return made
 
@@ -134,7 +145,7 @@ class Attempt:
         return find_answers(self._store, self._question)
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False)
 class PendingAttempt:
     """A whole answer whose step has not ended.
 
@@ -143,12 +154,14 @@ class PendingAttempt:
         attempt: The answer.
         keep: Keeps a document of it.
         owner: The resource that will be torn down with the step's process.
+        under_way: Whether the answer may not be whole yet.
     """
 
     output: OutputInfo
     attempt: Attempt
     keep: Callable[[Document], None]
     owner: object
+    under_way: bool = False
 
 
 _pending: list[PendingAttempt] = []
@@ -159,6 +172,13 @@ def await_step(pending: PendingAttempt) -> None:
     """Note a whole answer until its step ends."""
     with _lock:
         _pending.append(pending)
+
+
+def forget(pending: PendingAttempt) -> None:
+    """Forget an attempt that was stored."""
+    with _lock:
+        if pending in _pending:
+            _pending.remove(pending)
 
 
 def settle_attempts(output: OutputInfo) -> None:
@@ -196,6 +216,9 @@ def _keep(pending: Iterable[PendingAttempt], error: BaseException | None = None)
             if each not in _pending:  # another thread keeps it
                 continue
             _pending.remove(each)
+        if each.under_way:
+            each.keep(each.attempt.failed(error or InterruptedError("the step ended")))
+            continue
         document = each.attempt.complete(error)
         if document is not None and (error is not None or not _succeeded(each.output)):
             each.keep(document)

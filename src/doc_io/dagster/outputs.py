@@ -34,7 +34,7 @@ from doc_io.writing.draft import Origin, make_drafts
 from doc_io.writing.spool import spool as spool_drafts
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable, Collection, Iterable
 
     from dagster import OutputContext
 
@@ -116,6 +116,42 @@ class OutputWriter:
             raise SpooledError(
                 count=len(documents), spool=spool, reason=error, command=_recovery(store, spool)
             ) from error
+
+    def save_each(
+        self,
+        store: DocumentStore,
+        output: OutputInfo,
+        documents: Mapping[str, Document],
+        lookup: Callable[[OutputInfo, Iterable[str]], Mapping[str, Task]],
+    ) -> dict[str, DocumentRow]:
+        """Write documents that have nothing to do with each other: one that is refused leaves its bare text.
+
+        Args:
+            store: Where.
+            output: What Dagster knows of the output.
+            documents: What was made, by partition.
+            lookup: What the task table says of some partitions.
+
+        Returns:
+            The rows, by partition.
+
+        Raises:
+            DocIOError: As for `save`, where the store is the trouble; or a document has not even a text.
+        """
+        made: Documents = {**documents}
+        try:
+            self.check_stage(output)
+            return dict(zip(documents, self.save(store, output, made, lookup(output, documents)), strict=True))
+        except DocIOError as error:
+            if isinstance(error, (*UNAVAILABLE, SpooledError, TextLostError)):
+                raise
+            if len(documents) == 1:
+                rows = self.save_texts(store, output, made, error)
+                if not rows:
+                    raise
+                return {str(partition): row for partition, row in rows.items()}
+        each = (self.save_each(store, output, {partition: made}, lookup) for partition, made in documents.items())
+        return {partition: row for rows in each for partition, row in rows.items()}
 
     def save_texts(
         self, store: DocumentStore, output: OutputInfo, documents: Documents, error: DocIOError

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -14,19 +15,21 @@ from doc_io.dagster.attempts import (
     Attempt,
     PendingAttempt,
     await_step,
+    forget,
     keep_attempts_of,
     keep_attempts_of_step,
     keep_failed_attempts,
 )
 from doc_io.dagster.events import metadata_of, observation_of
-from doc_io.dagster.identity import OutputInfo, body_output_info, completed, partition_of
+from doc_io.dagster.generate import BatchedSaves, Generation, Make, Progress, RateLimit
+from doc_io.dagster.identity import OutputInfo, attempt_name, body_output_info, completed, partition_of
 from doc_io.dagster.internals import io_manager_of_output
 from doc_io.dagster.io_manager import DocDirIOManager
 from doc_io.dagster.outputs import OutputWriter
 from doc_io.dagster.reuse import Question, answer_of, find_answers, note_asked
 from doc_io.dagster.settings import StoreSettings
-from doc_io.document import OK, Document, DocumentRow, Status
-from doc_io.errors import DocIOError
+from doc_io.document import OK, Document, DocumentRow, DocumentsByPartition, Status
+from doc_io.errors import ConfigurationError, DocIOError
 
 if TYPE_CHECKING:
     from dagster import AssetExecutionContext, OpExecutionContext
@@ -177,6 +180,101 @@ class DocumentsIndex(StoreSettings):
         question = self._question(output, partition_of(context, partition_key), prompt, asked)
         row, _ = find_answers(self.store, question)
         return None if row is None else answer_of(self.store, question, row)
+
+    async def generate(
+        self,
+        context: AssetExecutionContext | OpExecutionContext,
+        make: Make,
+        *,
+        prompts: Mapping[str, str] | Callable[[str], str] | None = None,
+        concurrency: int = 32,
+        template_id: str | None = None,
+        model_id: str | None = None,
+        retry_on: type[BaseException] | tuple[type[BaseException], ...] = (),
+        max_tries: int = 5,
+        calls_per_minute: float | None = None,
+        asset_key: AssetKey | None = None,
+        output_name: str = "result",
+    ) -> DocumentsByPartition:
+        """Make a document for each partition of the run, so many at a time; each is stored as soon as it is finished.
+
+        What `reuse` finds is handed on without calling ``make``. Where one partition raises, what it had is kept as a
+        ``gen_error`` document and the others go on; the step fails at the end and lists the bad ones.
+
+        Args:
+            context: The context of the body.
+            make: ``make(partition_key, attempt)``, plain or ``async``, gives a text or a document; the question is
+                ``attempt.prompt``. A plain one runs in a thread.
+            prompts: Partition key to prompt, or a function that gives it. Default: none; the inputs that the step loaded
+                stand for the prompt.
+            concurrency: How many calls of ``make`` are under way.
+            template_id: The template. Default: from the asset.
+            model_id: The model asked for. Default: from the asset.
+            retry_on: Errors of ``make`` that may pass, such as a rate limit: tried again, with growing waits.
+            max_tries: How often one partition is tried.
+            calls_per_minute: The most calls of ``make`` in a minute. Default: no limit.
+            asset_key: Which asset, where the body makes several. Default: the only one.
+            output_name: Which output of an op. Default: ``result``.
+
+        Returns:
+            What the asset is to return.
+
+        Raises:
+            ConfigurationError: The output has another IO manager, or a partition has no prompt.
+            SpooledError: The store cannot be reached; what was finished is in the spool.
+        """
+        output = body_output_info(context, asset_key, output_name)
+        keep_failed_attempts(output)
+        manager = manager_of(output)
+        if manager is None or output.step is None:
+            raise ConfigurationError(
+                setting=f"generate in {output.label(None)}",
+                reason="its output has another IO manager",
+                hint="Bind DocDirIOManager to it.",
+            )
+        writing = dataclasses.replace(output, attempt=attempt_name(output.step, output.name, None))
+        asked = Document("", template_id=template_id, model_id=model_id)
+        under_way: dict[int, PendingAttempt] = {}
+
+        def begin(partition: str) -> Attempt:
+            prompt = prompts(partition) if callable(prompts) else None if prompts is None else prompts[partition]
+            question = self._question(output, partition, prompt, asked)
+            attempt = Attempt(question, self.store, template_id=template_id, model_id=model_id)
+
+            def keep(document: Document) -> None:
+                self._keep(context, question, document)
+
+            under_way[id(attempt)] = PendingAttempt(output, attempt, keep, self, under_way=True)
+            await_step(under_way[id(attempt)])
+            return attempt
+
+        partitions = list(context.partition_keys)
+        if isinstance(prompts, Mapping):
+            missing = [key for key in partitions if key not in prompts]
+            if missing:
+                raise ConfigurationError(
+                    setting="prompts",
+                    reason=f"{len(missing)} partitions have none, the first is {missing[0]!r}",
+                    hint="",
+                )
+        progress = Progress(context.log, len(partitions))
+        with ThreadPoolExecutor(concurrency, "doc_io-generate") as executor:
+            generation = Generation(
+                make=make,
+                attempt=begin,
+                done=lambda attempt: forget(under_way.pop(id(attempt))),
+                saves=BatchedSaves(
+                    lambda made: manager.writer.save_each(self.store, writing, made, manager.task_lookup)
+                ),
+                limit=RateLimit(calls_per_minute),
+                retry_on=retry_on if isinstance(retry_on, tuple) else (retry_on,),
+                max_tries=max_tries,
+                executor=executor,
+                progress=progress,
+            )
+            made = await generation.run(partitions, concurrency)
+        context.log.info(str(progress))
+        return DocumentsByPartition(made)
 
     def teardown_after_execution(self, context: Any) -> None:
         """Keep the whole answers of steps that failed, and let go of the connections."""

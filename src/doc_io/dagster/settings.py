@@ -9,6 +9,7 @@ from typing import Any
 from dagster import Config, ConfigurableResource, EnvVar
 from pydantic import Field, PrivateAttr
 
+from doc_io.dagster.shared_stores import hold, release, shared_store
 from doc_io.errors import ConfigurationError
 from doc_io.store import DocumentStore
 from doc_io.writing.spool import DEFAULT_SPOOL
@@ -26,14 +27,14 @@ class ParentStore(Config):
     db_url: str | None = Field(default=None, description="The PostgreSQL URL of its index instead.", repr=False)
     storage_options: dict[str, Any] = Field(default={}, description="Handed to fsspec. Never shown.", repr=False)
 
-    def store(self) -> DocumentStore:
-        """The store."""
-        return DocumentStore(
-            _from_environment(self.docs_root),
-            _from_environment(self.db_path),
-            db_url=_from_environment(self.db_url),
-            storage_options=_from_environment(self.storage_options),
-        )
+    def settings(self) -> dict[str, Any]:
+        """What a store is opened with."""
+        return {
+            "docs_root": _from_environment(self.docs_root),
+            "db_path": _from_environment(self.db_path),
+            "db_url": _from_environment(self.db_url),
+            "storage_options": _from_environment(self.storage_options),
+        }
 
 
 class StoreSettings(ConfigurableResource[Any]):
@@ -89,13 +90,13 @@ class StoreSettings(ConfigurableResource[Any]):
             ConfigurationError: The docs root or the database cannot be used.
         """
         if self._store is None:
-            self._store = DocumentStore(
-                _from_environment(self.docs_root),
-                _from_environment(self.db_path),
+            self._store = shared_store(
+                docs_root=_from_environment(self.docs_root),
+                db_path=_from_environment(self.db_path),
                 db_url=_from_environment(self.db_url),
                 storage_options=_from_environment(self.storage_options),
                 db_on_network=self.db_on_network,
-                parent=None if self.parent is None else self.parent.store(),
+                parent=None if self.parent is None else self.parent.settings(),
             )
         return self._store
 
@@ -105,6 +106,7 @@ class StoreSettings(ConfigurableResource[Any]):
         Raises:
             ConfigurationError: The docs root or the database cannot be used.
         """
+        hold(self.store)
         if self.store.has_lost_its_index:
             context.log.warning(
                 f"{self.store.docs_root} holds documents, and their index {self.store.index.name} is not there: nothing of"
@@ -114,7 +116,7 @@ class StoreSettings(ConfigurableResource[Any]):
     def teardown_after_execution(self, context: Any) -> None:  # noqa: ARG002 - the name is Dagster's
         """Let go of the connections when the run, or the step's process, ends."""
         if self._store is not None:
-            self._store.close()
+            release(self._store)
 
     def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
         # Of a field that a subclass's base also has, pydantic forgets that it is not to be shown.
