@@ -242,6 +242,11 @@ def words(context: dg.AssetExecutionContext) -> DocumentsByPartition:
     return DocumentsByPartition({key: key * 3 for key in context.partition_keys})
 
 
+@dg.asset(partitions_def=LETTERS)
+def words_one(context: dg.AssetExecutionContext) -> str:
+    return f"one {context.partition_key}"
+
+
 def subclass_of(kind: type[DocDirIOManager], documents: TemporaryDocuments) -> DocDirIOManager:
     return kind(docs_root=documents.io_manager.docs_root, db_path=documents.io_manager.db_path)
 
@@ -542,3 +547,22 @@ def test_every_field_may_be_set_at_launch(tmp_path: Path) -> None:
     )
 
     assert (tmp_path / "docs" / "essay").is_dir()
+
+
+@pytest.mark.skipif(not hasattr(dg, "migrate_io_storage"), reason="this Dagster has no migrate_io_storage")
+@pytest.mark.filterwarnings("ignore:Function .migrate_io_storage. is currently in preview")
+def test_dagsters_own_migration_brings_the_partitions_of_another_io_manager(
+    documents: TemporaryDocuments, tmp_path: Path
+) -> None:
+    """Its contexts have a partition key and no definition."""
+    pickles = dg.FilesystemIOManager(base_dir=str(tmp_path))
+    with dg.DagsterInstance.ephemeral() as instance:
+        for key in ("a", "b"):
+            dg.materialize([words_one], resources={"io_manager": pickles}, instance=instance, partition_key=key)
+        dg.migrate_io_storage(
+            definitions=dg.Definitions(assets=[words_one], resources={"io_manager": pickles}),
+            destination_io_manager=documents.io_manager,
+            instance=instance,
+        )
+
+    assert [documents.read(words_one, key) for key in ("a", "b")] == ["one a", "one b"]

@@ -359,7 +359,7 @@ def test_a_subclass_of_the_document_manager_keeps_its_hooks_in_every_phase(pipel
 
     class Shouting(DocDirIOManager):
         def to_document(self, context: OutputContext, obj: Any) -> Any:  # noqa: ARG002 - Dagster's
-            return Document(obj.raw.upper() if isinstance(obj, Document) else obj.upper())
+            return Document(str(obj.raw if isinstance(obj, Document) else obj).upper())
 
         def get_metadata(self, context: OutputContext, obj: Any) -> dict[str, Any]:  # noqa: ARG002 - Dagster's
             return {"returned": obj.raw}

@@ -138,7 +138,7 @@ class OutputWriter:
         Raises:
             DocIOError: As for `save`, where the store is the trouble; or a document has not even a text.
         """
-        made: Documents = {**documents}
+        made: Documents = dict(documents.items())
         try:
             self.check_stage(output)
             return dict(zip(documents, self.save(store, output, made, lookup(output, documents)), strict=True))

@@ -27,8 +27,10 @@ def shared_store(*, parent: Mapping[str, Any] | None = None, **settings: Any) ->
     Raises:
         ConfigurationError: The root or the URL cannot be used.
     """
-    # Relative paths count from the working directory. The key is never shown: it may hold credentials.
-    key = repr((os.getcwd(), os.getpid(), sorted(settings.items()), sorted((parent or {}).items())))  # noqa: PTH109
+    # Relative paths count from the working directory. What is empty is not given, as Dagster has None or {} for it. The
+    # key is never shown: it may hold credentials.
+    given, parents = ({name: each[name] for name in sorted(each) if each[name]} for each in (settings, parent or {}))
+    key = repr((os.getcwd(), os.getpid(), given, parents))  # noqa: PTH109
     with _lock:
         store = _stores.get(key)
         if store is None:
