@@ -71,6 +71,10 @@ class UnknownDocumentError(DocIOError, FileNotFoundError):
     exit_code = 4
 
 
+class UnknownNameError(UnknownDocumentError):
+    """There is no {what} {name} in the index of {docs_root}. {hint}"""
+
+
 class AmbiguousDocumentError(DocIOError, ValueError):
     """Several documents begin with {start}: {first}, {second}, … Give more characters, or stage/task for the latest ok one."""
 
@@ -135,6 +139,12 @@ class StoreMismatchError(IndexAccessError):
 
 class QueryError(DocIOError, ValueError):
     """The index could not answer this: {reason}. Nothing was changed; `doc-io sql` only reads, one statement at a time."""
+
+    exit_code = 2
+
+
+class InvalidGroupError(DocIOError, ValueError):
+    """Documents cannot be grouped by {by}. Give a column ({columns}), or STAGE.COLUMN for that of an ancestor, such as draft.template_id."""
 
     exit_code = 2
 

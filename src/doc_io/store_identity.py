@@ -19,7 +19,7 @@ from doc_io.errors import IndexFormatError, IndexVersionError, StorageError, Sto
 from doc_io.ids import is_id, new_doc_id
 from doc_io.index.sql_index import Index
 from doc_io.integrity import is_document_folder
-from doc_io.storage.base import STORE_FOLDER, DocumentThereError, Storage
+from doc_io.storage.base import STORE_FOLDER, DocumentExistsError, Storage
 
 IDENTITY_NAME = f"{STORE_FOLDER}/store.json"
 """The file at a docs root or a spool that holds the id of its store."""
@@ -184,7 +184,7 @@ def write_store_id(storage: Storage, store_id: str) -> str:
     content = json.dumps({"store_id": store_id, "schema": _SCHEMA}) + "\n"
     try:
         storage.add(IDENTITY_NAME, content.encode("ascii"))
-    except DocumentThereError:
+    except DocumentExistsError:
         return read_store_id(storage) or store_id
     return store_id
 

@@ -11,7 +11,6 @@ import time
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-
 from doc_io.clock import utc_now
 from doc_io.index.sqlite import SqliteIndex
 from doc_io.maintenance import removal

@@ -19,11 +19,10 @@ from doc_io.writing.draft import next_created_at
 
 FAILED = [Status.TRUNCATED, Status.PARSE_ERROR, Status.GEN_ERROR]
 EVERY = frozenset(Status)
+NO_HEAD = HistoryHead()
 
 
-def make_row(
-    task_id: str = "task", attempt: str = "1", head: HistoryHead = HistoryHead(), **given: Any
-) -> dict[str, Any]:
+def make_row(task_id: str = "task", attempt: str = "1", head: HistoryHead = NO_HEAD, **given: Any) -> dict[str, Any]:
     """A row as the store would make it."""
     stage = given.get("stage", "draft")
     key = given.pop("logical_key_id", None) or compute_logical_key_id(stage, {"source": task_id})
@@ -62,7 +61,7 @@ def add(
             return inserted
 
 
-def chain(*tasks: str, after: HistoryHead = HistoryHead(), **given: Any) -> list[dict[str, Any]]:
+def chain(*tasks: str, after: HistoryHead = NO_HEAD, **given: Any) -> list[dict[str, Any]]:
     """Rows that follow each other: one for each task named, a task named again for its next attempt."""
     rows, heads = [], dict.fromkeys(tasks, after)
     for number, task in enumerate(tasks):
@@ -165,7 +164,7 @@ class IndexContract:
     def test_the_rows_of_one_task_in_a_batch_follow_each_other(self, index: Index) -> None:
         """After the head that the task has."""
         before = add(index, "a", attempt="before")
-        rows = chain("a", "b", "a", after=HistoryHead())
+        rows = chain("a", "b", "a", after=NO_HEAD)
         rows[0]["lineage_prev_doc_id"] = before.doc_id
 
         inserted = index.insert([(row, []) for row in rows])

@@ -25,6 +25,7 @@ GRACE = timedelta(days=1)
 """How old a document must at least be: what a run that is still going on may come back to."""
 
 _BATCH_SIZE = 200
+_END_OF_TIME = "9999-12-31T23:59:59.999999Z"
 
 
 @dataclass(frozen=True)
@@ -127,17 +128,19 @@ def prune(
 
 def _plan(storage: Storage, index: Index, policy: Policy, before: str) -> tuple[list[PruneCandidate], dict[str, int]]:
     """What goes, children before parents, and how many of the unwanted stay for which reason."""
-    until = before if policy.older_than is None else min(before, _ago(policy.older_than))
+    until = None if policy.older_than is None else _ago(policy.older_than)
     wanted = Filter(stage=policy.stage, run_id=policy.run_id, experiment_id=policy.experiment_id, until=until)
     if policy.cascade:
-        unwanted = _removable(index, _with_descendants(index, wanted), before)
+        found = _removable(index, _with_descendants(index, wanted), _END_OF_TIME)
     else:
-        unwanted = {each.doc_id: each for each in index.superseded(wanted, policy.keep_ok, policy.keep_failed)}
+        found = {each.doc_id: each for each in index.superseded(wanted, policy.keep_ok, policy.keep_failed)}
+    unwanted = {doc_id: each for doc_id, each in found.items() if each.created_at < before}
     settled = _removable(index, list(unwanted), before)
     pins = pinned(storage)
     candidates = {doc_id: each for doc_id, each in settled.items() if doc_id not in pins}
     order = _children_first(candidates, _children(index, candidates))
     kept = {
+        "younger than the grace period": len(found) - len(unwanted),
         "they were the latest ok within the grace period": len(unwanted) - len(settled),
         "pinned": len(settled) - len(candidates),
         "a kept document was made from them": len(candidates) - len(order),

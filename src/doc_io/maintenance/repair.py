@@ -117,6 +117,7 @@ _ADVICE: dict[Kind, tuple[Action, str]] = {
     "extra": ("none", "somebody else put it there; move it away"),
     "stray": ("none", "somebody else put it there; move it away"),
     "unfinished": ("none", "`doc-io prune --yes` ends it"),
+    "unreadable": ("none", "let this user list it, or move it away; then verify again"),
     "orphan": ("none", "a note: the parent was made elsewhere, or lost"),
     "duplicate": ("none", "a note"),
     "empty": ("none", "a note"),

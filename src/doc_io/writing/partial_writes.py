@@ -9,7 +9,7 @@ from __future__ import annotations
 from doc_io.commit_record import RECORD_NAME, CommitRecord
 from doc_io.errors import DamagedDocumentError, StorageError
 from doc_io.integrity import missing_files, read_whole_record
-from doc_io.storage.base import DocumentThereError, Storage
+from doc_io.storage.base import DocumentExistsError, Storage
 from doc_io.writing.draft import Draft
 
 _MAX_TRIES = 20  # each but the first follows a writer who needed no lock, as nothing lay there when it came
@@ -49,7 +49,7 @@ def complete_partial_write(storage: Storage, draft: Draft) -> CommitRecord:
             missing = files
         try:
             storage.create(draft.doc_dir, missing)
-        except DocumentThereError:
+        except DocumentExistsError:
             continue
         if RECORD_NAME in missing:
             return draft.record

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from doc_io.commit_record import RECORD_NAME, CommitRecordError, encode_text
 from doc_io.file_lock import file_lock
-from doc_io.storage.base import DocumentThereError
+from doc_io.storage.base import DocumentExistsError
 from doc_io.storage.local import LocalStorage
 from doc_io.store_identity import IDENTITY_NAME
 from doc_io.writing.draft import Draft, draft_from_files, next_created_at
@@ -71,7 +71,7 @@ def _claimed(storage: LocalStorage, owner: SpoolOwner) -> LocalStorage:
     name = {"store_id": owner.store_id, "docs_root": _seen_from(storage, owner.docs_root)}
     try:
         storage.add(IDENTITY_NAME, f"{json.dumps(name)}\n".encode("ascii"))
-    except DocumentThereError:
+    except DocumentExistsError:
         if not is_owned_by(storage, owner):
             suffix = hashlib.sha256(encode_text(owner.store_id or owner.docs_root)).hexdigest()[:8]
             return _claimed(LocalStorage(f"{storage.root}-{suffix}"), owner)
