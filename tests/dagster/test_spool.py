@@ -89,7 +89,7 @@ def test_a_damaged_spooled_text_stays_and_does_not_stop_the_rest(house: House) -
     found = {each.doc_id: each for each in maintenance.recover(house.store, house.root / "spool")}
 
     assert sorted(each.error is None for each in found.values()) == [False, True]
-    assert "not what was spooled" in str(found[damaged.parent.name].error)
+    assert "not what was saved" in str(found[damaged.parent.name].error)
     assert spooled(house.root / "spool") == 1
 
 
@@ -114,7 +114,7 @@ def test_a_short_trouble_is_waited_out(house: House) -> None:
 def test_without_a_spool_the_error_is_the_stores_own(house: House) -> None:
     """Whoever turned it off is told what failed."""
     (house.root / "docs").write_text("in the way")
-    assert "could not write" in reason(house.run([draft], manager={"spool": ""}), "draft")
+    assert "could not read .doc_io/store.json" in reason(house.run([draft], manager={"spool": ""}), "draft")
     assert not (house.root / "spool").exists()
 
 
@@ -146,7 +146,7 @@ def test_a_spool_of_another_store_is_neither_filled_nor_filed(house: House, tmp_
         (tmp_path / root).unlink()
 
     with DocumentStore(tmp_path / "other", tmp_path / "other.sqlite") as other:
-        with pytest.raises(ConfigurationError, match="meant for the docs root"):
+        with pytest.raises(ConfigurationError, match="meant for another store"):
             list(maintenance.recover(other, house.root / "spool"))
         [beside] = tmp_path.glob("spool-*")
         assert str(beside) in said

@@ -74,22 +74,23 @@ def verify(location: StoreLocation, /, *, full: bool, repair: bool, yes: bool, n
 @click.command()
 @click.option("--incremental", is_flag=True, help="Only add documents that have no row; keep all rows.")
 @click.option("--full", is_flag=True, help="Read and hash every file, not only compare lengths.")
+@click.option("--empty", is_flag=True, help="Make an index without rows: this is meant to be a new store.")
 @options.as_json
 @options.pass_location
-def reindex(location: StoreLocation, /, *, incremental: bool, full: bool, as_json: bool) -> None:
+def reindex(location: StoreLocation, /, *, as_json: bool, **how: bool) -> None:
     """Rebuild the index from the documents.
 
     The new table replaces the old one in one transaction, once it is complete. Documents that are torn or altered get no
     row and are listed. On a local disk every file is hashed; elsewhere lengths are compared unless --full is given.
     """
-    with location.with_documents() as store:
+    with location.open() if how["empty"] else location.with_documents() as store:
         with render.progress("Reindexing") as progress:
-            came = maintenance.reindex(store, incremental=incremental, full=full, progress=progress)
+            came = maintenance.reindex(store, progress=progress, **how)
         if as_json:
             rejected = [each._asdict() for each in came.rejected]
             render.as_json({"documents": came.documents, "added": came.added, "rejected": rejected})
             return
-        click.echo(f"{_documents(came.documents)} in {store.index.name}, {came.added:,} read in this run.")
+        click.echo(f"{_documents(came.documents)} in {store.unchecked.index.name}, {came.added:,} read in this run.")
         _print_rejected(came.rejected)
 
 
