@@ -136,11 +136,17 @@ class IndexFormatError(IndexAccessError):
 
 
 class IndexVersionError(IndexAccessError):
-    """The index {index} has schema {found}, and this doc_io knows up to {known}. It was not touched. Upgrade doc_io."""
+    """The index {index} has schema {found}, and this doc_io uses schema {known}. It was not touched. {hint}"""
 
 
 class QueryError(DocIOError, ValueError):
     """The index could not answer this: {reason}. Nothing was changed; `doc-io sql` only reads, one statement at a time."""
+
+    exit_code = 2
+
+
+class InvalidGroupError(DocIOError, ValueError):
+    """Documents cannot be grouped by {by}. Give a column ({columns}), or STAGE.COLUMN for that of an ancestor, such as draft.template_id."""
 
     exit_code = 2
 

@@ -8,7 +8,8 @@ from collections.abc import Iterable, Sequence
 from doc_io.document import DocumentRow, Status
 from doc_io.errors import AmbiguousDocumentError, DocumentNotFoundError, UnknownNameError
 from doc_io.ids import unstorable
-from doc_io.index.base import LATEST_OK, Filter, Index, VersionSelector
+from doc_io.index.base import LATEST_OK, Filter, VersionSelector
+from doc_io.index.sql_index import Index
 
 # ruff: noqa: PLC0415 - difflib is only for a name that was not found
 

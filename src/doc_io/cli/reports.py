@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import sys
 from collections.abc import Iterator
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from doc_io.reports.search import SearchHit
     from doc_io.store import DocumentStore
 
+_SPACES = re.compile(r"\s+")
 _PAGE = 20  # what a terminal shows of search; a pipe gets all
 
 
@@ -155,15 +157,15 @@ def usage(location: StoreLocation, /, by: str, *, chosen: filters.Selection, as_
 def search(location: StoreLocation, /, *, chosen: filters.Selection, as_json: bool) -> None:
     """Find documents whose texts have all these words.
 
-    The best first. A terminal shows 20 unless -n says otherwise; a pipe and --json get all.
+    The newest first. A terminal shows 20 unless -n says otherwise; a pipe and --json get all.
     """
     with location.existing() as store, render.progress("Reading new texts") as progress:
-        shown = chosen.limit or (_PAGE if render.in_terminal() and not as_json else reports.MAX_HITS)
+        shown = chosen.limit or (_PAGE if render.in_terminal() and not as_json else sys.maxsize - 1)
         filters.refuse_unknown(store, chosen.filter)
         found = reports.search(store, chosen.words or "", chosen.filter, limit=shown + 1, progress=progress)
         hits = found[:shown]
         if as_json:
-            render.as_json([{**each.row.as_dict(), "excerpt": each.excerpt} for each in hits])
+            render.as_json([{**each.row.as_dict(), "excerpt": each.excerpt, "excerpt_of": each.which} for each in hits])
         elif render.in_terminal():
             _print_hits(store, hits)
         else:
@@ -172,7 +174,7 @@ def search(location: StoreLocation, /, *, chosen: filters.Selection, as_json: bo
                 [(each.row.doc_id, *render.brief(each.row), " ".join(each.excerpt.split())) for each in hits],
             )
         if len(found) > shown:
-            click.secho(f"There are more: only the best {shown:,} are listed (-n).", dim=True, err=True)
+            click.secho(f"There are more: only the newest {shown:,} are listed (-n).", dim=True, err=True)
 
 
 @click.command()
@@ -238,11 +240,21 @@ def _print_hits(store: DocumentStore, hits: list[SearchHit]) -> None:
         return
     console = render.console()
     ids = render.short_ids(store, [each.row.doc_id for each in hits])
-    for row, excerpt in hits:
+    for row, excerpt, which, matches, _ in hits:
         status = "" if row.status is Status.OK else f"  {row.status}"
-        title = f"{ids[row.doc_id]}  {printable(f'{row.stage}/{row.task_id}')}{status}"
-        console.print(Text(title, style="bold", overflow="ellipsis", no_wrap=True))
-        console.print(Padding(Text(printable(" ".join(excerpt.split()))), (0, 0, 0, 2), expand=False))
+        where = "  (in its prompt)" if which == "prompt" else ""
+        title = f"{ids[row.doc_id]}  {printable(f'{row.stage}/{row.task_id}')}{status}{where}"
+        console.print(Text(title, style="dim", overflow="ellipsis", no_wrap=True))
+        passage, end = Text(), 0
+        for start, stop in matches:
+            passage.append(_in_one_line(excerpt[end:start])).append(_in_one_line(excerpt[start:stop]), style="bold")
+            end = stop
+        passage.append(_in_one_line(excerpt[end:]))
+        console.print(Padding(passage, (0, 0, 0, 2), expand=False))
+
+
+def _in_one_line(text: str) -> str:
+    return printable(_SPACES.sub(" ", text))
 
 
 def _last_two(store: DocumentStore, doc: str) -> tuple[DocumentRow, DocumentRow]:
