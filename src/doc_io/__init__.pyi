@@ -16,6 +16,9 @@ from .dagster.report_assets import (
 from .dagster.resource import (
     DocumentsIndex as DocumentsIndex,
 )
+from .dagster.rollout import (
+    RolloutIOManager as RolloutIOManager,
+)
 from .dagster.settings import (
     ParentStore as ParentStore,
 )
@@ -35,7 +38,6 @@ from .errors import (
     ConfigurationError as ConfigurationError,
     DamagedDocumentError as DamagedDocumentError,
     DocIOError as DocIOError,
-    DocumentConflictError as DocumentConflictError,
     DocumentNotFoundError as DocumentNotFoundError,
     IndexAccessError as IndexAccessError,
     IndexBusyError as IndexBusyError,
@@ -44,6 +46,7 @@ from .errors import (
     InvalidDocumentError as InvalidDocumentError,
     MissingTextError as MissingTextError,
     StorageError as StorageError,
+    StoreMismatchError as StoreMismatchError,
     UnknownDocumentError as UnknownDocumentError,
     UnknownStageError as UnknownStageError,
     UnknownStatusError as UnknownStatusError,

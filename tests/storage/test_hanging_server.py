@@ -49,14 +49,15 @@ def place(client: str, port: int) -> tuple[str, dict[str, Any]]:
     azure = {
         "connection_string": f"DefaultEndpointsProtocol=http;AccountName=a;AccountKey={_AZURE_KEY};BlobEndpoint={url}/a;"
     }
-    return {
+    places: dict[str, tuple[str, dict[str, Any]]] = {
         "s3fs": ("s3://bucket/docs", s3),
         "obstore": ("s3://bucket/docs", s3 | {"client": "obstore"}),
         "gcsfs": ("gs://bucket/docs", {"endpoint_url": url, "token": "anon", "project": "p"}),
         "adlfs": ("az://bucket/docs", azure),
         "obstore azure": ("az://bucket/docs", azure | {"client": "obstore"}),
         "sshfs": (f"sftp://127.0.0.1:{port}/docs", {"username": "u", "password": "p", "known_hosts": None}),
-    }[client]
+    }
+    return places[client]
 
 
 DOCUMENT = {**{f"extras/{n}": b"text" for n in range(100)}, RECORD: b"{}"}

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from doc_io.reports.search import SearchHit
     from doc_io.store import DocumentStore
 
-_SPACES = re.compile(r"\s+")
 _PAGE = 20  # what a terminal shows of search; a pipe gets all
 
 
@@ -33,7 +32,7 @@ _PAGE = 20  # what a terminal shows of search; a pipe gets all
 @filters.words
 @click.option("--all", "every_attempt", is_flag=True, help="Also failed attempts that a newer one has made good.")
 @options.as_json
-@click.pass_obj
+@options.pass_location
 def failures(location: StoreLocation, /, *, chosen: filters.Selection, every_attempt: bool, as_json: bool) -> None:
     """Show what is failing and why: tasks whose newest attempt failed, by stage and reason.
 
@@ -76,7 +75,7 @@ def failures(location: StoreLocation, /, *, chosen: filters.Selection, every_att
 @click.argument("other", required=False)
 @options.texts
 @options.as_json
-@click.pass_obj
+@options.pass_location
 def diff(location: StoreLocation, /, doc: str, other: str | None, *, texts: tuple[str, ...], as_json: bool) -> None:
     """Show what changed between two documents, word by word.
 
@@ -103,7 +102,7 @@ def diff(location: StoreLocation, /, doc: str, other: str | None, *, texts: tupl
 @click.option("--format", "form", type=click.Choice(["tree", "mermaid", "dot"]), default="tree", show_default=True)
 @click.option("--limit", type=click.IntRange(1), default=1000, show_default=True, help="Documents to follow.")
 @options.as_json
-@click.pass_obj
+@options.pass_location
 def lineage(location: StoreLocation, /, doc: str, form: str, limit: int, *, as_json: bool) -> None:
     """Show what a document was made from, and what was made from it."""
     with location.existing() as store:
@@ -129,7 +128,7 @@ def lineage(location: StoreLocation, /, doc: str, form: str, limit: int, *, as_j
 @filters.filters
 @filters.words
 @options.as_json
-@click.pass_obj
+@options.pass_location
 def usage(location: StoreLocation, /, by: str, *, chosen: filters.Selection, as_json: bool) -> None:
     """Show tokens spent, the most expensive first."""
     group: GroupedBy = by if by in ("stage", "status", "day") else f"{by}_id"  # type: ignore[assignment]
@@ -153,7 +152,7 @@ def usage(location: StoreLocation, /, by: str, *, chosen: filters.Selection, as_
 @click.argument("words", nargs=-1, required=True)
 @filters.filters
 @options.as_json
-@click.pass_obj
+@options.pass_location
 def search(location: StoreLocation, /, *, chosen: filters.Selection, as_json: bool) -> None:
     """Find documents whose texts have all these words.
 
@@ -182,7 +181,7 @@ def search(location: StoreLocation, /, *, chosen: filters.Selection, as_json: bo
 @filters.words
 @options.texts
 @click.option("--parquet", type=click.Path(dir_okay=False), metavar="FILE", help="Write Parquet, not JSON Lines.")
-@click.pass_obj
+@options.pass_location
 def export(
     location: StoreLocation, /, *, chosen: filters.Selection, texts: tuple[Any, ...], parquet: str | None
 ) -> None:
@@ -210,7 +209,7 @@ def export(
 @click.argument("statement")
 @click.option("-n", "--limit", type=click.IntRange(1), default=1000, show_default=True, help="How many rows.")
 @options.as_json
-@click.pass_obj
+@options.pass_location
 def sql(location: StoreLocation, /, statement: str, limit: int, *, as_json: bool) -> None:
     """Ask the index in SQL; it can only read.
 
@@ -240,21 +239,25 @@ def _print_hits(store: DocumentStore, hits: list[SearchHit]) -> None:
         return
     console = render.console()
     ids = render.short_ids(store, [each.row.doc_id for each in hits])
-    for row, excerpt, which, matches, _ in hits:
+    for hit in hits:
+        row = hit.row
         status = "" if row.status is Status.OK else f"  {row.status}"
-        where = "  (in its prompt)" if which == "prompt" else ""
-        title = f"{ids[row.doc_id]}  {printable(f'{row.stage}/{row.task_id}')}{status}{where}"
-        console.print(Text(title, style="dim", overflow="ellipsis", no_wrap=True))
-        passage, end = Text(), 0
-        for start, stop in matches:
-            passage.append(_in_one_line(excerpt[end:start])).append(_in_one_line(excerpt[start:stop]), style="bold")
+        title = f"{ids[row.doc_id]}  {printable(f'{row.stage}/{row.task_id}')}{status}"
+        console.print(Text(title, style="bold", overflow="ellipsis", no_wrap=True))
+        where = "its prompt: " if hit.which == "prompt" else ""
+        passage = Text(where)
+        end = 0
+        for start, stop in hit.matches:
+            passage.append(_one_line(hit.excerpt[end:start]))
+            passage.append(_one_line(hit.excerpt[start:stop]), style="bold reverse")
             end = stop
-        passage.append(_in_one_line(excerpt[end:]))
+        passage.append(_one_line(hit.excerpt[end:]))
         console.print(Padding(passage, (0, 0, 0, 2), expand=False))
 
 
-def _in_one_line(text: str) -> str:
-    return printable(_SPACES.sub(" ", text))
+def _one_line(text: str) -> str:
+    """A part of a passage that is safe to print; its spaces at either end stay, as other parts follow."""
+    return printable(re.sub(r"\s+", " ", text))
 
 
 def _last_two(store: DocumentStore, doc: str) -> tuple[DocumentRow, DocumentRow]:

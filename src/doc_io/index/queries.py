@@ -80,6 +80,10 @@ INSERT_PARENT = "INSERT INTO document_parents (doc_id, position, parent_doc_id, 
 
 STORE_ID = "SELECT value FROM documents_properties WHERE name = 'store_id'"
 SET_STORE_ID = "INSERT INTO documents_properties (name, value) VALUES ('store_id', ?) ON CONFLICT (name) DO NOTHING"
+REPLACE_STORE_ID = (
+    "INSERT INTO documents_properties (name, value) VALUES ('store_id', ?)"
+    " ON CONFLICT (name) DO UPDATE SET value = excluded.value"
+)
 
 
 def latest_by_task(stage: str, task_id: str, selector: VersionSelector) -> tuple[str, list[Any]]:
@@ -253,8 +257,8 @@ def where_clause(where: Filter, *, table: str = "documents") -> tuple[str, list[
     """The conditions of a filter, with the word ``WHERE`` if there are any, and their values.
 
     Args:
-        where: The filter.
-        table: The name, or the alias, of the table in the statement. Default: ``documents``.
+        where: Which rows.
+        table: The name or the alias of the table in the statement. Default: ``documents``.
     """
     conditions: list[str] = []
     values: list[Any] = []
@@ -278,8 +282,7 @@ def where_clause(where: Filter, *, table: str = "documents") -> tuple[str, list[
     if where.newest:
         conditions.append(
             f"NOT EXISTS (SELECT 1 FROM documents AS newer WHERE newer.stage = {table}.stage"
-            f" AND newer.task_id = {table}.task_id"
-            f" AND (newer.created_at, newer.seq) > ({table}.created_at, {table}.seq))"
+            f" AND newer.task_id = {table}.task_id AND (newer.created_at, newer.seq) > ({table}.created_at, {table}.seq))"
         )
     return f" WHERE {' AND '.join(conditions)}" if conditions else "", values
 

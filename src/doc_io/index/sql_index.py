@@ -265,7 +265,7 @@ class Index(ABC):
         return self.query(queries.removable(self.keys_table), values, queries.candidate_from)
 
     def duplicates(self) -> list[tuple[str, str, int]]:
-        """Raw texts that several documents have: the first and the last doc_id of each, and the number of documents."""
+        """Raw texts that several documents have: the first and the last doc_id of each and how many there are."""
         return [(first, last, count) for first, last, count in self.rows(queries.DUPLICATES, ())]
 
     def without_ok(self) -> list[tuple[str, str, int]]:
@@ -321,6 +321,10 @@ class Index(ABC):
         Returns:
             The id that is set now: of concurrent callers the first one's.
         """
+
+    @abstractmethod
+    def replace_store_id(self, store_id: str) -> None:
+        """Set the id of the store, whichever was set: after a rebuild from that store's documents."""
 
     @abstractmethod
     def maintenance_lock(self) -> AbstractContextManager[None]:

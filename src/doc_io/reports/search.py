@@ -75,11 +75,12 @@ def search(
     last: DocumentRow | None = None
     while len(hits) < limit and (found := texts.search(terms, last, min(limit, _BATCH_SIZE))):
         rows = store.index.get_many(found)
-        matching = rows if wanted == ALL else store.select(replace(wanted, doc_id=found), limit=len(found))
-        hits += _hits(store, matching, phrases)
         if not rows:
             break
         last = rows[-1]
+        if wanted != ALL:
+            rows = store.index.select(replace(wanted, doc_id=found), None, len(found))
+        hits += _hits(store, rows, phrases)
     return hits[:limit]
 
 
