@@ -32,7 +32,7 @@ _PAGE = 20  # what a terminal shows of search; a pipe gets all
 @filters.words
 @click.option("--all", "every_attempt", is_flag=True, help="Also failed attempts that a newer one has made good.")
 @options.as_json
-@options.pass_location
+@click.pass_obj
 def failures(location: StoreLocation, /, *, chosen: filters.Selection, every_attempt: bool, as_json: bool) -> None:
     """Show what is failing and why: tasks whose newest attempt failed, by stage and reason.
 
@@ -75,7 +75,7 @@ def failures(location: StoreLocation, /, *, chosen: filters.Selection, every_att
 @click.argument("other", required=False)
 @options.texts
 @options.as_json
-@options.pass_location
+@click.pass_obj
 def diff(location: StoreLocation, /, doc: str, other: str | None, *, texts: tuple[str, ...], as_json: bool) -> None:
     """Show what changed between two documents, word by word.
 
@@ -102,7 +102,7 @@ def diff(location: StoreLocation, /, doc: str, other: str | None, *, texts: tupl
 @click.option("--format", "form", type=click.Choice(["tree", "mermaid", "dot"]), default="tree", show_default=True)
 @click.option("--limit", type=click.IntRange(1), default=1000, show_default=True, help="Documents to follow.")
 @options.as_json
-@options.pass_location
+@click.pass_obj
 def lineage(location: StoreLocation, /, doc: str, form: str, limit: int, *, as_json: bool) -> None:
     """Show what a document was made from, and what was made from it."""
     with location.existing() as store:
@@ -128,7 +128,7 @@ def lineage(location: StoreLocation, /, doc: str, form: str, limit: int, *, as_j
 @filters.filters
 @filters.words
 @options.as_json
-@options.pass_location
+@click.pass_obj
 def usage(location: StoreLocation, /, by: str, *, chosen: filters.Selection, as_json: bool) -> None:
     """Show tokens spent, the most expensive first."""
     group: GroupedBy = by if by in ("stage", "status", "day") else f"{by}_id"  # type: ignore[assignment]
@@ -152,7 +152,7 @@ def usage(location: StoreLocation, /, by: str, *, chosen: filters.Selection, as_
 @click.argument("words", nargs=-1, required=True)
 @filters.filters
 @options.as_json
-@options.pass_location
+@click.pass_obj
 def search(location: StoreLocation, /, *, chosen: filters.Selection, as_json: bool) -> None:
     """Find documents whose texts have all these words.
 
@@ -181,7 +181,7 @@ def search(location: StoreLocation, /, *, chosen: filters.Selection, as_json: bo
 @filters.words
 @options.texts
 @click.option("--parquet", type=click.Path(dir_okay=False), metavar="FILE", help="Write Parquet, not JSON Lines.")
-@options.pass_location
+@click.pass_obj
 def export(
     location: StoreLocation, /, *, chosen: filters.Selection, texts: tuple[Any, ...], parquet: str | None
 ) -> None:
@@ -209,7 +209,7 @@ def export(
 @click.argument("statement")
 @click.option("-n", "--limit", type=click.IntRange(1), default=1000, show_default=True, help="How many rows.")
 @options.as_json
-@options.pass_location
+@click.pass_obj
 def sql(location: StoreLocation, /, statement: str, limit: int, *, as_json: bool) -> None:
     """Ask the index in SQL; it can only read.
 
