@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from typing import Any, Protocol
 
 from doc_io.document import DocumentRow
-from doc_io.index.base import TextTerms, Texts
+from doc_io.index.base import Texts, TextTerms
 
 # Arrays and not tsvector, which holds a megabyte and 16,383 positions of a text (postgresql.org/docs/current/
 # textsearch-limitations.html). ``document_texts`` is the table of an older doc_io.

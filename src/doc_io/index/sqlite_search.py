@@ -8,7 +8,7 @@ from contextlib import closing, contextmanager
 
 from doc_io.document import DocumentRow
 from doc_io.errors import IndexAccessError
-from doc_io.index.base import TextTerms, Texts
+from doc_io.index.base import Texts, TextTerms
 
 _FORMAT = 2
 _CREATE = (

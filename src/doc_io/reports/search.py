@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple
 
 from doc_io.document import DocumentRow
 from doc_io.errors import MissingTextError
-from doc_io.index.base import TextTerms, Texts
+from doc_io.index.base import Texts, TextTerms
 from doc_io.index.terms import Phrase, find_all, terms_of
 from doc_io.progress import Progress
 from doc_io.reading import path_of
