@@ -132,7 +132,7 @@ class IndexFormatError(IndexAccessError):
 
 
 class IndexVersionError(IndexAccessError):
-    """The index {index} has schema {found}, and this doc_io knows up to {known}. It was not touched. Upgrade doc_io."""
+    """The index {index} has schema {found}, and this doc_io uses schema {known}. It was not touched. {hint}"""
 
 
 class QueryError(DocIOError, ValueError):

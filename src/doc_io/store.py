@@ -15,8 +15,9 @@ from doc_io.commit_record import CommitRecord
 from doc_io.document import OK, Document, DocumentRow, Parent, Status
 from doc_io.errors import AmbiguousDocumentError, DocumentNotFoundError, StorageError, UnknownDocumentError
 from doc_io.ids import unstorable
-from doc_io.index.base import ALL, LATEST_OK, Filter, Index, VersionSelector
+from doc_io.index.base import ALL, LATEST_OK, Filter, VersionSelector
 from doc_io.index.open import open_index
+from doc_io.index.sql_index import Index
 from doc_io.reading import StoredDocument, Which, read_bytes, read_record, read_text, read_texts
 from doc_io.storage.base import Storage
 from doc_io.storage.open import open_storage

@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 
 from doc_io.errors import ConfigurationError
-from doc_io.index.base import Filter, Index, PruneCandidate
+from doc_io.index.base import Filter, PruneCandidate
+from doc_io.index.sql_index import Index
 from doc_io.maintenance.pins import pinned
 from doc_io.maintenance.removal import finish, remove_documents
 from doc_io.progress import Progress
@@ -29,8 +30,8 @@ class Policy:
     """Which documents are no longer wanted; all conditions that are given must hold.
 
     Args:
-        keep_ok: The newest ok documents of each logical key that stay; at least 1.
-        keep_failed: The newest documents of each logical key with another status that stay.
+        keep_ok: The newest ok documents of each task that stay; at least 1.
+        keep_failed: The newest documents of each task with another status that stay.
         older_than: Only what is older than this. Default: any age beyond the grace period.
         stage: Only of this stage.
         run_id: Only of this run.
@@ -56,7 +57,7 @@ class Policy:
         if self.keep_ok < 1 or self.keep_failed < 0:
             raise ConfigurationError(
                 setting="The prune policy",
-                reason="it keeps less than the newest ok document of a key",
+                reason="it keeps less than the newest ok document of a task",
                 hint="Keep at least 1 ok and 0 failed documents.",
             )
         if self.cascade and self.stage is None and self.run_id is None and self.experiment_id is None:
@@ -95,7 +96,7 @@ def prune(
 
     Args:
         store: Which store.
-        policy: Which documents. Default: all but the newest ok and the newest failed one of each logical key.
+        policy: Which documents. Default: all but the newest ok and the newest failed one of each task.
         dry_run: Only say what would go. Default: yes.
         progress: Progress callback, called with `(removed, total)`. Default: none.
 

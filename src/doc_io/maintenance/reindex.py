@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from doc_io.document import Parent
 from doc_io.errors import IndexAccessError
-from doc_io.index.base import Index
+from doc_io.index.sql_index import Index
 from doc_io.integrity import is_document_folder
 from doc_io.maintenance.reader import Verdict, documents_of, verdicts, verdicts_aside
 from doc_io.progress import Progress
@@ -91,7 +91,7 @@ def reindex(
             documents = (folder for folder in storage.folders() if is_document_folder(folder))
             while batch := list(islice(documents, _AT_ONCE)):
                 fresh = verdicts(storage, _without_row(index, batch), full=full)
-                inserted += index.insert_many(list(arriving(fresh)))
+                inserted += index.insert_placed(list(arriving(fresh)))
                 looked_at += len(batch)
                 if progress is not None:
                     progress(looked_at, max(looked_at, known))

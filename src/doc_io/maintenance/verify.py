@@ -10,7 +10,7 @@ from typing import Literal, NamedTuple
 from doc_io.commit_record import RECORD_NAME, CommitRecord
 from doc_io.document import DocumentRow, Parent
 from doc_io.ids import doc_dir
-from doc_io.index.base import Index
+from doc_io.index.sql_index import Index
 from doc_io.integrity import FolderVerdict, judge
 from doc_io.maintenance.removal import under_way
 from doc_io.progress import Progress
