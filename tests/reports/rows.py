@@ -21,4 +21,4 @@ def row(doc_id: str, stage: str, task_id: str, number: int = 0, **columns: objec
 
 def insert(store: DocumentStore, rows: Iterable[tuple[Mapping[str, Any], Sequence[Parent]]]) -> None:
     """Put them into the index of a store."""
-    store.index.insert_many(rows)
+    store.index.insert_placed(rows)

@@ -36,7 +36,7 @@ _SHORT = ("template", "model", "run", "experiment", "task")
 @options.as_json
 @click.pass_obj
 def compare(location: StoreLocation, /, stage: str, by: str, *, every: bool, as_json: bool, **chosen: Any) -> None:
-    """How the documents of a stage did, by template, model, run …
+    """How the documents of a stage did, by template, model, run and so on.
 
     Best mean score first. --by draft.template groups evaluations by the template of the draft that they go back to.
     """

@@ -10,6 +10,7 @@ import re
 import unicodedata
 from collections import deque
 from collections.abc import Sequence
+from itertools import pairwise
 
 MAX_TERM = 64
 """Characters of a term that count: PostgreSQL indexes no value of more than 2.7 KB."""
@@ -60,7 +61,7 @@ class Phrase:
     def __init__(self, word: str) -> None:
         found = list(_UNIT.finditer(word))
         self.units = [_folded(unit[0]) for unit in found]
-        self._adjacent = [one.end() == other.start() for one, other in zip(found, found[1:], strict=False)]
+        self._adjacent = [one.end() == other.start() for one, other in pairwise(found)]
 
     def terms(self) -> set[str]:
         """What a text has among its terms if it has the phrase; more is to be seen in the text itself."""
