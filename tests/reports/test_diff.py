@@ -81,13 +81,13 @@ LARGE: dict[str, Callable[[], tuple[str, str]]] = {
 
 @pytest.mark.parametrize("make", LARGE.values(), ids=LARGE)
 def test_large_texts_take_two_seconds(make: Callable[[], tuple[str, str]]) -> None:
-    """Twenty here, as other tests run beside it; `difflib` takes 40."""
+    """Four seconds of this process here; `difflib` takes 40."""
     old, new = make()
-    started = time.monotonic()
+    started = time.process_time()  # this machine may be busy
 
     changes = list(diff_texts(old, new))
 
-    assert time.monotonic() - started < 20
+    assert time.process_time() - started < 4
     assert sides(changes) == (old, new)
 
 

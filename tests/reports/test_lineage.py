@@ -36,12 +36,12 @@ def wide(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 
 
 def test_twenty_thousand_children_take_a_second(wide: DocumentStore) -> None:
-    """All of them, with their edges; five seconds here, as other tests run beside it."""
-    started = time.monotonic()
+    """All of them, with their edges; four of this process here."""
+    started = time.process_time()  # this machine may be busy
 
     graph = reports.lineage(wide, "root", limit=CHILDREN + 1)
 
-    assert time.monotonic() - started < 5
+    assert time.process_time() - started < 4
     assert (len(graph.rows), len(graph.edges), graph.complete) == (CHILDREN + 1, CHILDREN, True)
     assert len(graph.children("root")) == CHILDREN
 
