@@ -71,16 +71,14 @@ class UnknownDocumentError(DocIOError, FileNotFoundError):
     exit_code = 4
 
 
+class UnknownNameError(UnknownDocumentError):
+    """There is no {what} {name} in the index of {docs_root}. {hint}"""
+
+
 class AmbiguousDocumentError(DocIOError, ValueError):
     """Several documents begin with {start}: {first}, {second}, … Give more characters, or stage/task for the latest ok one."""
 
     exit_code = 4
-
-
-class DocumentConflictError(DocIOError, FileExistsError):
-    """Document {doc_id} ({stage}, task {task}) exists already with other content ({difference}). A committed document never changes and nothing was written; save the new text as another attempt."""
-
-    exit_code = 5
 
 
 class DamagedDocumentError(DocIOError, OSError):
@@ -133,6 +131,10 @@ class IndexFormatError(IndexAccessError):
 
 class IndexVersionError(IndexAccessError):
     """The index {index} has schema {found}, and this doc_io uses schema {known}. It was not touched. {hint}"""
+
+
+class StoreMismatchError(IndexAccessError):
+    """The docs root {docs_root} and the index {index} do not belong together: {reason}. Nothing was written or looked up. {hint}"""
 
 
 class QueryError(DocIOError, ValueError):

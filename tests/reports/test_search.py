@@ -37,7 +37,7 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[DocumentSt
         ("ปลาวาฬร้องเพลง", "วาฬ"),
         ("我用Python写代码", "python"),
         ("我用Python写代码", "用Python写"),
-        ("словоword", "word"),  # noqa: RUF001 - another script
+        ("словоword", "word"),
         ("a café in Zürich", "CAFE zurich"),
         ("cafe\u0301", "café"),
         ("हिन्दी भाषा", "हिन्दी"),

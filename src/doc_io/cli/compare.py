@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from doc_io import reports
-from doc_io.cli import options, render
+from doc_io.cli import filters, options, render
 from doc_io.index.base import Filter
 
 if TYPE_CHECKING:
@@ -32,11 +32,11 @@ _SHORT = ("template", "model", "run", "experiment", "task")
 @click.option("--template", "template_id", help="Only this template.")
 @click.option("--run", "run_id", help="Only this run.")
 @click.option("--experiment", "experiment_id", help="Only this experiment.")
-@click.option("--since", type=options.Since(), help="Made at or after a time (2026-01-31) or within an age (2h, 7d).")
+@click.option("--since", type=filters.Time(), help="Made at or after a time (2026-01-31) or within an age (2h, 7d).")
 @options.as_json
-@click.pass_obj
+@options.pass_location
 def compare(location: StoreLocation, /, stage: str, by: str, *, every: bool, as_json: bool, **chosen: Any) -> None:
-    """How the documents of a stage did, by template, model, run and so on.
+    """Show how the documents of a stage did, by template, model, run and so on.
 
     Best mean score first. --by draft.template groups evaluations by the template of the draft that they go back to.
     """

@@ -69,6 +69,8 @@ LATEST_OK = VersionSelector()
 class Filter:
     """Conditions on rows, all of which must hold; an attribute that is not given does not restrict.
 
+    Each of the names may be one text or several, any of which counts.
+
     Attributes:
         stage: Kind of document.
         task_id: What it was made for.
@@ -79,17 +81,21 @@ class Filter:
         experiment_id: The experiment.
         since: Made at this time or later (``created_at``'s form).
         until: Made before this time.
+        doc_id: Only these documents; empty for all.
+        newest: Only the newest document of each task, whatever its status; the other conditions apply to it.
     """
 
-    stage: str | None = None
-    task_id: str | None = None
+    stage: str | Collection[str] | None = None
+    task_id: str | Collection[str] | None = None
     status: Collection[Status] = ()
-    model_id: str | None = None
-    template_id: str | None = None
-    run_id: str | None = None
-    experiment_id: str | None = None
+    model_id: str | Collection[str] | None = None
+    template_id: str | Collection[str] | None = None
+    run_id: str | Collection[str] | None = None
+    experiment_id: str | Collection[str] | None = None
     since: str | None = None
     until: str | None = None
+    doc_id: Collection[str] = ()
+    newest: bool = False
 
 
 class PruneCandidate(NamedTuple):
@@ -112,7 +118,7 @@ class PruneCandidate(NamedTuple):
     created_at: str
 
 
-GroupedBy = Literal["model_id", "template_id", "stage", "status", "run_id", "experiment_id", "day"]
+GroupedBy = Literal["model_id", "template_id", "stage", "task_id", "status", "run_id", "experiment_id", "day"]
 """What token totals can be grouped by."""
 
 ALL = Filter()

@@ -264,9 +264,9 @@ class Index(ABC):
         values = (self.key_list(doc_ids), before, before)
         return self.query(queries.removable(self.keys_table), values, queries.candidate_from)
 
-    def duplicates(self) -> list[tuple[str, int]]:
-        """Raw texts that several documents have: the first doc_id of each, and the number of documents."""
-        return [(doc_id, count) for doc_id, count in self.rows(queries.DUPLICATES, ())]
+    def duplicates(self) -> list[tuple[str, str, int]]:
+        """Raw texts that several documents have: the first and the last doc_id of each and how many there are."""
+        return [(first, last, count) for first, last, count in self.rows(queries.DUPLICATES, ())]
 
     def without_ok(self) -> list[tuple[str, str, int]]:
         """Tasks with attempts and no ok document: stage, task, attempts; ``skipped`` is not an attempt."""
@@ -321,6 +321,10 @@ class Index(ABC):
         Returns:
             The id that is set now: of concurrent callers the first one's.
         """
+
+    @abstractmethod
+    def replace_store_id(self, store_id: str) -> None:
+        """Set the id of the store, whichever was set: after a rebuild from that store's documents."""
 
     @abstractmethod
     def maintenance_lock(self) -> AbstractContextManager[None]:

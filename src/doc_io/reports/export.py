@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from itertools import islice
-from typing import Any, Literal
+from typing import Any
 
 from doc_io.document import DocumentRow
 from doc_io.errors import MissingTextError
 from doc_io.index.base import ALL, Filter
-from doc_io.reading import path_of, text_of
+from doc_io.reading import Which, path_of, text_of
 from doc_io.storage.base import Storage
 from doc_io.store import DocumentStore
-
-Which = Literal["raw", "parsed", "prompt"]
-"""A text of a document that can be exported."""
 
 _BATCH_SIZE = 256  # documents
 

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 from doc_io.document import COLUMNS
 from doc_io.errors import ConfigurationError
 from doc_io.index.base import ALL, Filter
-from doc_io.reports.export import Which, export
+from doc_io.reading import Which
+from doc_io.reports.export import export
 from doc_io.store import DocumentStore
 
 if TYPE_CHECKING:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Literal, NamedTuple
 
 from doc_io.document import DocumentRow
 from doc_io.errors import MissingTextError
-from doc_io.index.base import Texts, TextTerms
+from doc_io.index.base import ALL, Filter, Texts, TextTerms
 from doc_io.index.terms import Phrase, find_all, terms_of
 from doc_io.progress import Progress
 from doc_io.reading import path_of
@@ -17,6 +18,9 @@ _BATCH_SIZE = 500  # documents
 _MAX_CHARACTERS = 2_000_000  # of texts whose terms are held before they are written
 _MAX_TERMS = 64  # that the index is asked for; the texts themselves decide about the others
 _BEFORE, _WIDTH = 60, 180  # characters of an excerpt, before and from the first match
+
+MAX_HITS = 10_000
+"""Hits that are listed or counted where the reader names no number."""
 
 Searched = Literal["text", "prompt"]
 """What of a document is searched: its text (the parsed one where there is one, else the raw one), and its prompt."""
@@ -43,6 +47,7 @@ class SearchHit(NamedTuple):
 def search(
     store: DocumentStore,
     words: str,
+    wanted: Filter = ALL,
     *,
     limit: int = 20,
     progress: Progress | None = None,
@@ -55,6 +60,7 @@ def search(
     Args:
         store: Which store.
         words: Words in any order; no query language. ``state-of-the-art`` is found in this order.
+        wanted: Which documents. Default: all.
         limit: How many at most.
         progress: Progress callback, called with `(documents indexed, None)`. Default: none.
 
@@ -72,10 +78,12 @@ def search(
     last: DocumentRow | None = None
     while len(hits) < limit and (found := texts.search(terms, last, limit)):
         rows = store.index.get_many(found)
-        hits += _hits(store, rows, phrases)
         if not rows:
             break
         last = rows[-1]
+        if wanted != ALL:
+            rows = store.index.select(replace(wanted, doc_id=found), None, len(found))
+        hits += _hits(store, rows, phrases)
     return hits[:limit]
 
 
