@@ -34,7 +34,7 @@ _SHORT = ("template", "model", "run", "experiment", "task")
 @click.option("--experiment", "experiment_id", help="Only this experiment.")
 @click.option("--since", type=filters.Time(), help="Made at or after a time (2026-01-31) or within an age (2h, 7d).")
 @options.as_json
-@options.pass_location
+@click.pass_obj
 def compare(location: StoreLocation, /, stage: str, by: str, *, every: bool, as_json: bool, **chosen: Any) -> None:
     """Show how the documents of a stage did, by template, model, run and so on.
 
