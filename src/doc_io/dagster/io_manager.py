@@ -28,7 +28,6 @@ from doc_io.dagster.settings import StoreSettings, copies_prompts
 from doc_io.dagster.upath_hooks import UPathHooks
 from doc_io.errors import (
     DocIOError,
-    DocumentConflictError,
     DocumentNotFoundError,
     SpooledError,
     TextLostError,
@@ -266,7 +265,7 @@ class DocDirIOManager(StoreSettings, ConfigurableIOManager, UPathHooks):
 
     def _kept_texts(self, context: OutputContext, output: OutputInfo, documents: Documents, error: DocIOError) -> str:
         """Keep the bare texts of what was refused, and say where; nothing where the store itself is the trouble."""
-        if isinstance(error, (*UNAVAILABLE, SpooledError, TextLostError, DocumentConflictError)):
+        if isinstance(error, (*UNAVAILABLE, SpooledError, TextLostError)):
             return ""
         try:
             rows = self.writer.save_texts(self.store, output, documents, error)

@@ -14,7 +14,8 @@ import tenacity
 from doc_io.dagster.identity import EXPERIMENT_TAG, OutputInfo, completed, field_named, input_named, parents_of
 from doc_io.dagster.internals import in_order, known
 from doc_io.dagster.reuse import ReusedDocument
-from doc_io.document import Document, DocumentRow, Status, as_document
+from doc_io.document import EMPTY, Document, DocumentRow, Status, as_document
+from doc_io.document_checks import checked
 from doc_io.errors import (
     DocIOError,
     IndexAccessError,
@@ -110,7 +111,7 @@ class OutputWriter:
             spool = str(Path(self.spool).expanduser().absolute())  # whoever reads the message may be anywhere
             try:
                 drafts = make_drafts(self._with_origins(None, output, documents, tasks, attempts))
-                spool = spool_drafts(spool, drafts, owner=store.docs_root)
+                spool = spool_drafts(spool, drafts, owner=store.owner)
             except DocIOError as trouble:
                 raise TextLostError(count=len(documents), spool=spool, reason=error, trouble=trouble) from error
             raise SpooledError(
@@ -177,7 +178,7 @@ class OutputWriter:
         }
         texts: list[tuple[Document | str, Origin]] = [
             (
-                Document(each.raw, prompt=each.prompt, status=Status.GEN_ERROR, metadata={"error": str(error)}),
+                refused_document(each, error),
                 self._origin(output, key, output.attempt_of(key)),
             )
             for key, each in made.items()
@@ -193,13 +194,10 @@ class OutputWriter:
             document: What was made.
         """
         parser = field_named("parser", document, output, partition, self.defaults)
-        parsed = parse(dataclasses.replace(document, parser=parser)) if parser != document.parser else parse(document)
-        text = parsed.raw if parsed.parsed is None else parsed.parsed
-        if self.empty_is_ok or document.status_given or parsed.outcome is not Status.OK or text is None or text.strip():
-            return parsed
-        return dataclasses.replace(
-            parsed, status=Status.GEN_ERROR, metadata={**(parsed.metadata or {}), "error": "empty"}
-        )
+        parsed = parse(document if parser == document.parser else dataclasses.replace(document, parser=parser))
+        if self.empty_is_ok and parsed.reason == EMPTY:
+            return dataclasses.replace(parsed, status=Status.OK)
+        return parsed
 
     def check_stage(self, output: OutputInfo) -> None:
         """Refuse a stage that is not on the list.
@@ -242,6 +240,13 @@ class OutputWriter:
             experiment_id=output.tags.get(EXPERIMENT_TAG, self.experiment),
             prompt_path=prompt_path,
         )
+
+
+def refused_document(document: Document, error: DocIOError) -> Document:
+    """What is right of a document that cannot be filed as it is, as a ``gen_error`` that says why."""
+    kept, _ = checked(document)
+    metadata = {**(kept.metadata or {}), "error": str(error)}
+    return dataclasses.replace(kept, status=Status.GEN_ERROR, metadata=metadata)
 
 
 def documents_of(
