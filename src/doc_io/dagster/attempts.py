@@ -77,7 +77,7 @@ class Attempt:
                 made = dataclasses.replace(made, model_id=self.model_id)
         noted = {**({PROVIDER_ID: self.provider_id} if self.provider_id else {}), **self.metadata}
         if noted:
-            made = dataclasses.replace(made, metadata=_with(made, noted))
+            made = dataclasses.replace(made, metadata={**noted, **_with(made, {})})
         self._document = made
         return made
 

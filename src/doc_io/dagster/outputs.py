@@ -193,11 +193,10 @@ class OutputWriter:
             partition: The partition it was made for.
             document: What was made.
         """
+        if self.empty_is_ok and document.status is None and document.reason == EMPTY:
+            document = dataclasses.replace(document, status=Status.OK)
         parser = field_named("parser", document, output, partition, self.defaults)
-        parsed = parse(document if parser == document.parser else dataclasses.replace(document, parser=parser))
-        if self.empty_is_ok and parsed.reason == EMPTY:
-            return dataclasses.replace(parsed, status=Status.OK)
-        return parsed
+        return parse(document if parser == document.parser else dataclasses.replace(document, parser=parser))
 
     def check_stage(self, output: OutputInfo) -> None:
         """Refuse a stage that is not on the list.

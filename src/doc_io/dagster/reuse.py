@@ -47,7 +47,7 @@ class ReusedDocument(Document):
     made_by_this_step: bool = dataclasses.field(default=False, kw_only=True)
 
     def __post_init__(self) -> None:
-        """Nothing: it was checked when it was written."""
+        """Nothing is checked: that was done when it was written."""
 
     @classmethod
     def of(cls, stored: StoredDocument) -> ReusedDocument:
