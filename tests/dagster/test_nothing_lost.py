@@ -96,7 +96,7 @@ def test_where_neither_store_nor_spool_can_be_written_both_reasons_are_told(hous
 
     said = reason(house.run([draft]), "draft")
 
-    assert f"docs root {house.root}/docs could not write" in said
+    assert f"docs root {house.root}/docs" in said
     assert f"spool {house.root}/spool could not keep 1 document(s)" in said
 
 
