@@ -13,6 +13,7 @@ import tenacity
 
 from doc_io.dagster.identity import EXPERIMENT_TAG, OutputInfo, completed, field_named, input_named, parents_of
 from doc_io.dagster.internals import in_order, known
+from doc_io.dagster.interrupts import InterruptGuard
 from doc_io.dagster.reuse import ReusedDocument
 from doc_io.document import EMPTY, Document, DocumentRow, Status, as_document
 from doc_io.document_checks import checked
@@ -103,20 +104,36 @@ class OutputWriter:
         # Parsed once, however often the store is tried: a parser need not give the same again.
         documents = {partition: self.judged(output, partition, each) for partition, each in documents.items()}
         attempts = {partition: output.attempt_of(partition) for partition in documents}
-        try:
-            return _WITH_RETRIES(lambda: store.save_many(self._with_origins(store, output, documents, tasks, attempts)))
-        except UNAVAILABLE as error:
-            if self.spool is None:
-                raise
-            spool = str(Path(self.spool).expanduser().absolute())  # whoever reads the message may be anywhere
+        with InterruptGuard() as guard:
             try:
-                drafts = make_drafts(self._with_origins(None, output, documents, tasks, attempts))
-                spool = spool_drafts(spool, drafts, owner=store.owner)
-            except DocIOError as trouble:
-                raise TextLostError(count=len(documents), spool=spool, reason=error, trouble=trouble) from error
-            raise SpooledError(
-                count=len(documents), spool=spool, reason=error, command=_recovery(store, spool)
-            ) from error
+                return _WITH_RETRIES(
+                    lambda: store.save_many(self._with_origins(store, output, documents, tasks, attempts))
+                )
+            except UNAVAILABLE as error:
+                if self.spool is None:
+                    raise
+                with guard.hold():
+                    spool = self._spooled(store, self._with_origins(None, output, documents, tasks, attempts), error)
+                raise SpooledError(
+                    count=len(documents), spool=spool, reason=error, command=_recovery(store, spool)
+                ) from error
+            except Exception:
+                raise
+            except BaseException as interrupt:  # a run that is cancelled while it writes has paid for its texts
+                if self.spool is not None:
+                    with guard.hold():
+                        self._spooled(store, self._with_origins(None, output, documents, tasks, attempts), interrupt)
+                raise
+
+    def _spooled(
+        self, store: DocumentStore, documents: list[tuple[Document | str, Origin]], reason: BaseException
+    ) -> str:
+        """Keep documents in the spool, and say where; raises TextLostError where it cannot be written."""
+        spool = str(Path(self.spool or "").expanduser().absolute())  # whoever reads the message may be anywhere
+        try:
+            return spool_drafts(spool, make_drafts(documents), owner=store.owner)
+        except DocIOError as trouble:
+            raise TextLostError(count=len(documents), spool=spool, reason=reason, trouble=trouble) from reason
 
     def save_each(
         self,
