@@ -273,8 +273,26 @@ class Index(ABC):
         return [(stage, task_id, count) for stage, task_id, count in self.rows(queries.WITHOUT_OK, ())]
 
     @abstractmethod
-    def read_sql(self, statement: str, limit: int = 1000) -> tuple[list[str], list[tuple[Any, ...]]]:
-        """Run a user's SQL, which can only read: the names of the columns, and at most ``limit`` rows."""
+    def read_sql(
+        self, statement: str, limit: int = 1000, *, timeout: float = 30.0
+    ) -> tuple[list[str], list[tuple[Any, ...]]]:
+        """Run a user's SELECT on a connection of its own that can only read, and close that.
+
+        Args:
+            statement: One statement.
+            limit: Maximum number of rows; no more are fetched.
+            timeout: Seconds the statement may take.
+
+        Returns:
+            The names of the columns, and the rows.
+
+        Raises:
+            QueryError: It cannot be answered, would write, took too long, or would run as a superuser of PostgreSQL.
+        """
+
+    @abstractmethod
+    def check(self) -> list[str]:
+        """Hold indexes and schema of the database against its tables; what is wrong, for people. Empty if nothing is."""
 
     @abstractmethod
     def texts(self) -> Texts:

@@ -26,10 +26,15 @@ _SUMS = {
 _GROUP = ", ".join(_GROUPS.values())
 
 FILL = (
-    f"INSERT INTO document_totals SELECT json_array({_GROUP}), {_GROUP},"
+    f"INSERT INTO document_totals SELECT json_array({_GROUP}) AS key, {_GROUP},"
     f" {', '.join(f'sum({each})' for each in _SUMS.values())} FROM documents GROUP BY 1"
 ).format(row="")
 """Counts a table that was filled before the triggers were made."""
+
+_COUNTED = FILL.removeprefix("INSERT INTO document_totals ")
+_KEPT = "SELECT * FROM document_totals WHERE documents <> 0"
+DIFFERENCES = f"SELECT count(DISTINCT key) FROM (SELECT * FROM ({_COUNTED}) EXCEPT {_KEPT} UNION ALL SELECT * FROM ({_KEPT} EXCEPT {_COUNTED}))"
+"""The number of groups whose totals are not those of their rows."""
 
 STAGE_COUNTS = (
     "SELECT stage, status, sum(documents), sum(characters) FROM document_totals"
