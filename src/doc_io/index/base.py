@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
-from doc_io.document import OK, Parent, Status
+from doc_io.document import OK, DocumentRow, Parent, Status
 
 TaskKey = tuple[str, str]
 """Whose history: a stage and a task id."""
@@ -69,6 +69,8 @@ LATEST_OK = VersionSelector()
 class Filter:
     """Conditions on rows, all of which must hold; an attribute that is not given does not restrict.
 
+    Each of the names may be one text or several, any of which counts.
+
     Attributes:
         stage: Kind of document.
         task_id: What it was made for.
@@ -79,17 +81,21 @@ class Filter:
         experiment_id: The experiment.
         since: Made at this time or later (``created_at``'s form).
         until: Made before this time.
+        doc_id: Only these documents; empty for all.
+        newest: Only the newest document of each task, whatever its status; the other conditions apply to it.
     """
 
-    stage: str | None = None
-    task_id: str | None = None
+    stage: str | Collection[str] | None = None
+    task_id: str | Collection[str] | None = None
     status: Collection[Status] = ()
-    model_id: str | None = None
-    template_id: str | None = None
-    run_id: str | None = None
-    experiment_id: str | None = None
+    model_id: str | Collection[str] | None = None
+    template_id: str | Collection[str] | None = None
+    run_id: str | Collection[str] | None = None
+    experiment_id: str | Collection[str] | None = None
     since: str | None = None
     until: str | None = None
+    doc_id: Collection[str] = ()
+    newest: bool = False
 
 
 class PruneCandidate(NamedTuple):
@@ -112,7 +118,7 @@ class PruneCandidate(NamedTuple):
     created_at: str
 
 
-GroupedBy = Literal["model_id", "template_id", "stage", "status", "run_id", "experiment_id", "day"]
+GroupedBy = Literal["model_id", "template_id", "stage", "task_id", "status", "run_id", "experiment_id", "day"]
 """What token totals can be grouped by."""
 
 ALL = Filter()
@@ -151,17 +157,52 @@ class TokenUsage(NamedTuple):
     completion_tokens: int
 
 
+class TextTerms(NamedTuple):
+    """What a document is found by; see `doc_io.index.terms.terms_of`.
+
+    Attributes:
+        doc_id: Which version.
+        text: The terms of its text.
+        prompt: Those of its prompt.
+    """
+
+    doc_id: str
+    text: Collection[str]
+    prompt: Collection[str]
+
+
 class Texts(ABC):
-    """The full text of an index's documents: derived, made again at any time, and not a part of its promises."""
+    """The terms of the documents' texts: derived, made again at any time, and not a part of the index's promises."""
 
     @abstractmethod
-    def missing(self, limit: int) -> list[str]:
-        """The documents whose text is not known yet, at most so many; forgets those that are gone."""
+    def is_up_to_date(self) -> bool:
+        """Whether every document is here; if not, forgets those that were removed."""
 
     @abstractmethod
-    def add(self, texts: Iterable[tuple[str, str]]) -> None:
-        """Remember texts: ``(doc_id, text)`` without NUL and lone surrogates; one that is known stays as it is."""
+    def missing(self, after: int, limit: int) -> list[str]:
+        """The documents that are not here yet.
+
+        Args:
+            after: Only those with a higher ``seq``, so that many calls in a row take linear time.
+            limit: How many at most.
+
+        Returns:
+            Their ids by ``seq``.
+        """
 
     @abstractmethod
-    def search(self, words: str, limit: int) -> list[tuple[str, str]]:
-        """The documents that have all the words, the best first, each with the passage around them."""
+    def add(self, documents: Sequence[TextTerms]) -> None:
+        """Add documents; one that is here already stays as it is."""
+
+    @abstractmethod
+    def search(self, terms: Collection[str], after: DocumentRow | None, limit: int) -> list[str]:
+        """The documents whose text, or whose prompt, has all these terms.
+
+        Args:
+            terms: At least one.
+            after: The last document of the page before. Default: the first page.
+            limit: How many at most.
+
+        Returns:
+            Their ids, newest first.
+        """

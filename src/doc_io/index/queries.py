@@ -48,8 +48,8 @@ NEWEST_SEQ = "SELECT coalesce(max(seq), 0) FROM documents"
 COUNT = "SELECT count(*) FROM documents"
 LATE_ROWS = f"SELECT {_COLUMNS} FROM documents WHERE seq > ? ORDER BY seq"
 DUPLICATES = (
-    "SELECT min(doc_id), count(*) FROM documents WHERE raw_chars > 0"
-    " GROUP BY content_hash HAVING count(*) > 1 ORDER BY 2 DESC, 1"
+    "SELECT min(doc_id), max(doc_id), count(*) FROM documents WHERE raw_chars > 0"
+    " GROUP BY content_hash HAVING count(*) > 1 ORDER BY 3 DESC, 1"
 )
 WITHOUT_OK = (
     "SELECT stage, task_id, count(*) FROM documents WHERE status <> 'skipped' AND NOT EXISTS ("
@@ -80,6 +80,10 @@ INSERT_PARENT = "INSERT INTO document_parents (doc_id, position, parent_doc_id, 
 
 STORE_ID = "SELECT value FROM documents_properties WHERE name = 'store_id'"
 SET_STORE_ID = "INSERT INTO documents_properties (name, value) VALUES ('store_id', ?) ON CONFLICT (name) DO NOTHING"
+REPLACE_STORE_ID = (
+    "INSERT INTO documents_properties (name, value) VALUES ('store_id', ?)"
+    " ON CONFLICT (name) DO UPDATE SET value = excluded.value"
+)
 
 
 def latest_by_task(stage: str, task_id: str, selector: VersionSelector) -> tuple[str, list[Any]]:
@@ -154,7 +158,7 @@ def children_of(keys_table: str) -> str:
 
 def superseded(where: Filter, keep_ok: int, keep_failed: int) -> tuple[str, list[Any]]:
     """The statement and its values for what is not among the newest of its (stage, task)."""
-    condition, values = where_clause(where)
+    condition, values = where_clause(where, table="found")
     position = (
         "row_number() OVER (PARTITION BY stage, task_id, CASE WHEN status = 'ok' THEN 1 ELSE 0 END"
         f" {NEWEST_FIRST}) AS position"
@@ -241,6 +245,7 @@ _GROUPS: dict[GroupedBy, str] = {
     "model_id": "model_id",
     "template_id": "template_id",
     "stage": "stage",
+    "task_id": "task_id",
     "status": "status",
     "run_id": "run_id",
     "experiment_id": "experiment_id",
@@ -248,14 +253,23 @@ _GROUPS: dict[GroupedBy, str] = {
 }
 
 
-def where_clause(where: Filter) -> tuple[str, list[Any]]:
-    """The conditions of a filter, with the word ``WHERE`` if there are any, and their values."""
-    conditions, values = [], []
-    for column in ("stage", "task_id", "model_id", "template_id", "run_id", "experiment_id"):
+def where_clause(where: Filter, *, table: str = "documents") -> tuple[str, list[Any]]:
+    """The conditions of a filter, with the word ``WHERE`` if there are any, and their values.
+
+    Args:
+        where: Which rows.
+        table: The name or the alias of the table in the statement. Default: ``documents``.
+    """
+    conditions: list[str] = []
+    values: list[Any] = []
+    for column in ("stage", "task_id", "model_id", "template_id", "run_id", "experiment_id", "doc_id"):
         value = getattr(where, column)
-        if value is not None:
+        if isinstance(value, str):
             conditions.append(f"{column} = ?")
             values.append(value)
+        elif value:
+            conditions.append(f"{column} IN ({', '.join('?' * len(value))})")
+            values += value
     if where.status:
         conditions.append(f"status IN ({', '.join('?' * len(where.status))})")
         values += sorted(str(status) for status in where.status)
@@ -265,6 +279,11 @@ def where_clause(where: Filter) -> tuple[str, list[Any]]:
     if where.until is not None:
         conditions.append("created_at < ?")
         values.append(where.until)
+    if where.newest:
+        conditions.append(
+            f"NOT EXISTS (SELECT 1 FROM documents AS newer WHERE newer.stage = {table}.stage"
+            f" AND newer.task_id = {table}.task_id AND (newer.created_at, newer.seq) > ({table}.created_at, {table}.seq))"
+        )
     return f" WHERE {' AND '.join(conditions)}" if conditions else "", values
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, Literal, TypeVar
 
 from doc_io.document import DocumentRow, Parent, Status
-from doc_io.index import queries
+from doc_io.index import queries, report_queries
 from doc_io.index.base import (
     ALL,
     ConcurrentWriteError,
@@ -264,13 +264,41 @@ class Index(ABC):
         values = (self.key_list(doc_ids), before, before)
         return self.query(queries.removable(self.keys_table), values, queries.candidate_from)
 
-    def duplicates(self) -> list[tuple[str, int]]:
-        """Raw texts that several documents have: the first doc_id of each, and the number of documents."""
-        return [(doc_id, count) for doc_id, count in self.rows(queries.DUPLICATES, ())]
+    def duplicates(self) -> list[tuple[str, str, int]]:
+        """Raw texts that several documents have: the first and the last doc_id of each and how many there are."""
+        return [(first, last, count) for first, last, count in self.rows(queries.DUPLICATES, ())]
 
     def without_ok(self) -> list[tuple[str, str, int]]:
         """Tasks with attempts and no ok document: stage, task, attempts; ``skipped`` is not an attempt."""
         return [(stage, task_id, count) for stage, task_id, count in self.rows(queries.WITHOUT_OK, ())]
+
+    def edges(self, doc_ids: Sequence[str], direction: Literal["up", "down"], limit: int) -> list[tuple[str, str, str]]:
+        """One level of a lineage, in one query.
+
+        Args:
+            doc_ids: The documents of the level.
+            direction: To their parents or to their children.
+            limit: How many documents at the other end, at most.
+
+        Returns:
+            Parent, child and input name of each edge; children oldest first.
+        """
+        statement = report_queries.edges(self.keys_table, direction)
+        return [(parent, child, name) for parent, child, name in self.rows(statement, (self.key_list(doc_ids), limit))]
+
+    def compared(
+        self, column: str, ancestor: str | None, where: Filter, *, newest: bool, add: Callable[[Sequence[Any]], None]
+    ) -> None:
+        """Hand group, status, score, tokens and characters of each document to ``add``, in one query.
+
+        Args:
+            column: A key of `doc_io.index.report_queries.COMPARABLE`.
+            ancestor: The stage whose column it is; ``None`` for the documents' own.
+            where: Which documents.
+            newest: Only the newest document of each task and group.
+            add: Called once for each document, in any order.
+        """
+        self.query(*report_queries.comparison(column, ancestor, where, newest=newest), add)
 
     @abstractmethod
     def read_sql(
@@ -311,6 +339,10 @@ class Index(ABC):
         Returns:
             The id that is set now: of concurrent callers the first one's.
         """
+
+    @abstractmethod
+    def replace_store_id(self, store_id: str) -> None:
+        """Set the id of the store, whichever was set: after a rebuild from that store's documents."""
 
     @abstractmethod
     def maintenance_lock(self) -> AbstractContextManager[None]:

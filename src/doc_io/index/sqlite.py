@@ -98,7 +98,7 @@ class SqliteIndex(Index):
 
     def select(self, where: Filter = ALL, after: DocumentRow | None = None, limit: int = 100) -> list[DocumentRow]:
         # Named, not left to a planner without statistics: any other index makes it sort all rows that match.
-        narrow = where.run_id is not None or (where.stage is not None and where.task_id is not None)
+        narrow = where.run_id or where.doc_id or (where.stage and where.task_id)
         return self.documents(*queries.select(where, after, limit, "" if narrow else " INDEXED BY documents_newest"))
 
     def stage_counts(self) -> list[StageCount]:
@@ -186,6 +186,10 @@ class SqliteIndex(Index):
         with self._file.transaction() as connection:
             connection.execute(queries.SET_STORE_ID, (store_id,))
             return _stored_id(connection) or store_id
+
+    def replace_store_id(self, store_id: str) -> None:
+        with self._file.transaction() as connection:
+            connection.execute(queries.REPLACE_STORE_ID, (store_id,))
 
     @contextmanager
     def maintenance_lock(self) -> Iterator[None]:

@@ -62,8 +62,8 @@ def usage(by: GroupedBy, where: str) -> str:
 
 def can_answer(by: GroupedBy, where: Filter) -> bool:
     """Whether the totals are grouped finely enough; if not, the rows must be counted."""
-    not_grouped_by = (where.task_id, where.run_id, where.since, where.until)
-    return by in _GROUPS and all(each is None for each in not_grouped_by)
+    not_grouped_by = (where.task_id, where.run_id, where.since, where.until, where.doc_id, where.newest)
+    return by in _GROUPS and not any(not_grouped_by)
 
 
 def _trigger(event: str, row: str, sign: str) -> str:
