@@ -14,7 +14,7 @@ import pytest
 from doc_io.document import COLUMNS, OK, DocumentRow, Parent, Status
 from doc_io.errors import IndexVersionError, QueryError
 from doc_io.ids import compute_logical_key_id, doc_dir, new_doc_id
-from doc_io.index.base import ConcurrentWriteError, Filter, HistoryHead, VersionSelector
+from doc_io.index.base import ConcurrentWriteError, Filter, HistoryHead, TokenUsage, VersionSelector
 from doc_io.index.sql_index import Index
 from doc_io.writing.draft import next_created_at
 
@@ -379,6 +379,33 @@ class IndexContract:
 
         assert time.monotonic() - start < 10
         assert add(index).seq == 1
+
+    def test_a_history_comes_page_by_page(self, index: Index) -> None:
+        """Newest first, each page after the last row of the one before."""
+        made = [add(index, attempt=f"{n}") for n in range(5)]
+
+        first = index.history("draft", "task", limit=2)
+        second = index.history("draft", "task", after=first[-1], limit=2)
+        last = index.history("draft", "task", after=second[-1])
+
+        assert [*first, *second, *last] == made[::-1]
+        assert [len(first), len(second)] == [2, 2]
+
+    def test_tokens_are_summed_by_run_and_by_day(self, index: Index) -> None:
+        """Of rows that are there: after removals too; a run that is not known is a group."""
+        rows = [
+            add(index, f"t{n}", run_id=run, usage_prompt_tokens=10 * n, usage_completion_tokens=1)
+            for n, run in enumerate(["r1", "r1", "r2", None])
+        ]
+        gone = add(index, "gone", run_id="r3", usage_prompt_tokens=5)
+        index.remove([gone.doc_id])
+
+        by_run = [TokenUsage(None, 1, 30, 1), TokenUsage("r2", 1, 20, 1), TokenUsage("r1", 2, 10, 2)]
+        assert index.usage("run_id") == by_run
+        assert index.usage("run_id", Filter(stage="draft")) == by_run
+        assert index.usage("day") == [TokenUsage(rows[0].created_at[:10], 4, 60, 4)]
+        index.rebuild([(each.as_dict(), []) for each in index.scan()])
+        assert index.usage("run_id") == by_run
 
     def test_a_sound_index_is_found_sound(self, index: Index) -> None:
         """With rows, removals, and after a rebuild."""

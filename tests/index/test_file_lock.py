@@ -55,7 +55,7 @@ def test_those_who_wait_are_served_in_the_order_they_asked(tmp_path: Path) -> No
     with file_lock(path):
         for thread in waiting:
             thread.start()
-            time.sleep(0.02)  # so that it stands in line before the next one comes
+            time.sleep(0.1)  # so that it stands in line before the next one comes
     for thread in waiting:
         thread.join()
 

@@ -100,7 +100,7 @@ def test_every_look_up_is_answered_from_an_index(index: Index, url: str) -> None
         (of_runs, [tasks, *values_of_runs]),
         (postgres_queries.GET_MANY, [tasks]),
         (queries.GET, ["0" * 16]),
-        (queries.HISTORY, ["draft", "t1"]),
+        queries.history("draft", "t1", None, None),
         (postgres_queries.HEADS, [["draft"] * 100, tasks]),
         (queries.PARENTS, ["0" * 16]),
         (queries.SCAN, [0]),

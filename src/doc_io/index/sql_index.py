@@ -180,9 +180,18 @@ class Index(ABC):
         """The newest document of a logical key."""
         return self.document(*queries.latest_by_logical(logical_key_id, frozenset(status)))
 
-    def history(self, stage: str, task_id: str) -> list[DocumentRow]:
-        """All documents of a task, newest first."""
-        return self.documents(queries.HISTORY, (stage, task_id))
+    def history(
+        self, stage: str, task_id: str, *, after: DocumentRow | None = None, limit: int | None = None
+    ) -> list[DocumentRow]:
+        """The documents of a task, newest first.
+
+        Args:
+            stage: Kind of document.
+            task_id: The task.
+            after: The last row of the previous page. Default: from the newest on.
+            limit: Maximum number of rows. Default: all.
+        """
+        return self.documents(*queries.history(stage, task_id, after, limit))
 
     def parents(self, doc_id: str) -> list[Parent]:
         """The parents of a document, in the order in which they were read."""

@@ -68,7 +68,7 @@ def build(path: str, rows: Iterable[NewRow]) -> None:
         connection.execute(_SORT)
         connection.execute("COMMIT")
         connection.execute("DROP TABLE arrived")
-        for statement in [*create_rest(), FILL]:
+        for statement in [*create_rest(), *FILL]:
             connection.execute(statement)
         write_header(connection)
 
