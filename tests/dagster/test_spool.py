@@ -118,7 +118,7 @@ def test_a_short_trouble_is_waited_out(house: House) -> None:
 def test_without_a_spool_the_error_is_the_stores_own(house: House) -> None:
     """Whoever turned it off is told what failed."""
     (house.root / "docs").write_text("in the way")
-    assert "The docs root" in reason(house.run([draft], manager={"spool": ""}), "draft")
+    assert "could not read .doc_io/store.json" in reason(house.run([draft], manager={"spool": ""}), "draft")
     assert not (house.root / "spool").exists()
 
 

@@ -89,9 +89,10 @@ class Attempt:
         """
         made = as_document(answer)
         if not isinstance(made, ReusedDocument):
-            asked = {"prompt": self.prompt, "template_id": self.template_id, "model_id": self.model_id}
-            open_fields: dict[str, Any] = {name: value for name, value in asked.items() if getattr(made, name) is None}
-            made = dataclasses.replace(made, **open_fields)
+            asked: dict[str, Any] = {"prompt": self.prompt, "template_id": self.template_id, "model_id": self.model_id}
+            made = dataclasses.replace(
+                made, **{name: value for name, value in asked.items() if getattr(made, name) is None}
+            )
         self._document = made
         return made
 
