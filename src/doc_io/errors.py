@@ -71,16 +71,14 @@ class UnknownDocumentError(DocIOError, FileNotFoundError):
     exit_code = 4
 
 
+class UnknownNameError(UnknownDocumentError):
+    """There is no {what} {name} in the index of {docs_root}. {hint}"""
+
+
 class AmbiguousDocumentError(DocIOError, ValueError):
     """Several documents begin with {start}: {first}, {second}, … Give more characters, or stage/task for the latest ok one."""
 
     exit_code = 4
-
-
-class DocumentConflictError(DocIOError, FileExistsError):
-    """Document {doc_id} ({stage}, task {task}) exists already with other content ({difference}). A committed document never changes and nothing was written; save the new text as another attempt."""
-
-    exit_code = 5
 
 
 class DamagedDocumentError(DocIOError, OSError):
@@ -132,11 +130,21 @@ class IndexFormatError(IndexAccessError):
 
 
 class IndexVersionError(IndexAccessError):
-    """The index {index} has schema {found}, and this doc_io knows up to {known}. It was not touched. Upgrade doc_io."""
+    """The index {index} has schema {found}, and this doc_io uses schema {known}. It was not touched. {hint}"""
+
+
+class StoreMismatchError(IndexAccessError):
+    """The docs root {docs_root} and the index {index} do not belong together: {reason}. Nothing was written or looked up. {hint}"""
 
 
 class QueryError(DocIOError, ValueError):
     """The index could not answer this: {reason}. Nothing was changed; `doc-io sql` only reads, one statement at a time."""
+
+    exit_code = 2
+
+
+class InvalidGroupError(DocIOError, ValueError):
+    """Documents cannot be grouped by {by}. Give a column ({columns}), or STAGE.COLUMN for that of an ancestor, such as draft.template_id."""
 
     exit_code = 2
 

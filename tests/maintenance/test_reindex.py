@@ -140,8 +140,8 @@ def test_an_incremental_reindex_adds_what_is_missing_and_keeps_the_rest(store: D
     """Nothing is read of documents that have a row."""
     fill(store, 50)
     before = rows_of(store)
-    with DocumentStore(store.docs_root, Path(store.docs_root).parent / "other.sqlite") as other:
-        new = other.save("unknown to the first index", stage="draft", task_id="new")
+    new = store.save("unknown to the index", stage="draft", task_id="new")
+    store.index.remove([new.doc_id])
 
     came = maintenance.reindex(store, incremental=True)
 
@@ -163,7 +163,7 @@ def test_a_damaged_index_is_set_aside_and_made_again(store: DocumentStore, conte
     maintenance.reindex(store)
 
     assert store.get(row.doc_id) == row
-    (aside,) = path.parent.glob("documents.sqlite.damaged-*")
+    (aside,) = path.parent.glob("documents.sqlite.replaced-*")
     assert aside.read_bytes() == content
 
 

@@ -8,20 +8,24 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta, timezone
+from datetime import timedelta
 
+from doc_io.clock import utc_now
 from doc_io.errors import ConfigurationError
-from doc_io.index.base import Filter, Index, PruneCandidate
+from doc_io.index.base import Filter, PruneCandidate
+from doc_io.index.sql_index import Index
 from doc_io.maintenance.pins import pinned
 from doc_io.maintenance.removal import finish, remove_documents
 from doc_io.progress import Progress
 from doc_io.storage.base import Storage
 from doc_io.store import DocumentStore
+from doc_io.writing.draft import time_text
 
 GRACE = timedelta(days=1)
 """How old a document must at least be: what a run that is still going on may come back to."""
 
-_AT_ONCE = 200
+_BATCH_SIZE = 200
+_END_OF_TIME = "9999-12-31T23:59:59.999999Z"
 
 
 @dataclass(frozen=True)
@@ -29,8 +33,8 @@ class Policy:
     """Which documents are no longer wanted; all conditions that are given must hold.
 
     Args:
-        keep_ok: The newest ok documents of each logical key that stay; at least 1.
-        keep_failed: The newest documents of each logical key with another status that stay.
+        keep_ok: The newest ok documents of each task that stay; at least 1.
+        keep_failed: The newest documents of each task with another status that stay.
         older_than: Only what is older than this. Default: any age beyond the grace period.
         stage: Only of this stage.
         run_id: Only of this run.
@@ -56,7 +60,7 @@ class Policy:
         if self.keep_ok < 1 or self.keep_failed < 0:
             raise ConfigurationError(
                 setting="The prune policy",
-                reason="it keeps less than the newest ok document of a key",
+                reason="it keeps less than the newest ok document of a task",
                 hint="Keep at least 1 ok and 0 failed documents.",
             )
         if self.cascade and self.stage is None and self.run_id is None and self.experiment_id is None:
@@ -95,7 +99,7 @@ def prune(
 
     Args:
         store: Which store.
-        policy: Which documents. Default: all but the newest ok and the newest failed one of each logical key.
+        policy: Which documents. Default: all but the newest ok and the newest failed one of each task.
         dry_run: Only say what would go. Default: yes.
         progress: Progress callback, called with `(removed, total)`. Default: none.
 
@@ -114,8 +118,8 @@ def prune(
         finished = finish(storage, index, before)
         documents, kept = _plan(storage, index, policy, before)
         gone: set[str] = set()
-        for start in range(0, len(documents), _AT_ONCE):
-            batch = [(each.doc_id, each.doc_dir) for each in documents[start : start + _AT_ONCE]]
+        for start in range(0, len(documents), _BATCH_SIZE):
+            batch = [(each.doc_id, each.doc_dir) for each in documents[start : start + _BATCH_SIZE]]
             gone.update(remove_documents(storage, index, batch, before))
             if progress is not None:
                 progress(start + len(batch), len(documents))
@@ -124,17 +128,19 @@ def prune(
 
 def _plan(storage: Storage, index: Index, policy: Policy, before: str) -> tuple[list[PruneCandidate], dict[str, int]]:
     """What goes, children before parents, and how many of the unwanted stay for which reason."""
-    until = before if policy.older_than is None else min(before, _ago(policy.older_than))
+    until = None if policy.older_than is None else _ago(policy.older_than)
     wanted = Filter(stage=policy.stage, run_id=policy.run_id, experiment_id=policy.experiment_id, until=until)
     if policy.cascade:
-        unwanted = _removable(index, _with_descendants(index, wanted), before)
+        found = _removable(index, _with_descendants(index, wanted), _END_OF_TIME)
     else:
-        unwanted = {each.doc_id: each for each in index.superseded(wanted, policy.keep_ok, policy.keep_failed)}
+        found = {each.doc_id: each for each in index.superseded(wanted, policy.keep_ok, policy.keep_failed)}
+    unwanted = {doc_id: each for doc_id, each in found.items() if each.created_at < before}
     settled = _removable(index, list(unwanted), before)
     pins = pinned(storage)
     candidates = {doc_id: each for doc_id, each in settled.items() if doc_id not in pins}
     order = _children_first(candidates, _children(index, candidates))
     kept = {
+        "younger than the grace period": len(found) - len(unwanted),
         "they were the latest ok within the grace period": len(unwanted) - len(settled),
         "pinned": len(settled) - len(candidates),
         "a kept document was made from them": len(candidates) - len(order),
@@ -159,16 +165,16 @@ def _with_descendants(index: Index, wanted: Filter) -> list[str]:
 def _removable(index: Index, doc_ids: list[str], before: str) -> dict[str, PruneCandidate]:
     return {
         each.doc_id: each
-        for start in range(0, len(doc_ids), _AT_ONCE)
-        for each in index.removable(doc_ids[start : start + _AT_ONCE], before)
+        for start in range(0, len(doc_ids), _BATCH_SIZE)
+        for each in index.removable(doc_ids[start : start + _BATCH_SIZE], before)
     }
 
 
 def _children(index: Index, doc_ids: Iterable[str]) -> dict[str, list[str]]:
     ids = list(doc_ids)
     found: dict[str, list[str]] = {}
-    for start in range(0, len(ids), _AT_ONCE):
-        found |= index.children_of(ids[start : start + _AT_ONCE])
+    for start in range(0, len(ids), _BATCH_SIZE):
+        found |= index.children_of(ids[start : start + _BATCH_SIZE])
     return found
 
 
@@ -193,4 +199,4 @@ def _children_first(candidates: Iterable[str], children: Mapping[str, Sequence[s
 
 
 def _ago(age: timedelta) -> str:
-    return (datetime.now(timezone.utc) - age).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return time_text(utc_now() - age)

@@ -7,20 +7,19 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import Literal, NamedTuple
 
-from doc_io.commit_record import RECORD_NAME, CommitRecord
+from doc_io.commit_record import RECORD_NAME
 from doc_io.document import DocumentRow, Parent
 from doc_io.ids import doc_dir
-from doc_io.index.base import Index
-from doc_io.integrity import FolderVerdict, judge
+from doc_io.index.sql_index import Index
+from doc_io.integrity import FolderVerdict, differences, judge
 from doc_io.maintenance.removal import under_way
 from doc_io.progress import Progress
-from doc_io.storage.base import Folder, Storage
-from doc_io.storage.local import QUARANTINE_PREFIX, TEMPORARY_PREFIX
+from doc_io.storage.base import QUARANTINE_PREFIX, TEMPORARY_PREFIX, Folder, Storage
 from doc_io.store import DocumentStore
 
 Kind = Literal[
     "damaged", "missing", "differs", "unindexed", "torn", "extra", "stray", "temporary", "unfinished",
-    "orphan", "duplicate", "empty", "without_ok",
+    "unreadable", "orphan", "duplicate", "empty", "without_ok",
 ]  # fmt: skip
 """What can be found:
 
@@ -29,6 +28,7 @@ Kind = Literal[
 - ``torn``: a document's folder that holds no whole document, and no row knows it.
 - ``extra``: files in a document's folder that its manifest does not know; ``stray``: files or folders where no document
   can be; ``temporary``: what a writer left that died; ``unfinished``: a removal that was interrupted.
+- ``unreadable``: a folder that was passed over, as it cannot be listed or its name is no text; what it holds is not known.
 - ``orphan``: a parent that is not in the store; ``duplicate``: the same raw text in several documents; ``empty``: an ok
   document with an empty text; ``without_ok``: a task that was tried and has no ok document.
 """
@@ -39,7 +39,7 @@ NOTES: frozenset[Kind] = frozenset({"orphan", "duplicate", "empty", "without_ok"
 GRACE = 3600.0
 """Seconds that an unfinished folder may be a writer's who is still at work."""
 
-_AT_ONCE = 256
+_BATCH_SIZE = 256
 _SETTLING = 1.0  # seconds between a document's files and its row; the slowest commit that was seen took 0.3
 
 
@@ -87,7 +87,7 @@ def verify(
         for path in under_way(storage)
     )
     verdicts = judge(storage, storage.folders(), full=full)
-    while batch := list(islice(verdicts, _AT_ONCE)):
+    while batch := list(islice(verdicts, _BATCH_SIZE)):
         rows = {row.doc_id: row for row in index.get_many([_name(each.folder) for each in batch])}
         seen.add(rows.values())
         parents = index.parents_of(list(rows))
@@ -128,26 +128,18 @@ class _Seen:
 
 def _indexed(verdict: FolderVerdict, row: DocumentRow, parents: list[Parent]) -> Iterator[Finding]:
     path = verdict.folder.path
-    if verdict.record is None:
+    if verdict.folder.error:
+        yield Finding("unreadable", path, verdict.folder.error)
+    elif verdict.record is None:
         yield Finding("damaged", path, "; ".join(verdict.reasons))
     else:
-        different = differences(row, parents, verdict.record)
+        different = differences(row, verdict.record, parents)
         if different:
             yield Finding("differs", path, f"the row has another {', '.join(different)} than {RECORD_NAME}")
         if row.status.value == "ok" and 0 in (row.raw_chars, row.parsed_chars):
             yield Finding("empty", path, "an ok document with an empty text")
     if verdict.extra:
         yield Finding("extra", path, f"not in the manifest: {', '.join(sorted(verdict.extra))}")
-
-
-def differences(row: DocumentRow, parents: list[Parent], record: CommitRecord) -> list[str]:
-    """The columns in which a row is not what its commit record says."""
-    said = {**record.row, "doc_dir": record.doc_dir}
-    had = row.as_dict()
-    different = [column for column, value in said.items() if had[column] != value]
-    if tuple(parents) != record.parents:
-        different.append("list of parents")
-    return different
 
 
 def _not_indexed(verdict: FolderVerdict, grace: float) -> Iterator[Finding]:
@@ -157,6 +149,8 @@ def _not_indexed(verdict: FolderVerdict, grace: float) -> Iterator[Finding]:
     name = _name(folder)
     unfinished = name.startswith((TEMPORARY_PREFIX, QUARANTINE_PREFIX))
     young = time.time() - folder.modified < grace
+    if folder.error:
+        yield Finding("unreadable", folder.path, folder.error)
     if depth < 3:  # noqa: PLR2004 - stage, key, document
         for file in sorted(folder.files):
             if not (young and file.startswith(TEMPORARY_PREFIX)):
@@ -164,7 +158,7 @@ def _not_indexed(verdict: FolderVerdict, grace: float) -> Iterator[Finding]:
     elif unfinished:
         if not young:
             yield Finding("temporary", folder.path, "left by a writer that did not finish")
-    elif verdict.reasons:
+    elif verdict.reasons and not folder.error:
         yield Finding("torn", folder.path, f"no row, and no whole document: {'; '.join(verdict.reasons)}")
 
 
@@ -172,8 +166,8 @@ def _still_unindexed(index: Index, found: list[FolderVerdict], started: float) -
     """Whole documents without a row; a writer that was between the two has committed by now."""
     if found:
         time.sleep(max(0.0, started + _SETTLING - time.monotonic()))
-    for start in range(0, len(found), _AT_ONCE):
-        batch = found[start : start + _AT_ONCE]
+    for start in range(0, len(found), _BATCH_SIZE):
+        batch = found[start : start + _BATCH_SIZE]
         indexed = {row.doc_id: row.doc_dir for row in index.get_many([_name(each.folder) for each in batch])}
         for each in batch:
             if indexed.get(_name(each.folder)) != each.folder.path:
@@ -182,7 +176,7 @@ def _still_unindexed(index: Index, found: list[FolderVerdict], started: float) -
 
 def _rows_without_files(storage: Storage, index: Index, seen: _Seen) -> Iterator[Finding]:
     unseen = (row for row in index.scan() if row not in seen)
-    while batch := list(islice(unseen, _AT_ONCE)):
+    while batch := list(islice(unseen, _BATCH_SIZE)):
         # Where a document of this row would be, whatever folder the row names; looked for once more, as rows that were
         # written after their folder's key was listed are here too.
         places = [doc_dir(row.stage, row.logical_key_id, row.doc_id) for row in batch]
@@ -205,8 +199,9 @@ def _orphans(index: Index, rows: Iterable[DocumentRow], parents: dict[str, list[
 
 
 def _notes(index: Index) -> Iterator[Finding]:
-    for doc_id, count in index.duplicates():
-        yield Finding("duplicate", doc_id, f"{count} documents have the same raw text")
+    for first, last, count in index.duplicates():
+        others = f" and {count - 2} more" if count > 2 else ""  # noqa: PLR2004 - the two that are named
+        yield Finding("duplicate", first, f"has the same raw text as {last}{others}")
     for stage, task_id, count in index.without_ok():
         yield Finding(
             "without_ok",
