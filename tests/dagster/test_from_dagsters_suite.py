@@ -59,7 +59,6 @@ def texts_of_drafts(store: DocumentStore) -> dict[str, str]:
 
 
 @migrates
-@pytest.mark.xfail(strict=True, raises=AssertionError, reason="a context with a partition key and no definition is taken for unpartitioned")
 def test_migrate_io_storage_brings_every_partition_in(
     house: House, migrate: Callable[..., tuple[int, int, int]]
 ) -> None:
@@ -68,7 +67,6 @@ def test_migrate_io_storage_brings_every_partition_in(
 
 
 @migrates
-@pytest.mark.xfail(strict=True, raises=AssertionError, reason="several partitions outside of a run are written, and then it raises")
 def test_migrate_io_storage_brings_a_batch_of_partitions_in(
     house: House, migrate: Callable[..., tuple[int, int, int]]
 ) -> None:
@@ -79,7 +77,6 @@ def test_migrate_io_storage_brings_a_batch_of_partitions_in(
 
 
 @migrates
-@pytest.mark.xfail(strict=True, raises=AssertionError, reason="a context with a partition key and no definition is taken for unpartitioned")
 def test_a_migration_that_skips_what_is_there_adds_no_second_version(
     house: House, migrate: Callable[..., tuple[int, int, int]]
 ) -> None:
@@ -93,7 +90,6 @@ def test_a_migration_that_skips_what_is_there_adds_no_second_version(
 
 
 @migrates
-@pytest.mark.xfail(strict=True, raises=AssertionError, reason="a context with a partition key and no definition is taken for unpartitioned")
 def test_a_value_that_is_no_text_fails_its_own_migration_only(
     house: House, migrate: Callable[..., tuple[int, int, int]]
 ) -> None:

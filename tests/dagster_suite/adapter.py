@@ -16,7 +16,6 @@ import typing
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from types import MappingProxyType
 from typing import Any
 
 import dagster
@@ -61,7 +60,7 @@ class AnyValueIOManager(IOManager):
             texts = self.documents.load_input(context)
         if isinstance(texts, Mapping):
             return dict(zip(texts, _awaited([self.decode(context, text) for text in texts.values()]), strict=True))
-        return _awaited([self.decode(context, texts)])[0]
+        return None if texts is None else _awaited([self.decode(context, texts)])[0]
 
 
 class ValueIOManager(AnyValueIOManager):
@@ -108,11 +107,14 @@ class MemoryIOManager(ValueIOManager):
         return super().decode(context, text) if number is None else self.held[number]
 
 
+_ENCODED: dict[str, Any] = {}
+"""Text to the value that a `FileIOManager` made it of, for the metadata that a subclass tells of the value."""
+
+
 class FileIOManager(AnyValueIOManager):
     """Stands for the base class `UPathIOManager`: the file that a subclass writes becomes the text of a document."""
 
     extension: str | None = None
-    written: Mapping[str, Any] = MappingProxyType({})
     _base_path: UPath
 
     def __init__(self, base_path: UPath | None = None) -> None:
@@ -137,7 +139,7 @@ class FileIOManager(AnyValueIOManager):
 
         class WithMetadata(DocDirIOManager):
             def get_metadata(self, context: OutputContext, obj: Any) -> dict[str, Any]:
-                return codec.get_metadata(context, codec.written[obj])
+                return codec.get_metadata(context, _ENCODED[obj])
 
         return WithMetadata(docs_root=f"{root}/docs", db_path=f"{root}/db/documents.sqlite", spool=f"{root}/spool")
 
@@ -147,7 +149,7 @@ class FileIOManager(AnyValueIOManager):
             path = UPath(folder) / f"value{self.extension or ''}"
             self.dump_to_path(context, value, path)
             text = json.dumps(base64.b64encode(path.read_bytes()).decode("ascii") if path.exists() else None)
-            self.written = {**self.written, text: value}
+            _ENCODED[text] = value
             return text
 
     def decode(self, context: InputContext, text: str) -> Any:
