@@ -15,6 +15,8 @@ _VALUES = "It looks into InMemoryIOManager.values; documents are on disk."
 
 _FS = "storage_tests/test_fs_io_manager.py"
 _UPATH = "storage_tests/test_upath_io_manager.py"
+_REEXECUTION = "execution_tests/execution_plan_tests/test_execution_plan_reexecution.py"
+_PYTHONIC = "storage_tests/test_io_managers_pythonic_config.py"
 _PARTITIONED = "asset_defs_tests/test_partitioned_assets.py"
 
 DIFFERENCES: dict[str, str] = {
@@ -27,6 +29,11 @@ DIFFERENCES: dict[str, str] = {
     f"{_FS}::test_fs_io_manager_escapes_path_operators_in_partition_keys": _PATH,
     f"{_FS}::test_fs_io_manager_none_value_no_metadata": _PATH,
     f"{_FS}::test_backcompat_multipartitions_fs_io_manager": "It reads pickles of an older version of Dagster; the error names the partition, not its path.",
+    f"{_PYTHONIC}::test_pythonic_fs_io_manager": _PATH,
+    f"{_PYTHONIC}::test_pythonic_fs_io_manager_runtime_config": _PATH,
+    f"{_PYTHONIC}::test_io_manager_def": _PATH,
+    f"{_REEXECUTION}::test_execution_plan_reexecution": _PATH,
+    f"{_REEXECUTION}::test_job_step_key_subset_execution": _PATH,
     f"{_UPATH}::test_upath_io_manager_with_json": _BASE,
     f"{_UPATH}::test_upath_io_manager_with_non_any_type_annotation": _BASE,
     f"{_UPATH}::test_upath_io_manager_storage_options": _BASE,
@@ -53,6 +60,3 @@ DIFFERENCES: dict[str, str] = {
     "asset_defs_tests/test_assets.py::test_asset_with_io_manager_key_only": _VALUES,
 }
 """Test to the reason why it fails."""
-
-LEFT_OUT: dict[str, str] = {}
-"""Test to the reason why it cannot run here."""

@@ -23,4 +23,16 @@ SHORT = [
 
 ALL = [
     *SHORT,
+    "storage_tests/test_asset_events.py",
+    "storage_tests/test_assets.py",
+    "storage_tests/test_io_manager_asset_metadata.py",
+    "storage_tests/test_io_manager_composites.py",
+    "storage_tests/test_io_managers_with_graphs.py",
+    "storage_tests/test_io_managers_pythonic_config.py",
+    "storage_tests/test_io_manager_multiprocess.py",
+    "storage_tests/test_no_io_manager.py",
+    "storage_tests/branching_io_manager_tests",
+    "asset_defs_tests/test_asset_job.py",
+    "asset_defs_tests/test_unresolved_asset_job.py",
+    "asset_defs_tests/test_asset_deps.py",
 ]
