@@ -119,11 +119,15 @@ def chain() -> dg.JobDefinition:
         return f"from {draft}"
 
     root = os.environ["ROOT"]
-    return dg.Definitions(
-        assets=[draft, review],
-        resources={"io_manager": DocDirIOManager(docs_root=f"{root}/docs", db_path=f"{root}/documents.sqlite")},
-        jobs=[dg.define_asset_job("chain", executor_def=dg.in_process_executor)],
-    ).get_job_def("chain")
+    return (
+        dg.Definitions(
+            assets=[draft, review],
+            resources={"io_manager": DocDirIOManager(docs_root=f"{root}/docs", db_path=f"{root}/documents.sqlite")},
+            jobs=[dg.define_asset_job("chain", executor_def=dg.in_process_executor)],
+        )
+        .get_repository_def()
+        .get_job("chain")
+    )
 
 
 def test_a_rerun_of_a_rerun_reads_what_its_newest_ancestor_made(house: House, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -204,12 +204,12 @@ def test_a_failed_text_of_the_legacy_phase_is_kept_where_no_input_finds_it(pipel
     assert pipeline.file_texts("draft_failed") == ["text"]
 
 
-def test_the_legacy_phase_makes_no_store(pipeline: Pipeline) -> None:
-    """Nothing of doc_io's is on disk before a pipeline is ready for it."""
+def test_the_legacy_phase_writes_no_document(pipeline: Pipeline) -> None:
+    """Nothing is under the docs root before a pipeline is ready for it."""
     assert pipeline.run(draft, "legacy").success
     assert pipeline.run(essay, "legacy").success
 
-    assert sorted(path.name for path in pipeline.folder.iterdir()) == ["data"]
+    assert not (pipeline.folder / "docs").exists()
 
 
 def test_what_is_made_from_a_legacy_file_has_the_document_beside_it_as_its_parent(pipeline: Pipeline) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -45,7 +45,7 @@ class Attempt:
         self.raw = ""
         self.template_id = template_id
         self.model_id = model_id
-        self.usage: Usage | None = None
+        self.usage: Usage | Mapping[str, Any] | None = None
         self.metadata: dict[str, Any] = {}
         self.provider_id: str | None = None
 
@@ -77,7 +77,7 @@ class Attempt:
                 made = dataclasses.replace(made, model_id=self.model_id)
         noted = {**({PROVIDER_ID: self.provider_id} if self.provider_id else {}), **self.metadata}
         if noted:
-            made = dataclasses.replace(made, metadata={**noted, **(made.metadata or {})})
+            made = dataclasses.replace(made, metadata={**noted, **_with(made, {})})
         self._document = made
         return made
 
@@ -90,9 +90,8 @@ class Attempt:
         made = as_document(answer)
         if not isinstance(made, ReusedDocument):
             asked = {"prompt": self.prompt, "template_id": self.template_id, "model_id": self.model_id}
-            made = dataclasses.replace(
-                made, **{name: value for name, value in asked.items() if getattr(made, name) is None}
-            )
+            open_fields: dict[str, Any] = {name: value for name, value in asked.items() if getattr(made, name) is None}
+            made = dataclasses.replace(made, **open_fields)
         self._document = made
         return made
 
@@ -123,12 +122,7 @@ class Attempt:
             error: What the body raised. Default: not known.
         """
         made = self._document or (self.document() if self.raw else None)
-        if (
-            made is None
-            or isinstance(made, ReusedDocument)
-            or made.raw is None
-            or "reused_from" in (made.metadata or {})
-        ):
+        if made is None or isinstance(made, ReusedDocument) or made.raw is None or "reused_from" in _with(made, {}):
             return None
         if made.outcome not in OK:
             return made
@@ -139,12 +133,17 @@ class Attempt:
             status=Status.GEN_ERROR,
             parser=None,
             parsed=None,
-            metadata={**(made.metadata or {}), **facts, COMPLETE: True, "error": f"the answer is whole, and {reason}"},
+            metadata=_with(made, {**facts, COMPLETE: True, "error": f"the answer is whole, and {reason}"}),
         )
 
     @cached_property
     def _known(self) -> tuple[Any, str | None]:
         return find_answers(self._store, self._question)
+
+
+def _with(document: Document, facts: dict[str, Any]) -> dict[str, Any]:
+    """A document's metadata with more; what is no mapping is told when the document itself is filed."""
+    return {**(document.metadata if isinstance(document.metadata, Mapping) else {}), **facts}
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

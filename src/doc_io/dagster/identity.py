@@ -242,17 +242,14 @@ def field_named(
     """
     own = getattr(document, name)
     dimensions = partition.keys_by_dimension if isinstance(partition, MultiPartitionKey) else {}
-    # The name that a provider answers with may have a date in it: it is the model only where none was asked for.
-    answered = name == "model_id" and own is not None and own == (document.metadata or {}).get("provider_model")
     candidates = [
-        None if answered else own,
+        own,
         output.metadata.get(f"doc_io/{name}"),
         output.metadata.get(name) if name in _DIMENSIONS else None,
         getattr(task, name, None),
         *(dimensions.get(dimension) for dimension in _DIMENSIONS.get(name, ())),
         output.definition.get(f"doc_io/{name}"),
         defaults.get(name),
-        own,
         model_of(output.metadata) if name == "model_id" else None,
     ]
     return next((_plain(each) for each in candidates if each is not None), None)

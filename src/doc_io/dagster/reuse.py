@@ -104,15 +104,17 @@ class Question:
 
     def difference(self, row: DocumentRow) -> str | None:
         """What a document of the same stage and task has otherwise, in words; ``None`` where it fits."""
+        # Where no model was asked for, the one that answered is the model of the row.
+        answered = self.document.model_id is None and row.model_id == row.meta_small.get("provider_model")
         for name in ("template_id", "model_id"):
             asked, stored = getattr(self.document, name), getattr(row, name)
-            if asked != stored:
+            if asked != stored and not (answered and name == "model_id"):
                 return f"{name} {asked!r} was asked for, and the document has {stored!r}"
         if self.prompt is not None and row.prompt_hash != self.prompt_hash:
             return "it was asked for one prompt, and the document " + (
                 "has another" if row.prompt_hash else "keeps none"
             )
-        named = dataclasses.replace(self.document, parent_doc_id=row.parent_doc_id)
+        named = dataclasses.replace(self.document, parent_doc_id=row.parent_doc_id, model_id=row.model_id)
         if logical_key_id(named, row.stage, row.task_id) != row.logical_key_id:
             return "the identifiers are others"
         return None
