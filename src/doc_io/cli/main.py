@@ -17,6 +17,7 @@ _SECTIONS: dict[str, dict[str, tuple[str, ...]]] = {
     "Inspect": {
         "inspect": ("status", "ls", "show", "cat", "prompt", "history"),
         "reports": ("diff", "lineage", "usage", "search", "export", "sql"),
+        "serve": ("serve",),
     },
     "Maintain": {"maintain": ("verify", "reindex", "prune", "pin", "unpin", "copy", "recover")},
     "Migrate": {"migrate": ("backfill",), "completion": ("completion",)},

@@ -158,6 +158,30 @@ class TokenUsage(NamedTuple):
     completion_tokens: int
 
 
+class Attempt(NamedTuple):
+    """What an index alone knows of a document.
+
+    Attributes:
+        seq: Its place in the order of inserts.
+        created_at: When it was made.
+        stage: Kind of document.
+        task_id: What it was made for.
+        status: How it ended.
+        model_id: The model, where known.
+        template_id: The prompt template, where known.
+        experiment_id: The experiment it belongs to, where named.
+    """
+
+    seq: int
+    created_at: str
+    stage: str
+    task_id: str
+    status: Status
+    model_id: str | None
+    template_id: str | None
+    experiment_id: str | None
+
+
 class Texts(ABC):
     """The full text of an index's documents: derived, made again at any time, and not a part of its promises."""
 
@@ -275,6 +299,30 @@ class Index(ABC):
         Returns:
             Rows by ``created_at`` and ``seq``, newest first.
         """
+
+    @abstractmethod
+    def recent(self, wanted: Filter = ALL, limit: int = 100) -> list[Attempt]:
+        """The newest attempts of a kind, at most so many, newest first; read from an index alone."""
+
+    @abstractmethod
+    def by_seq(self, seqs: Sequence[int]) -> list[DocumentRow]:
+        """The rows of these places in the order of inserts that are there, in the order asked for."""
+
+    @abstractmethod
+    def attempts_of_task(self, stage: str, task_id: str) -> int:
+        """How many documents a task has."""
+
+    @abstractmethod
+    def newest_children(self, doc_id: str, limit: int) -> list[DocumentRow]:
+        """The newest of what was made from a document, at most so many."""
+
+    @abstractmethod
+    def newest_seq(self) -> int:
+        """The place of the newest insert; 0 where there is none."""
+
+    @abstractmethod
+    def count_after(self, seq: int, limit: int) -> int:
+        """How many documents were inserted after a place; counts no further than the limit."""
 
     @abstractmethod
     def find_by_prefix(self, prefix: str, limit: int = 2) -> list[DocumentRow]:

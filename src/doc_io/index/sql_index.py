@@ -7,8 +7,8 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any, ClassVar, TypeVar
 
 from doc_io.document import DocumentRow, Parent, Status
-from doc_io.index import queries
-from doc_io.index.base import ALL, Filter, GroupedBy, Index, PruneCandidate, StageCount, TokenUsage
+from doc_io.index import page_queries, queries
+from doc_io.index.base import ALL, Attempt, Filter, GroupedBy, Index, PruneCandidate, StageCount, TokenUsage
 
 _T = TypeVar("_T")
 _AFTER_ANY_ID = "{"  # the character that follows "z", the last one of an id
@@ -19,6 +19,9 @@ class SqlIndex(Index):
 
     wanted: ClassVar[str]
     """A list of ids as a table ``wanted(task, position)`` in the engine's own SQL, with one placeholder."""
+
+    newest_hint: ClassVar[str] = ""
+    """What the engine must be told to walk through the newest documents and not to sort all of them."""
 
     @abstractmethod
     def answers(self, statement: str, values: Sequence[Any], make: Callable[[Sequence[Any]], _T]) -> list[_T]:
@@ -115,3 +118,27 @@ class SqlIndex(Index):
 
     def without_ok(self) -> list[tuple[str, str, int]]:
         return [(stage, task_id, count) for stage, task_id, count in self.rows(queries.WITHOUT_OK, ())]
+
+    def recent(self, wanted: Filter = ALL, limit: int = 100) -> list[Attempt]:
+        narrow = wanted.run_id is not None or (wanted.stage is not None and wanted.task_id is not None)
+        return self.answers(*page_queries.recent(wanted, limit, "" if narrow else self.newest_hint), _attempt_from)
+
+    def by_seq(self, seqs: Sequence[int]) -> list[DocumentRow]:
+        return self.documents(page_queries.by_seq(self.wanted), (self.listed(list(map(str, seqs))),))
+
+    def attempts_of_task(self, stage: str, task_id: str) -> int:
+        return int(self.rows(page_queries.ATTEMPTS_OF_TASK, (stage, task_id))[0][0])
+
+    def newest_children(self, doc_id: str, limit: int) -> list[DocumentRow]:
+        return self.documents(page_queries.CHILDREN, (doc_id, doc_id, limit))
+
+    def newest_seq(self) -> int:
+        return int(self.rows(page_queries.NEWEST_SEQ, ())[0][0])
+
+    def count_after(self, seq: int, limit: int) -> int:
+        return int(self.rows(page_queries.COUNT_AFTER, (seq, limit))[0][0])
+
+
+def _attempt_from(values: Sequence[Any]) -> Attempt:
+    seq, created_at, stage, task_id, status, *more = values
+    return Attempt(seq, created_at, stage, task_id, Status(status), *more)

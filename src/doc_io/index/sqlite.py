@@ -49,6 +49,7 @@ class SqliteIndex(SqlIndex):
     """
 
     wanted = _WANTED
+    newest_hint = " INDEXED BY documents_newest"
 
     def __init__(self, path: str | os.PathLike[str], *, on_network: bool = False) -> None:
         self._file = SqliteFile(path, on_network=on_network)

@@ -1,0 +1,72 @@
+"""Searches that may take long: the first one reads every text."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+from doc_io.errors import DocIOError
+from doc_io.reports import search
+from doc_io.reports.search import SearchHit
+from doc_io.store import DocumentStore
+
+_PATIENCE = 1.5  # seconds that a page waits before it says how far the search is
+_HITS = 200
+
+
+class Searching:
+    """Runs searches in threads, so that a page can say how far the first one is.
+
+    Args:
+        store: Which store.
+    """
+
+    def __init__(self, store: DocumentStore) -> None:
+        self._store = store
+        self._running: dict[str, _Search] = {}
+        self._lock = threading.Lock()
+
+    def find(self, words: str) -> tuple[list[SearchHit] | None, int]:
+        """What was found, best first; ``None`` where texts are still being read; and how many were read.
+
+        Args:
+            words: Words in any order.
+
+        Raises:
+            DocIOError: The search failed.
+        """
+        with self._lock:
+            running = self._running.get(words)
+            if running is None:
+                running = self._running[words] = _Search(self._store, words)
+                running.start()
+        running.join(_PATIENCE)
+        if running.is_alive():
+            return None, running.read
+        with self._lock:
+            self._running.pop(words, None)
+        if running.error is not None:
+            raise running.error
+        return running.hits, running.read
+
+
+class _Search(threading.Thread):
+    def __init__(self, store: DocumentStore, words: str) -> None:
+        super().__init__(daemon=True)
+        self._store = store
+        self._words = words
+        self.read = 0
+        self.hits: list[SearchHit] = []
+        self.error: DocIOError | None = None
+
+    def run(self) -> None:
+        try:
+            self.hits = search(self._store, self._words, limit=_HITS, progress=self._progress())
+        except DocIOError as error:
+            self.error = error
+
+    def _progress(self) -> Callable[[int, int | None], None]:
+        def progress(done: int, _: int | None) -> None:
+            self.read = done
+
+        return progress
