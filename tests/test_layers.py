@@ -15,9 +15,10 @@ LAYERS: list[tuple[set[str], ...]] = [
     (
         {"escaping", "progress"},
         {"errors"},
-        {"ids", "responses"},
+        {"ids", "provider_responses"},
+        {"document_fields"},
         {"document"},
-        {"commit_record"},
+        {"document_checks", "commit_record"},
     ),  # plain values, no I/O
     ({"parsers"},),  # what is known about a text before it is a document
     ({"file_lock", "durable_folders"},),  # what storage and index both need of the operating system

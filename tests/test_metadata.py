@@ -143,5 +143,5 @@ def test_hostile_json_is_refused_and_never_crashes_the_reader(body: bytes) -> No
 @pytest.mark.parametrize("metadata", [{"a": float("nan")}, {"a": object()}, {"a": b"x"}, {"a": 10**5000}])
 def test_metadata_that_json_cannot_hold_is_refused_before_anything_is_written(metadata: dict[str, Any]) -> None:
     """It could not be read back."""
-    with pytest.raises(InvalidDocumentError, match="metadata is not JSON"):
+    with pytest.raises(InvalidDocumentError, match="metadata"):
         encode(a_record(Document("x", metadata=metadata)))

@@ -12,7 +12,11 @@ from doc_io.parsers import parse
 def _registered() -> None:
     register_parser("upper", str.upper)
     register_parser("broken", lambda raw: raw[10**9])
-    register_parser("numeric", len)  # type: ignore[arg-type]
+    register_parser("numeric", len)
+    register_parser("bytes", str.encode)  # type: ignore[arg-type]
+    register_parser("blank", lambda _: " ")
+    register_parser("verdict", lambda raw: (f"{raw}!", 7))
+    register_parser("no number", lambda _: float("nan"))
 
 
 def test_a_registered_parser_makes_the_parsed_text() -> None:
@@ -29,7 +33,9 @@ def test_a_dotted_path_names_a_parser_too() -> None:
     ("parser", "error"),
     [
         ("broken", "IndexError"),
-        ("numeric", "gave int, not a string"),
+        ("bytes", "gave bytes, not a string"),
+        ("blank", "an empty text"),
+        ("no number", "not a finite number"),
         ("nowhere", "no parser is registered"),
         ("no.such.module", "No module named"),
         ("html.__doc__", "not a function"),
@@ -53,3 +59,16 @@ def test_a_text_that_its_writer_parsed_is_not_parsed_again() -> None:
 def test_half_an_answer_is_not_parsed() -> None:
     """Truncated says more than parse_error would."""
     assert parse(Document("half", finish_reason="length", parser="broken")).outcome is Status.TRUNCATED
+
+
+@pytest.mark.parametrize(("parser", "parsed", "score"), [("numeric", "6", 6.0), ("verdict", "answer!", 7.0)])
+def test_a_parser_that_returns_a_number_gives_the_score(parser: str, parsed: str, score: float) -> None:
+    """Alone, with its own text as the parsed one, or beside a text."""
+    document = parse(Document("answer", parser=parser))
+
+    assert (document.outcome, document.parsed, document.score) == (Status.OK, parsed, score)
+
+
+def test_a_score_that_its_author_gave_wins_over_the_parsers() -> None:
+    """The author knows best."""
+    assert parse(Document("answer", parser="numeric", score=1)).score == 1.0

@@ -139,10 +139,13 @@ def test_the_finish_reasons_of_the_page_mean_truncated() -> None:
     """And those that it says do not, do not."""
     [truncated] = [row for row in pages.table(pages.section(PAGE, "Status")) if row[0] == "`truncated`"]
     reasons = pages.code(truncated[1]) - {"finish_reason"}
+    [failed] = [row for row in pages.table(pages.section(PAGE, "Status")) if row[0] == "`gen_error`"]
 
-    assert len(reasons) == 5
+    assert len(reasons) == 6
     assert {Document("x", finish_reason=reason).outcome for reason in reasons} == {Status.TRUNCATED}
-    assert {Document("x", finish_reason=reason).outcome for reason in ("content_filter", "refusal")} == {Status.OK}
+    for reason in ("content_filter", "refusal", "SAFETY", "failed", "cancelled"):
+        assert f"`{reason}`" in failed[1]
+        assert Document("x", finish_reason=reason).outcome is Status.GEN_ERROR
 
 
 def test_every_error_is_in_the_table_with_its_exit_code_and_what_it_is() -> None:

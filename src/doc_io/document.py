@@ -7,14 +7,18 @@ from dataclasses import KW_ONLY, dataclass, field, fields
 from enum import Enum
 from typing import Any, NamedTuple
 
+from doc_io import document_fields
 from doc_io.errors import InvalidDocumentError, UnknownStatusError
-from doc_io.responses import read_response
-
-_CUT_SHORT = frozenset({"length", "max_tokens", "max_output_tokens", "model_length", "MAX_TOKENS"})
-"""Finish reasons that mean "stopped by the token limit": OpenAI and LiteLLM, Anthropic, OpenAI's Responses API, Mistral,
-Gemini."""
+from doc_io.provider_responses import Answer, read_response, response_as_json
+from doc_io.provider_responses.finish_words import Meaning, meaning_of
+from doc_io.provider_responses.usage import UsageReader
 
 _NO_TEXT = "Return a str, or a doc_io.Document."
+EMPTY = "empty"
+"""The reason of a document whose text has no character that can be seen."""
+
+RESPONSE_NAME = "response.json"
+"""The extra that holds a provider's whole response."""
 
 
 class Status(str, Enum):
@@ -25,6 +29,10 @@ class Status(str, Enum):
     PARSE_ERROR = "parse_error"
     GEN_ERROR = "gen_error"
     SKIPPED = "skipped"
+
+    @classmethod
+    def _missing_(cls, value: object) -> Status:
+        raise UnknownStatusError(status=repr(value))
 
     def __str__(self) -> str:
         return self.value
@@ -41,13 +49,13 @@ FAILED: frozenset[Status] = frozenset({Status.TRUNCATED, Status.PARSE_ERROR, Sta
 class Usage:
     """What a generation cost, in tokens.
 
-    Args:
-        prompt_tokens: Tokens the provider counted in the prompt. Default: not known.
-        completion_tokens: Tokens it counted in the answer. Default: not known.
-        max_tokens: The limit the answer was given. Default: not known.
+    A count that cannot be true does not raise here, where it would cost the answer; it is told when the document is
+    filed.
 
-    Raises:
-        InvalidDocumentError: A count is not an integer of at least 0.
+    Args:
+        prompt_tokens: Tokens that were read, cached ones included. Default: not known.
+        completion_tokens: Tokens of the answer. Default: not known.
+        max_tokens: The limit the answer was given. Default: not known.
     """
 
     prompt_tokens: int | None = None
@@ -55,15 +63,10 @@ class Usage:
     max_tokens: int | None = None
 
     def __post_init__(self) -> None:
-        for name in ("prompt_tokens", "completion_tokens", "max_tokens"):
+        for name in self.__slots__:
             count = getattr(self, name)
-            if count is None:
-                continue
-            # bool is an int to Python; a database column holds 63 bits.
-            if isinstance(count, bool) or not isinstance(count, int) or not 0 <= count < 2**63:
-                raise InvalidDocumentError(
-                    what=f"Usage with {name}={count!r}", reason="a count of tokens is an integer of at least 0", hint=""
-                )
+            if count is not None and type(count) is not int:
+                object.__setattr__(self, name, document_fields.taken_count(count))
 
 
 class Parent(NamedTuple):
@@ -82,27 +85,30 @@ class Parent(NamedTuple):
 class Document:
     """One text to store, and what is known of how it was made. An asset may return it instead of a plain ``str``.
 
+    Only ``raw`` is checked when a document is made. Of the other fields natural forms are taken (a mapping for ``usage``,
+    an enum for ``finish_reason``); one that cannot be stored is told when the document is filed, and costs no text.
+
     Args:
-        raw: The model's whole answer. ``None`` only where there is none: ``gen_error`` and ``skipped``, or where nothing
-            but the ``parsed`` text was kept, as in files from before doc_io.
+        raw: The model's whole answer. ``None`` only where there is none: ``gen_error``, ``skipped`` and ``truncated``, or
+            where nothing but the ``parsed`` text was kept, as in files from before doc_io.
         parsed: The parsed or normalised text. Default: none, or what ``parser`` makes of ``raw``.
         prompt: The prompt that made it. Default: not known.
-        status: How it ended, a `Status` or its name. Default: ``truncated`` where ``finish_reason`` says that the token
-            limit cut it short, else ``ok``.
+        status: How it ended, a `Status` or its name. Default: what ``finish_reason`` says, and ``gen_error`` where the
+            text is empty or white space; else ``ok``.
         template_id: The prompt template. Default: from the asset; the order is in docs/reference.md, "Identity".
-        model_id: The model. Default: from the asset.
+        model_id: The model that was asked for. Default: from the asset; else the one that answered.
         parent_doc_id: The document it was primarily made from. Default: the one the step loaded.
         parser: Name of the parser for ``raw``: one registered with `doc_io.register_parser`, or a dotted path to a
             function. Default: from the asset.
-        usage: Tokens spent. Default: not known.
+        usage: Tokens spent, a `Usage` or what a provider's library gives. Default: not known.
+        score: A number that judges the document it was made from. Default: none, or what ``parser`` returns.
         finish_reason: Why the provider stopped, in its own words. Default: not known.
         identifiers: More names and values that tell this product from others of its stage; they enter the logical key.
         metadata: Anything else worth keeping that JSON can hold; kept whole in ``metadata.json``.
         extras: More files, by name: text or bytes.
 
     Raises:
-        InvalidDocumentError: A text is not a ``str``, or another field has the wrong type.
-        UnknownStatusError: There is no such status.
+        InvalidDocumentError: ``raw`` is not a ``str``.
     """
 
     raw: str | None
@@ -114,32 +120,26 @@ class Document:
     model_id: str | None = None
     parent_doc_id: str | None = None
     parser: str | None = None
-    usage: Usage | None = None
+    usage: Usage | Mapping[str, Any] | None = None
+    score: float | None = None
     finish_reason: str | None = None
     identifiers: Mapping[str, str] | None = None
     metadata: Mapping[str, Any] | None = None
     extras: Mapping[str, str | bytes] | None = None
 
     def __post_init__(self) -> None:
-        status = self._checked_status()
-        object.__setattr__(self, "status", status)  # from here on always a Status
-        if self.raw is None and self.parsed is None and status not in (Status.GEN_ERROR, Status.SKIPPED):
+        if self.raw is not None and not isinstance(self.raw, str):
+            raise InvalidDocumentError(
+                what="A document", reason=f"raw is {type(self.raw).__name__}, not a string", hint=_NO_TEXT
+            )
+        for name, take in _TAKEN.items():
+            value = getattr(self, name)
+            if value is not None:
+                object.__setattr__(self, name, take(value))
+        if self.raw is None and self.parsed is None and self.outcome not in _WITHOUT_TEXT:
             raise InvalidDocumentError(
                 what="A document without text", reason="raw is None and so is parsed", hint=_NO_TEXT
             )
-        if status is Status.SKIPPED and (self.raw is not None or self.parsed is not None):
-            raise InvalidDocumentError(
-                what="A skipped document with text", reason="skipped means that nothing was made", hint=_NO_TEXT
-            )
-        for name in _TEXT_FIELDS:
-            _check_text(name, getattr(self, name))
-        if self.usage is not None and not isinstance(self.usage, Usage):
-            raise InvalidDocumentError(
-                what="A document", reason=f"usage is {type(self.usage).__name__}", hint="Give a doc_io.Usage."
-            )
-        _check_mapping("identifiers", self.identifiers, (str,))
-        _check_mapping("extras", self.extras, (str, bytes))
-        _check_mapping("metadata", self.metadata, (object,))
 
     @classmethod
     def skipped(cls, reason: str) -> Document:
@@ -154,41 +154,127 @@ class Document:
         return cls(None, status=Status.SKIPPED, metadata={"skip_reason": reason})
 
     @classmethod
-    def from_response(cls, response: object, **fields: Any) -> Document:
+    def from_response(cls, response: object, *, keep_response: bool = True, **fields: Any) -> Document:
         """The document that a model provider's response holds: text, model, token counts and why it stopped.
 
-        Args:
-            response: What ``openai`` (chat completions or responses), ``anthropic`` or LiteLLM returned, or the same
-                as a dict.
-            **fields: More of the document, for example ``prompt``; each wins over what the response says.
+        No response makes this raise: one that is not understood becomes a ``gen_error`` document that names its type.
 
-        Raises:
-            InvalidDocumentError: It is no such response, or holds no text.
+        Args:
+            response: What ``openai`` (chat completions or responses), ``anthropic``, ``google-genai``, Bedrock's Converse,
+                LangChain, LiteLLM, Ollama, Mistral or Cohere returned, or the same as a dict.
+            keep_response: Whether the whole response is kept as JSON in ``extras/response.json``. Default: yes.
+            **fields: More of the document, for example ``prompt``; each wins over what the response says, and ``metadata``
+                and ``extras`` are added to it.
         """
         answer = read_response(response)
-        said = {
-            "model_id": answer.model_id,
+        said: dict[str, Any] = {
             "usage": Usage(answer.prompt_tokens, answer.completion_tokens),
             "finish_reason": answer.finish_reason,
-            "metadata": {"response_id": answer.provider_id} if answer.provider_id else None,
+            "metadata": _metadata_of(answer),
+            "extras": {RESPONSE_NAME: response_as_json(response)} if keep_response else {},
         }
+        if answer.status != Status.OK.value and "finish_reason" not in fields:
+            said["status"] = Status(answer.status)
+        elif answer.text is None and fields.get("parsed") is None:
+            said["status"] = Status.GEN_ERROR
+        for name in ("metadata", "extras"):
+            given = fields.get(name)
+            if given is None or isinstance(given, Mapping):
+                fields = {**fields, name: {**said[name], **(given or {})} or None}
         return cls(answer.text, **{**said, **fields})
 
     @property
     def outcome(self) -> Status:
-        """The status that holds: the one given, else what ``finish_reason`` says."""
-        return Status(self.status)
+        """The status that holds: the one given, else what ``finish_reason`` and the text say."""
+        return self._verdict()[0]
 
-    def _checked_status(self) -> Status:
-        if self.status is None:
-            return Status.TRUNCATED if self.finish_reason in _CUT_SHORT else Status.OK
-        try:
-            return Status(self.status)
-        except ValueError:
-            raise UnknownStatusError(status=repr(self.status)) from None
+    @property
+    def reason(self) -> str | None:
+        """Why it is not ok, where the text or ``finish_reason`` says so; ``None`` where its author gave the status."""
+        return self._verdict()[1]
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What was odd about the response and costs nothing else: an unknown finish reason, a negative count."""
+        noted = self.metadata.get("response_notes") if isinstance(self.metadata, Mapping) else None
+        if isinstance(noted, (list, tuple)):  # an unknown word is among them
+            return tuple(str(each) for each in noted)
+        word = self.finish_reason
+        if self.status is None and isinstance(word, str) and word and meaning_of(word) is None:
+            return (f"doc_io does not know the finish reason {word!r} and takes the text for a whole answer",)
+        return ()
+
+    def _verdict(self) -> tuple[Status, str | None]:
+        if isinstance(self.status, Status):
+            return self.status, None
+        if self.status is not None:
+            return Status.GEN_ERROR, "its status is none of the five"
+        text = self.raw if self.parsed is None else self.parsed
+        word = self.finish_reason if isinstance(self.finish_reason, str) else None
+        meaning = meaning_of(word) if word else None
+        if meaning is Meaning.CUT:
+            return Status.TRUNCATED, None
+        if meaning is Meaning.NO_ANSWER or (meaning is Meaning.TOOL_CALL and _is_blank(text)):
+            return Status.GEN_ERROR, f"finish_reason is {word}"
+        if text is not None and _is_blank(text):
+            return Status.GEN_ERROR, EMPTY
+        return Status.OK, None
 
 
-_TEXT_FIELDS = ("raw", "parsed", "prompt", "template_id", "model_id", "parent_doc_id", "parser", "finish_reason")
+def _is_blank(text: object) -> bool:
+    return text is None or (isinstance(text, str) and (not text or text.isspace()))
+
+
+def _metadata_of(answer: Answer) -> dict[str, Any]:
+    said = {
+        "response_id": answer.provider_id,
+        "provider": answer.provider,
+        "provider_model": answer.model,
+        "usage_parts": dict(answer.usage_parts) or None,
+        "response_notes": list(answer.notes) or None,
+        "error": answer.error,
+    }
+    return {name: value for name, value in said.items() if value is not None}
+
+
+def _taken_status(value: object) -> object:
+    try:
+        return Status(value)
+    except ValueError:
+        return value
+
+
+def _taken_usage(value: object) -> object:
+    """Counts in the words of any provider; a mapping of which nothing is known stays as it is."""
+    if isinstance(value, Usage):
+        return value
+    counts = {
+        "prompt_tokens": ("prompt_tokens", "input_tokens"),
+        "completion_tokens": ("completion_tokens", "output_tokens"),
+        "max_tokens": ("max_tokens",),
+    }
+    if isinstance(value, Mapping):
+        known = {name: next((value[each] for each in names if each in value), None) for name, names in counts.items()}
+        return Usage(**known) if any(each is not None for each in known.values()) or not value else value
+    reader = UsageReader(value)
+    known = {name: next(filter(None, map(reader.total, names)), None) for name, names in counts.items()}
+    return Usage(**known) if any(known.values()) else value
+
+
+_TAKEN = {
+    "status": _taken_status,
+    **dict.fromkeys(
+        ("template_id", "model_id", "parent_doc_id", "parser", "finish_reason"), document_fields.taken_name
+    ),
+    "usage": _taken_usage,
+    "score": document_fields.taken_number,
+    "identifiers": document_fields.taken_identifiers,
+    "extras": document_fields.taken_files,
+}
+"""Field to what makes its natural forms plain."""
+
+
+_WITHOUT_TEXT = (Status.GEN_ERROR, Status.SKIPPED, Status.TRUNCATED)
 
 
 @dataclass(frozen=True)
@@ -307,27 +393,3 @@ def as_document(value: object) -> Document:
     if isinstance(value, str):
         return Document(value)
     raise InvalidDocumentError(what=f"A value of type {type(value).__name__}", reason="it is not text", hint=_NO_TEXT)
-
-
-def _check_text(name: str, value: object) -> None:
-    if value is not None and not isinstance(value, str):
-        raise InvalidDocumentError(
-            what="A document", reason=f"{name} is {type(value).__name__}, not a string", hint=_NO_TEXT
-        )
-
-
-def _check_mapping(name: str, value: object, kinds: tuple[type, ...]) -> None:
-    if value is None:
-        return
-    if not isinstance(value, Mapping):
-        raise InvalidDocumentError(
-            what="A document", reason=f"{name} is {type(value).__name__}, not a mapping", hint="Give a dict."
-        )
-    for key, item in value.items():
-        if not isinstance(key, str) or not isinstance(item, kinds):
-            wanted = " or ".join(kind.__name__ for kind in kinds)
-            raise InvalidDocumentError(
-                what="A document",
-                reason=f"{name}[{key!r}] is {type(item).__name__}",
-                hint=f"Its keys are strings and its values {wanted}.",
-            )

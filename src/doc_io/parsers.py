@@ -5,11 +5,16 @@ from __future__ import annotations
 import dataclasses
 import importlib
 from collections.abc import Callable
+from decimal import Decimal
+from numbers import Real
+from typing import Any
 
 from doc_io.document import Document, Status
+from doc_io.document_fields import score_problem, taken_number
 from doc_io.errors import ConfigurationError
 
-Parser = Callable[[str], str]
+Parser = Callable[[str], "str | float | tuple[str, float]"]
+"""From a raw text to the parsed one, to a number that judges it, or to both."""
 
 _registered: dict[str, Parser] = {}
 
@@ -19,7 +24,8 @@ def register_parser(name: str, parser: Parser) -> None:
 
     Args:
         name: The name; a later registration of the same name wins.
-        parser: A function from the raw text to the parsed text. What it raises makes the document a ``parse_error``.
+        parser: A function from the raw text to the parsed text, to a number (the document's score; its text is the parsed
+            text), or to both as a pair. What it raises makes the document a ``parse_error``.
     """
     _registered[name] = parser
 
@@ -58,7 +64,7 @@ def parse(document: Document) -> Document:
         document: What is to be stored.
 
     Returns:
-        The document with ``parsed``; or, where there is no such parser, or it raised or gave no string, with status
+        The document with ``parsed``; or, where there is no such parser, or it raised or gave no text, with status
         ``parse_error`` and the reason in the metadata as ``error``. The raw text is never touched.
     """
     if document.parser is None or document.parsed is not None:
@@ -69,9 +75,25 @@ def parse(document: Document) -> Document:
         parsed = find_parser(document.parser)(document.raw)
     except Exception as error:  # noqa: BLE001 - the parser is the user's; whatever it raises, the answer was paid for
         return _failed(document, f"{type(error).__name__}: {error}")
-    if not isinstance(parsed, str):
-        return _failed(document, f"the parser gave {type(parsed).__name__}, not a string")
-    return dataclasses.replace(document, parsed=parsed)
+    try:
+        return dataclasses.replace(document, **_result(parsed, document.score))
+    except ValueError as problem:
+        return _failed(document, f"the parser gave {problem}")
+
+
+def _result(parsed: object, given: float | None) -> dict[str, Any]:
+    """Text and score from what a parser returned; raises ValueError with what it is instead."""
+    text, score = parsed if isinstance(parsed, tuple) and len(parsed) == 2 else (parsed, None)  # noqa: PLR2004 - a pair
+    if score is None and isinstance(text, (Real, Decimal)):
+        text, score = str(text), text
+    if not isinstance(text, str):
+        raise ValueError(f"{type(parsed).__name__}, not a string")  # noqa: TRY004 - told as the reason
+    if not text or text.isspace():
+        raise ValueError("an empty text")
+    number = taken_number(score)
+    if number is not None and (problem := score_problem(number)):
+        raise ValueError(f"a score that is none: {problem}")
+    return {"parsed": text, "score": number if given is None else given}
 
 
 def _failed(document: Document, reason: str) -> Document:

@@ -15,6 +15,7 @@ from doc_io.dagster.identity import EXPERIMENT_TAG, OutputInfo, completed, input
 from doc_io.dagster.internals import in_order
 from doc_io.dagster.reuse import ReusedDocument
 from doc_io.document import Document, DocumentRow, Status, as_document
+from doc_io.document_checks import checked
 from doc_io.errors import (
     DocIOError,
     IndexAccessError,
@@ -141,7 +142,7 @@ class Filing:
         }
         texts = [
             (
-                Document(each.raw, prompt=each.prompt, status=Status.GEN_ERROR, metadata={"error": str(error)}),
+                refused_document(each, error),
                 self._origin(output, key, output.attempt_of(key)),
             )
             for key, each in made.items()
@@ -197,6 +198,13 @@ class Filing:
             experiment_id=output.tags.get(EXPERIMENT_TAG, self.experiment),
             prompt_path=prompt_path,
         )
+
+
+def refused_document(document: Document, error: DocIOError) -> Document:
+    """What is right of a document that cannot be filed as it is, as a ``gen_error`` that says why."""
+    kept, _ = checked(document)
+    metadata = {**(kept.metadata or {}), "error": str(error)}
+    return dataclasses.replace(kept, status=Status.GEN_ERROR, metadata=metadata)
 
 
 def documents_of(context: OutputContext, output: OutputInfo, value: object) -> Documents:

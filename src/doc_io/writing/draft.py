@@ -20,6 +20,7 @@ from doc_io.commit_record import (
     file_entry,
 )
 from doc_io.document import Document, Parent, Usage, as_document
+from doc_io.document_checks import checked
 from doc_io.errors import InvalidDocumentError
 from doc_io.ids import compute_logical_key_id, doc_dir, new_doc_id, path_segment, unstorable
 from doc_io.parsers import parse
@@ -118,19 +119,23 @@ def make_draft(document: Document, origin: Origin) -> Draft:
     """
     if document.parent_doc_id is None and len(origin.parents) == 1:
         document = replace(document, parent_doc_id=origin.parents[0].doc_id)
-    for name, value in _names(document, origin):
+    document, problems = checked(document)
+    if problems:
+        raise InvalidDocumentError(what="A document", reason="; ".join(problems), hint="Correct these fields.")
+    for name, value in _names(origin):
         reason = None if value is None else unstorable(value)
         if reason is not None:
             raise InvalidDocumentError(
                 what=f"A document with {name} {value!r}", reason=reason, hint="Give another name."
             )
+    document = _completed(document)
     key = logical_key_id(document, origin.stage, origin.task_id)
     doc_id = origin.doc_id or new_doc_id(key, origin.run_id or "", origin.attempt)
     folder = doc_dir(origin.stage, key, doc_id)
     contents, extras = _contents(document)
     files = {path: file_entry(data) for path, data in contents.items()}
     own_prompt = f"{folder}/{PROMPT_NAME}" if document.prompt is not None else None
-    usage = document.usage or Usage()
+    usage = document.usage if isinstance(document.usage, Usage) else Usage()
     row = {
         "doc_id": doc_id,
         "logical_key_id": key,
@@ -149,7 +154,7 @@ def make_draft(document: Document, origin: Origin) -> Draft:
         "usage_prompt_tokens": usage.prompt_tokens,
         "usage_completion_tokens": usage.completion_tokens,
         "usage_max_tokens": usage.max_tokens,
-        "score": None,
+        "score": document.score,
         "raw_chars": None if document.raw is None else len(document.raw),
         "parsed_chars": None if document.parsed is None else len(document.parsed),
         "content_hash": files[RAW_NAME].sha256 if RAW_NAME in files else None,
@@ -188,13 +193,20 @@ def time_text(time: datetime) -> str:
     return time.replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
 
 
-def _names(document: Document, origin: Origin) -> Iterable[tuple[str, object]]:
+def _completed(document: Document) -> Document:
+    """The document with what follows from the rest of it: why it is not ok, and the model that answered for want of another."""
+    metadata = dict(document.metadata or {})
+    if document.reason is not None:
+        metadata.setdefault("error", document.reason)
+    model = document.model_id or metadata.get("provider_model")
+    return replace(document, metadata=metadata, model_id=model if isinstance(model, str) else None)
+
+
+def _names(origin: Origin) -> Iterable[tuple[str, object]]:
     if not origin.stage:
         raise InvalidDocumentError(what="A document without a stage", reason="stage is empty", hint="Name its stage.")
     for name in ("stage", "task_id", "attempt", "run_id", "asset_key", "experiment_id"):
         yield name, getattr(origin, name)
-    for name in ("template_id", "model_id", "parent_doc_id", "parser"):
-        yield name, getattr(document, name)
     for parent in origin.parents:
         yield "parent", parent.doc_id
         yield "input name", parent.input_name
