@@ -9,11 +9,10 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlencode
 
 from jinja2 import Environment
 from starlette.requests import Request
-from starlette.responses import JSONResponse, RedirectResponse, Response
+from starlette.responses import Response
 
 from doc_io.document import DocumentRow
 from doc_io.escaping import printable
@@ -85,7 +84,8 @@ def answer(site: Site, request: Request, page: Page) -> Response:
     """The answer in the form that the address asks for."""
     form = request.scope.get(FORM, "html")
     if form == "json":
-        return JSONResponse(json.loads(json.dumps(page.data, default=_plain)), page.status)
+        data = json.dumps(as_plain(page.data), default=str)  # in ASCII: a text may have lone surrogates
+        return Response(data, page.status, media_type="application/json")
     if form == "csv":
         return _as_csv(page)
     links = Links(request.scope.get("root_path", ""))
@@ -110,11 +110,6 @@ def answer(site: Site, request: Request, page: Page) -> Response:
     return Response(html.encode("utf-8", "backslashreplace"), page.status, media_type="text/html; charset=utf-8")
 
 
-def redirect(links: Links, path: str, query: Mapping[str, str]) -> Response:
-    """An answer that sends on to another page of ours."""
-    return RedirectResponse(f"{links(path)}{'?' if query else ''}{urlencode(query)}", 303)
-
-
 def _newest_seq(site: Site) -> int | None:
     from doc_io.errors import DocIOError  # noqa: PLC0415 - an error page about the index has no count either
 
@@ -124,12 +119,17 @@ def _newest_seq(site: Site) -> int | None:
         return None
 
 
-def _plain(value: object) -> object:
+def as_plain(value: object) -> object:
+    """A value as JSON can hold it: rows and named tuples as objects."""
     if isinstance(value, DocumentRow):
         return value.as_dict()
-    if hasattr(value, "_asdict"):
-        return value._asdict()
-    return str(value)
+    if isinstance(value, tuple) and hasattr(value, "_asdict"):
+        return as_plain(value._asdict())
+    if isinstance(value, Mapping):
+        return {str(name): as_plain(each) for name, each in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [as_plain(each) for each in value]
+    return value
 
 
 def _as_csv(page: Page) -> Response:
