@@ -141,6 +141,12 @@ class QueryError(DocIOError, ValueError):
     exit_code = 2
 
 
+class InvalidGroupError(DocIOError, ValueError):
+    """Documents cannot be grouped by {by}. Give a column ({columns}), or STAGE.COLUMN for that of an ancestor, such as draft.template_id."""
+
+    exit_code = 2
+
+
 class IndexOnNetworkError(IndexAccessError):
     """The index {index} lies on {disk}, where SQLite may lose or damage it. It was not touched. Put `db_path` on a local disk or give a `db_url`; set `db_on_network` if only one process uses it."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
@@ -372,6 +372,33 @@ class Index(ABC):
     @abstractmethod
     def without_ok(self) -> list[tuple[str, str, int]]:
         """Tasks that were tried and have no ok document: stage, task, attempts. Skipped tasks were not tried."""
+
+    @abstractmethod
+    def edges(self, doc_ids: Sequence[str], direction: Literal["up", "down"], limit: int) -> list[tuple[str, str, str]]:
+        """One level of a lineage, in one query.
+
+        Args:
+            doc_ids: The documents of the level.
+            direction: To their parents or to their children.
+            limit: How many documents at the other end, at most.
+
+        Returns:
+            Parent, child and input name of each edge; children oldest first.
+        """
+
+    @abstractmethod
+    def compared(
+        self, column: str, ancestor: str | None, wanted: Filter, *, newest: bool, add: Callable[[Sequence[Any]], None]
+    ) -> None:
+        """Hand group, status, score, tokens and characters of each document to ``add``, in one query.
+
+        Args:
+            column: A key of `doc_io.index.report_queries.COMPARABLE`.
+            ancestor: The stage whose column it is; ``None`` for the documents' own.
+            wanted: Which documents.
+            newest: Only the newest document of each task and group.
+            add: Called once for each document, in any order.
+        """
 
     @abstractmethod
     def texts(self) -> Texts:

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Collection, Iterator, Sequence
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, Literal, TypeVar
 
 from doc_io.document import DocumentRow, Parent, Status
-from doc_io.index import page_queries, queries
+from doc_io.index import page_queries, queries, report_queries
 from doc_io.index.base import ALL, Attempt, Filter, GroupedBy, Index, PruneCandidate, StageCount, TokenUsage
 
 _T = TypeVar("_T")
 _AFTER_ANY_ID = "{"  # the character that follows "z", the last one of an id
+
+
+def _attempt_from(values: Sequence[Any]) -> Attempt:
+    seq, created_at, stage, task_id, status, *more = values
+    return Attempt(seq, created_at, stage, task_id, Status(status), *more)
 
 
 class SqlIndex(Index):
@@ -84,6 +89,25 @@ class SqlIndex(Index):
     def find_by_prefix(self, prefix: str, limit: int = 2) -> list[DocumentRow]:
         return self.documents(queries.STARTING_WITH, (prefix, prefix + _AFTER_ANY_ID, limit))
 
+    def recent(self, wanted: Filter = ALL, limit: int = 100) -> list[Attempt]:
+        narrow = wanted.run_id is not None or (wanted.stage is not None and wanted.task_id is not None)
+        return self.answers(*page_queries.recent(wanted, limit, "" if narrow else self.newest_hint), _attempt_from)
+
+    def by_seq(self, seqs: Sequence[int]) -> list[DocumentRow]:
+        return self.documents(page_queries.by_seq(self.wanted), (self.listed(list(map(str, seqs))),))
+
+    def attempts_of_task(self, stage: str, task_id: str) -> int:
+        return int(self.rows(page_queries.ATTEMPTS_OF_TASK, (stage, task_id))[0][0])
+
+    def newest_children(self, doc_id: str, limit: int) -> list[DocumentRow]:
+        return self.documents(page_queries.CHILDREN, (doc_id, doc_id, limit))
+
+    def newest_seq(self) -> int:
+        return int(self.rows(page_queries.NEWEST_SEQ, ())[0][0])
+
+    def count_after(self, seq: int, limit: int) -> int:
+        return int(self.rows(page_queries.COUNT_AFTER, (seq, limit))[0][0])
+
     def stage_counts(self) -> list[StageCount]:
         return [StageCount(stage, Status(status), *counts) for stage, status, *counts in self.rows(queries.TALLY, ())]
 
@@ -119,26 +143,11 @@ class SqlIndex(Index):
     def without_ok(self) -> list[tuple[str, str, int]]:
         return [(stage, task_id, count) for stage, task_id, count in self.rows(queries.WITHOUT_OK, ())]
 
-    def recent(self, wanted: Filter = ALL, limit: int = 100) -> list[Attempt]:
-        narrow = wanted.run_id is not None or (wanted.stage is not None and wanted.task_id is not None)
-        return self.answers(*page_queries.recent(wanted, limit, "" if narrow else self.newest_hint), _attempt_from)
+    def edges(self, doc_ids: Sequence[str], direction: Literal["up", "down"], limit: int) -> list[tuple[str, str, str]]:
+        statement = report_queries.edges(self.wanted, direction)
+        return [(parent, child, name) for parent, child, name in self.rows(statement, (self.listed(doc_ids), limit))]
 
-    def by_seq(self, seqs: Sequence[int]) -> list[DocumentRow]:
-        return self.documents(page_queries.by_seq(self.wanted), (self.listed(list(map(str, seqs))),))
-
-    def attempts_of_task(self, stage: str, task_id: str) -> int:
-        return int(self.rows(page_queries.ATTEMPTS_OF_TASK, (stage, task_id))[0][0])
-
-    def newest_children(self, doc_id: str, limit: int) -> list[DocumentRow]:
-        return self.documents(page_queries.CHILDREN, (doc_id, doc_id, limit))
-
-    def newest_seq(self) -> int:
-        return int(self.rows(page_queries.NEWEST_SEQ, ())[0][0])
-
-    def count_after(self, seq: int, limit: int) -> int:
-        return int(self.rows(page_queries.COUNT_AFTER, (seq, limit))[0][0])
-
-
-def _attempt_from(values: Sequence[Any]) -> Attempt:
-    seq, created_at, stage, task_id, status, *more = values
-    return Attempt(seq, created_at, stage, task_id, Status(status), *more)
+    def compared(
+        self, column: str, ancestor: str | None, wanted: Filter, *, newest: bool, add: Callable[[Sequence[Any]], None]
+    ) -> None:
+        self.answers(*report_queries.comparison(column, ancestor, wanted, newest=newest), add)

@@ -1,5 +1,6 @@
 """Questions to a store: functions that take a store, return values and print nothing."""
 
+from doc_io.reports.compare import compare
 from doc_io.reports.diff import diff
 from doc_io.reports.export import export
 from doc_io.reports.frames import arrow, frame
@@ -8,4 +9,4 @@ from doc_io.reports.search import search
 from doc_io.reports.sql import sql
 from doc_io.reports.usage import stage_counts, usage
 
-__all__ = ["arrow", "diff", "export", "frame", "lineage", "search", "sql", "stage_counts", "usage"]
+__all__ = ["arrow", "compare", "diff", "export", "frame", "lineage", "search", "sql", "stage_counts", "usage"]

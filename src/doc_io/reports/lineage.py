@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
+from functools import cached_property
+from typing import Literal, NamedTuple
 
 from doc_io.document import DocumentRow
 from doc_io.store import DocumentStore
@@ -16,7 +17,7 @@ class Edge(NamedTuple):
     Attributes:
         parent: The doc_id it was made from.
         child: The doc_id that was made.
-        input_name: The input it came in by; empty where the writer named it.
+        input_name: The input it came in by; empty where the writer named none.
     """
 
     parent: str
@@ -30,8 +31,8 @@ class Lineage:
 
     Attributes:
         doc_id: The document asked for.
-        rows: Every document that was reached, by doc_id; a parent that is not in the store has none.
-        edges: Who was made from whom.
+        rows: The row of every document that was reached, by doc_id; a parent that is not in the store has none.
+        edges: Which document was made from which, each pair and input name once.
         complete: Whether all were reached before the limit.
     """
 
@@ -42,50 +43,71 @@ class Lineage:
 
     def parents(self, doc_id: str) -> list[Edge]:
         """The edges up from a document."""
-        return [edge for edge in self.edges if edge.child == doc_id]
+        return self._by_child.get(doc_id, [])
 
     def children(self, doc_id: str) -> list[Edge]:
         """The edges down from a document."""
-        return [edge for edge in self.edges if edge.parent == doc_id]
+        return self._by_parent.get(doc_id, [])
+
+    @cached_property
+    def _by_child(self) -> dict[str, list[Edge]]:
+        found: dict[str, list[Edge]] = {}
+        for edge in self.edges:
+            found.setdefault(edge.child, []).append(edge)
+        return found
+
+    @cached_property
+    def _by_parent(self) -> dict[str, list[Edge]]:
+        found: dict[str, list[Edge]] = {}
+        for edge in self.edges:
+            found.setdefault(edge.parent, []).append(edge)
+        return found
 
 
 def lineage(store: DocumentStore, doc_id: str, *, limit: int = 1000) -> Lineage:
-    """Follow parents up and children down; one query a level and direction, however wide it is.
+    """Follow parents up and children down; one query for each level and direction, however wide it is.
 
     Args:
         store: Which store.
         doc_id: Where to begin.
-        limit: Stop once this many documents were reached.
+        limit: How many documents at most, ``doc_id`` among them: ancestors first, then descendants, the nearest first.
     """
-    index = store.index
-    reached = {doc_id}
+    reached = {doc_id: None}
     edges: dict[Edge, None] = {}
-    level = [doc_id]
-    while level and len(reached) < limit:
-        found = [
-            Edge(parent.doc_id, child, parent.input_name)
-            for child, parents in index.parents_of(level).items()
-            for parent in parents
-        ]
-        edges.update(dict.fromkeys(found))
-        level = [each for each in dict.fromkeys(edge.parent for edge in found) if each not in reached]
-        reached.update(level)
-    complete = not level
-    level = [doc_id]
-    below = {doc_id}
-    while level and len(reached) < limit:
-        children = index.children_of(level)
-        named = index.parents_of([child for each in children.values() for child in each])
-        for parent, its_children in children.items():
-            for child in its_children:
-                names = [each.input_name for each in named.get(child, []) if each.doc_id == parent]
-                edges.update(dict.fromkeys(Edge(parent, child, name) for name in names or [""]))
-        level = [
-            child
-            for child in dict.fromkeys(child for each in children.values() for child in each)
-            if child not in below
-        ]
-        below.update(level)
-        reached.update(level)
-    rows = {row.doc_id: row for row in index.get_many(list(reached))}
-    return Lineage(doc_id, rows, tuple(edges), complete and not level)
+    up = _follow(store, doc_id, "up", limit, reached, edges)
+    down = _follow(store, doc_id, "down", limit, reached, edges)
+    rows = {row.doc_id: row for row in store.index.get_many(list(reached))}
+    return Lineage(doc_id, rows, tuple(edges), up and down)
+
+
+def _follow(
+    store: DocumentStore,
+    start: str,
+    direction: Literal["up", "down"],
+    limit: int,
+    reached: dict[str, None],
+    edges: dict[Edge, None],
+) -> bool:
+    """Add what lies in one direction.
+
+    Returns:
+        Whether that is all there is.
+    """
+    complete = True
+    seen = {start}
+    level = [start]
+    while level and complete:
+        # At most `limit` of the answer are reached already, so one more says whether there are others.
+        found = [Edge(*each) for each in store.index.edges(level, direction, limit + 1)]
+        level = []
+        for edge in found:
+            end = edge.parent if direction == "up" else edge.child
+            if end not in reached and len(reached) >= limit:
+                complete = False
+                continue
+            reached[end] = None
+            edges[edge] = None
+            if end not in seen:
+                seen.add(end)
+                level.append(end)
+    return complete

@@ -142,7 +142,7 @@ def _templates() -> Environment:
 SIGNS: dict[str, tuple[str, str]] = {
     "ok": ("✓", "ok"),
     "truncated": ("✂", "truncated"),
-    "parse_error": ("≠", "parse error"),
+    "parse_error": ("!", "parse error"),
     "gen_error": ("✕", "generation error"),
     "skipped": ("○", "skipped"),
 }

@@ -18,7 +18,7 @@ from doc_io.web.reasons import reason
 
 _SPLITS: dict[str, SplitBy] = {"model": "model_id", "template": "template_id", "experiment": "experiment_id"}
 _TASKS = 50  # on a page
-_NEWEST = 6
+_NEWEST = 4
 _DAYS = 30
 _HITS = 500
 
@@ -101,7 +101,7 @@ def _shown(cell: Cell) -> dict[str, Any]:
         told.append(f"readers get an older ok one, of {cell.served.created_at[:10]}")
     if cell.stale:
         told.append("its parent was made anew since")
-    return {"row": row, "served": cell.served, "stale": cell.stale, "told": "; ".join(told)}
+    return {"row": row, "served": cell.served, "stale": cell.stale, "why": why, "told": "; ".join(told)}
 
 
 def _cell_data(column: Column, cell: Cell) -> dict[str, Any]:

@@ -9,16 +9,13 @@ from starlette.requests import Request
 
 from doc_io.document import DocumentRow
 from doc_io.index.base import Filter
-from doc_io import reports
-from doc_io.reports import stage_counts
+from doc_io.reports import compare, stage_counts
 from doc_io.reports.worst import worst
 from doc_io.web.address import Links, chosen
 from doc_io.web.page import Page, Site
 
 if TYPE_CHECKING:
     from doc_io.reports.compare import Comparison
-
-compare: Any = getattr(reports, "compare", lambda *_: [])
 
 _OWN = ("template_id", "model_id", "experiment_id", "run_id", "day")
 _OF_ANCESTOR = ("template_id", "model_id")

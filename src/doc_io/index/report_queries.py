@@ -1,0 +1,110 @@
+"""The statements behind `doc_io.reports.compare` and `lineage`, written once for both engines.
+
+Placeholders are ``?``, as in `queries`. No value is ever part of a statement; columns are taken from the list below.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from doc_io.index.base import Filter
+from doc_io.index.queries import filtered
+
+COMPARABLE: dict[str, str] = {
+    **{
+        column: f"{{row}}.{column}"
+        for column in (
+            *("stage", "task_id", "template_id", "model_id", "run_id", "experiment_id", "status", "attempt"),
+            *("asset_key", "parser", "logical_key_id", "parent_doc_id", "doc_id"),
+        )
+    },
+    "day": "substr({row}.created_at, 1, 10)",
+}
+"""What documents can be grouped by, and the expression for it; ``{row}`` is the alias of the row that has it."""
+
+_MAX_DEPTH = 1000  # generations; only a forged circle is deeper
+_SEQ_BITS = 2**40  # one number orders ancestors by distance and then by seq
+_CHOSEN = """
+    SELECT chosen.seq, chosen.doc_id, chosen.stage, chosen.task_id, chosen.created_at, chosen.status, chosen.score,
+        CASE WHEN chosen.usage_prompt_tokens IS NULL AND chosen.usage_completion_tokens IS NULL THEN NULL
+            ELSE coalesce(chosen.usage_prompt_tokens, 0) + coalesce(chosen.usage_completion_tokens, 0) END AS tokens,
+        coalesce(chosen.parsed_chars, chosen.raw_chars) AS characters
+"""
+# UNION, not UNION ALL: an ancestor that is reached by many ways is followed once. CROSS JOIN: SQLite keeps its order.
+_WALK = f"""
+walk (child, doc_id, depth, found) AS (
+    SELECT seq, doc_id, CAST(0 AS bigint), CAST(NULL AS bigint) FROM chosen
+    UNION
+    SELECT walk.child, above.doc_id, walk.depth + 1, CASE WHEN above.stage = ? THEN above.seq END
+    FROM walk CROSS JOIN document_parents AS given CROSS JOIN documents AS above
+    WHERE walk.found IS NULL AND walk.depth < {_MAX_DEPTH}
+        AND given.doc_id = walk.doc_id AND above.doc_id = given.parent_doc_id
+),
+nearest AS (
+    SELECT child, min(depth * {_SEQ_BITS} + found) AS place FROM walk WHERE found IS NOT NULL GROUP BY child
+)
+"""
+
+
+def comparison(column: str, ancestor: str | None, wanted: Filter, *, newest: bool) -> tuple[str, list[Any]]:
+    """The statement and its values for what `compare` counts: group, status, score, tokens, characters.
+
+    Args:
+        column: A key of `COMPARABLE`.
+        ancestor: The stage whose column it is; ``None`` for the documents' own.
+        wanted: Which documents.
+        newest: Only the newest document of each task and group.
+    """
+    where, values = filtered(wanted)
+    if ancestor is None:
+        group = COMPARABLE[column].format(row="chosen")
+        grouped = f"WITH grouped AS ({_CHOSEN}, {group} AS shared FROM documents AS chosen{where})"
+    else:
+        group = COMPARABLE[column].format(row="ancestor")
+        values.append(ancestor)
+        grouped = (
+            f"WITH RECURSIVE chosen AS ({_CHOSEN} FROM documents AS chosen{where}), {_WALK},"
+            f" grouped AS (SELECT chosen.*, {group} AS shared FROM chosen LEFT JOIN nearest ON nearest.child = chosen.seq"
+            f" LEFT JOIN documents AS ancestor ON ancestor.seq = (nearest.place & {_SEQ_BITS - 1}))"
+        )
+    facts = "shared, status, score, tokens, characters"
+    if not newest:
+        return f"{grouped} SELECT {facts} FROM grouped", values
+    place = "row_number() OVER (PARTITION BY shared, stage, task_id ORDER BY created_at DESC, seq DESC) AS place"
+    return f"{grouped} SELECT {facts} FROM (SELECT {facts}, {place} FROM grouped) AS placed WHERE place = 1", values
+
+
+def edges(wanted: str, direction: Literal["up", "down"]) -> str:
+    """The statement for one level of a lineage: parent, child and input name of each edge.
+
+    Its values are the list of ids for ``wanted(task, position)`` and the most documents at the other end.
+
+    Args:
+        wanted: A table expression ``wanted(task, position)`` in the engine's own SQL.
+        direction: To the parents or to the children of the documents in the list.
+    """
+    level = f"WITH level AS (SELECT task, position FROM {wanted})"
+    if direction == "up":
+        return (
+            f"{level}, reached AS (SELECT given.parent_doc_id AS doc_id FROM level"
+            " JOIN document_parents AS given ON given.doc_id = level.task"
+            " GROUP BY given.parent_doc_id ORDER BY min(level.position), min(given.position) LIMIT ?)"
+            " SELECT given.parent_doc_id, given.doc_id, given.input_name FROM level"
+            " JOIN document_parents AS given ON given.doc_id = level.task"
+            " WHERE given.parent_doc_id IN (SELECT doc_id FROM reached)"
+            " ORDER BY level.position, given.position"
+        )
+    # A document may name its primary parent in its row alone.
+    every = (
+        "SELECT given.parent_doc_id AS parent, given.doc_id AS child, given.input_name AS name"
+        " FROM level CROSS JOIN document_parents AS given WHERE given.parent_doc_id = level.task"
+        " UNION SELECT made.parent_doc_id, made.doc_id, '' FROM level"
+        " CROSS JOIN documents AS made WHERE made.parent_doc_id = level.task AND NOT EXISTS (SELECT 1"
+        " FROM document_parents AS given WHERE given.doc_id = made.doc_id)"
+    )
+    place = "dense_rank() OVER (ORDER BY made.seq) AS place"
+    ranked = f"SELECT every.*, {place} FROM every CROSS JOIN documents AS made WHERE made.doc_id = every.child"
+    return (
+        f"{level}, every AS ({every}) SELECT parent, child, name FROM ({ranked}) AS ranked"
+        " WHERE place <= ? ORDER BY place, parent, name"
+    )
