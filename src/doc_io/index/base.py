@@ -158,28 +158,26 @@ class TokenUsage(NamedTuple):
     completion_tokens: int
 
 
+SplitBy = Literal["model_id", "template_id", "experiment_id"]
+"""What the documents of a stage can be told apart by from an index alone."""
+
+
 class Attempt(NamedTuple):
     """What an index alone knows of a document.
 
     Attributes:
         seq: Its place in the order of inserts.
-        created_at: When it was made.
         stage: Kind of document.
         task_id: What it was made for.
-        status: How it ended.
-        model_id: The model, where known.
-        template_id: The prompt template, where known.
-        experiment_id: The experiment it belongs to, where named.
+        status: The name of its status.
+        value: Its value in the column that was asked for; ``None`` where it has none.
     """
 
     seq: int
-    created_at: str
     stage: str
     task_id: str
-    status: Status
-    model_id: str | None
-    template_id: str | None
-    experiment_id: str | None
+    status: str
+    value: str | None
 
 
 class Texts(ABC):
@@ -301,8 +299,8 @@ class Index(ABC):
         """
 
     @abstractmethod
-    def recent(self, wanted: Filter = ALL, limit: int = 100) -> list[Attempt]:
-        """The newest attempts of a kind, at most so many, newest first; read from an index alone."""
+    def recent(self, wanted: Filter = ALL, limit: int = 100, by: SplitBy | None = None) -> list[Attempt]:
+        """The newest attempts of a kind, at most so many, newest first, with one column more; read from an index alone."""
 
     @abstractmethod
     def by_seq(self, seqs: Sequence[int]) -> list[DocumentRow]:

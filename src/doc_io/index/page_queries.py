@@ -5,10 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 from doc_io.document import COLUMNS
-from doc_io.index.base import Attempt, Filter
+from doc_io.index.base import Filter, SplitBy
 from doc_io.index.queries import NEWEST_FIRST, filtered
 
 _COLUMNS = ", ".join(COLUMNS)
+_SPLITS: dict[SplitBy, str] = {
+    "model_id": "model_id",
+    "template_id": "template_id",
+    "experiment_id": "experiment_id",
+}  # spelled out: no text from outside is ever part of a statement
 
 
 ATTEMPTS_OF_TASK = "SELECT count(*) FROM documents WHERE stage = ? AND task_id = ?"
@@ -21,16 +26,18 @@ CHILDREN = (
 )
 
 
-def recent(wanted: Filter, limit: int, hint: str) -> tuple[str, list[Any]]:
+def recent(wanted: Filter, limit: int, by: SplitBy | None, hint: str) -> tuple[str, list[Any]]:
     """The statement and its values for the newest attempts of a kind, newest first.
 
     Args:
         wanted: Which documents.
         limit: How many at most.
+        by: One more column. Default: none.
         hint: What the engine wants to be told about its plan.
     """
     where, values = filtered(wanted)
-    columns = ", ".join(Attempt._fields)
+    value = "NULL" if by is None else _SPLITS[by]
+    columns = f"seq, stage, task_id, status, {value}"
     return f"SELECT {columns} FROM documents{hint}{where} {NEWEST_FIRST} LIMIT ?", [*values, limit]
 
 

@@ -8,15 +8,20 @@ from typing import Any, ClassVar, Literal, TypeVar
 
 from doc_io.document import DocumentRow, Parent, Status
 from doc_io.index import page_queries, queries, report_queries
-from doc_io.index.base import ALL, Attempt, Filter, GroupedBy, Index, PruneCandidate, StageCount, TokenUsage
+from doc_io.index.base import (
+    ALL,
+    Attempt,
+    Filter,
+    GroupedBy,
+    Index,
+    PruneCandidate,
+    SplitBy,
+    StageCount,
+    TokenUsage,
+)
 
 _T = TypeVar("_T")
 _AFTER_ANY_ID = "{"  # the character that follows "z", the last one of an id
-
-
-def _attempt_from(values: Sequence[Any]) -> Attempt:
-    seq, created_at, stage, task_id, status, *more = values
-    return Attempt(seq, created_at, stage, task_id, Status(status), *more)
 
 
 class SqlIndex(Index):
@@ -89,9 +94,10 @@ class SqlIndex(Index):
     def find_by_prefix(self, prefix: str, limit: int = 2) -> list[DocumentRow]:
         return self.documents(queries.STARTING_WITH, (prefix, prefix + _AFTER_ANY_ID, limit))
 
-    def recent(self, wanted: Filter = ALL, limit: int = 100) -> list[Attempt]:
+    def recent(self, wanted: Filter = ALL, limit: int = 100, by: SplitBy | None = None) -> list[Attempt]:
         narrow = wanted.run_id is not None or (wanted.stage is not None and wanted.task_id is not None)
-        return self.answers(*page_queries.recent(wanted, limit, "" if narrow else self.newest_hint), _attempt_from)
+        statement, values = page_queries.recent(wanted, limit, by, "" if narrow else self.newest_hint)
+        return self.answers(statement, values, Attempt._make)
 
     def by_seq(self, seqs: Sequence[int]) -> list[DocumentRow]:
         return self.documents(page_queries.by_seq(self.wanted), (self.listed(list(map(str, seqs))),))

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 from doc_io.document import DocumentRow, Status
-from doc_io.index.base import ALL, Attempt, Filter
+from doc_io.index.base import ALL, Attempt, Filter, SplitBy
 from doc_io.store import DocumentStore
 
-WINDOW = 10_000
+WINDOW = 5_000
 """The newest documents that a board is made of."""
 
-SplitBy = Literal["model_id", "template_id", "experiment_id"]
-"""What a stage's column can be told apart by."""
+
+_FINE = frozenset({"ok", "skipped"})
 
 
 class Column(NamedTuple):
@@ -52,7 +52,7 @@ class Board:
         tasks: Task to its cells; what is not ok first, then the newest.
         total: How many tasks there are in all.
         complete: Whether it was made of all documents, and not of the newest `WINDOW` alone.
-        oldest: The time of the oldest document that was looked at.
+        oldest: The time of the oldest document that was looked at, where there are older ones.
     """
 
     columns: list[Column]
@@ -83,28 +83,34 @@ def board(
         skip: Tasks to leave out at the start.
         limit: How many tasks at most.
     """
-    status = frozenset(wanted.status)
-    attempts = store.index.recent(replace(wanted, status=()), WINDOW)
+    attempts = store.index.recent(replace(wanted, status=()), WINDOW, by)
     newest: dict[str, dict[Column, Attempt]] = {}
     columns: dict[Column, Attempt] = {}
+    statuses = frozenset(map(str, wanted.status))
+    failed: dict[str, None] = {}
+    fitting: set[str] = set()
     for each in attempts:
-        if (task and task not in each.task_id) or (only is not None and each.task_id not in only):
+        task_id = each.task_id
+        if (task and task not in task_id) or (only is not None and task_id not in only):
             continue
-        column = Column(each.stage, getattr(each, by) if by else None)
-        newest.setdefault(each.task_id, {}).setdefault(column, each)
+        column = Column(each.stage, each.value)
+        cells = newest.setdefault(task_id, {})
         columns[column] = each
-    chosen = [
-        (task_id, cells)
-        for task_id, cells in newest.items()
-        if not status or any(cell.status in status for cell in cells.values())
-    ]
-    chosen.sort(key=lambda each: not any(_is_failed(cell.status) for cell in each[1].values()))  # stable: newest first
-    page = chosen[skip : skip + limit]
+        if column not in cells:
+            cells[column] = each
+            if each.status not in _FINE:
+                failed[task_id] = None
+            if each.status in statuses:
+                fitting.add(task_id)
+    order = [*failed, *(task_id for task_id in newest if task_id not in failed)]
+    chosen = [task_id for task_id in order if task_id in fitting] if statuses else order
+    page = [(task_id, newest[task_id]) for task_id in chosen[skip : skip + limit]]
     rows = {row.seq: row for row in store.index.by_seq([cell.seq for _, cells in page for cell in cells.values()])}
     shown = {
         task_id: {column: rows[cell.seq] for column, cell in cells.items() if cell.seq in rows}
         for task_id, cells in page
     }
+    oldest = store.index.by_seq([attempts[-1].seq]) if len(attempts) == WINDOW else []
     if by is None and wanted.run_id is None:
         _fill(store, shown, columns, wanted)
     return Board(
@@ -112,7 +118,7 @@ def board(
         _cells(store, shown),
         len(chosen),
         len(attempts) < WINDOW,
-        attempts[-1].created_at if attempts else None,
+        oldest[0].created_at if oldest else None,
     )
 
 
@@ -183,7 +189,3 @@ def stale_among(store: DocumentStore, rows: Iterable[DocumentRow]) -> set[str]:
         if (now := latest.get((parent.stage, parent.task_id))) is not None and now.doc_id != doc_id
     }
     return {doc_id for doc_id, parent in made_from.items() if parent in old}
-
-
-def _is_failed(status: Status) -> bool:
-    return status is not Status.OK and status is not Status.SKIPPED

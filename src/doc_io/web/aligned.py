@@ -34,7 +34,7 @@ def rows(changes: Iterable[Change]) -> Iterator[Row]:
     """Rows of two texts, from the passages that `reports.diff` gives."""
     number = 0
     both: list[Change] = []
-    for change in changes:
+    for change in _joined(changes):
         if change.kind != "same":
             both.append(change)
             continue
@@ -71,6 +71,36 @@ def laid_out(found: Iterable[Row], *, only_changes: bool) -> tuple[list[Row], in
             return shown, changes, False
     shown += _folded(waiting, bool(shown), False) if only_changes else waiting
     return shown, changes, True
+
+
+def _joined(changes: Iterable[Change]) -> Iterator[Change]:
+    """The same passages, words that changed one after the other together: a space between them changed with them."""
+    removed = added = space = ""
+    for change in changes:
+        if change.kind == "same":
+            if (removed or added) and change.text == " ":
+                space = change.text
+                continue
+            yield from _changes(removed, added, space)
+            yield change
+            removed = added = space = ""
+        else:
+            if space:
+                removed, added, space = removed + space, added + space, ""
+            if change.kind == "removed":
+                removed += change.text
+            else:
+                added += change.text
+    yield from _changes(removed, added, space)
+
+
+def _changes(removed: str, added: str, space: str) -> Iterator[Change]:
+    if removed:
+        yield Change("removed", removed)
+    if added:
+        yield Change("added", added)
+    if space:
+        yield Change("same", space)
 
 
 def _folded(waiting: list[Row], after: bool, before: bool) -> list[Row]:  # noqa: FBT001 - two ends of one passage
