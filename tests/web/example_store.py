@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import random
 import sys
 from pathlib import Path
@@ -53,7 +52,9 @@ def essay(topic: str, chance: random.Random, *, rich: bool) -> str:
         paragraphs.append(" ".join([*start, *sentences]))
     if rich:
         paragraphs.insert(1, "## What the record shows")
-        paragraphs.insert(4, "- the first survey was private\n- the second was lost\n- the **third** is the one we quote")
+        paragraphs.insert(
+            4, "- the first survey was private\n- the second was lost\n- the **third** is the one we quote"
+        )
     return "\n\n".join(paragraphs)
 
 
@@ -64,7 +65,10 @@ def fill(store: DocumentStore, *, tasks: int = 28, seed: int = 7) -> None:
         task = topic.replace(" ", "-").replace("'", "")
         for run, template in (("run-0817-night", TEMPLATES[0]), ("run-0902-retry", TEMPLATES[1])):
             model = MODELS[number % 2]
-            common: dict[str, Any] = {"run_id": run, "experiment_id": "baseline" if template == TEMPLATES[0] else "longer-essays"}
+            common: dict[str, Any] = {
+                "run_id": run,
+                "experiment_id": "baseline" if template == TEMPLATES[0] else "longer-essays",
+            }
             notes = "\n".join(f"- {line}" for line in chance.sample(_SENTENCES, 5))
             draft = store.save(
                 Document(
@@ -73,28 +77,42 @@ def fill(store: DocumentStore, *, tasks: int = 28, seed: int = 7) -> None:
                 ),
                 stage="draft", task_id=task, asset_key="draft", **common,
             )  # fmt: skip
-            _essay(store, draft, topic, template, model, chance, common)
+            _essay(store, draft, topic, template=template, model=model, chance=chance, common=common)
 
 
 def _essay(
-    store: DocumentStore, draft: DocumentRow, topic: str, template: str, model: str, chance: random.Random, common: dict[str, Any]
+    store: DocumentStore,
+    draft: DocumentRow,
+    topic: str,
+    *,
+    template: str,
+    model: str,
+    chance: random.Random,
+    common: dict[str, Any],
 ) -> None:
     rich = template == TEMPLATES[1]
     text = essay(topic, chance, rich=rich)
     prompt = f"Write an essay on {topic} from these notes.{' Use headings.' if rich else ''}\n\n{store.read(draft)}\n"
     usage = Usage(300, len(text) // 4, 2048)
     made: dict[str, Any] = {"prompt": prompt, "template_id": template, "model_id": model, "usage": usage}
-    where: dict[str, Any] = {"stage": "essay", "task_id": draft.task_id, "asset_key": "essay", "parents": [draft.doc_id]} | common
+    where: dict[str, Any] = {
+        "stage": "essay",
+        "task_id": draft.task_id,
+        "asset_key": "essay",
+        "parents": [draft.doc_id],
+    } | common
     luck = chance.random()
-    if luck < 0.08:  # noqa: PLR2004 - shares of a made-up store
+    if luck < 0.08:
         cut = text[: len(text) // 3]
         store.save(Document(cut, **made | {"usage": Usage(300, 512, 512)}, finish_reason="length"), **where)
-        if luck < 0.04:  # noqa: PLR2004 - as above
+        if luck < 0.04:
             return
-    elif luck < 0.16:  # noqa: PLR2004 - as above
+    elif luck < 0.16:
         error = f"APITimeoutError: Request timed out after {chance.randint(30, 90)} s"
-        store.save(Document(None, **made | {"usage": None}, status=Status.GEN_ERROR, metadata={"error": error}), **where)
-        if luck < 0.12:  # noqa: PLR2004 - as above
+        store.save(
+            Document(None, **made | {"usage": None}, status=Status.GEN_ERROR, metadata={"error": error}), **where
+        )
+        if luck < 0.12:
             return
     row = store.save(Document(text, **made, finish_reason="stop", metadata={"cost_usd": 0.0123, "seed": 11}), **where)
     _evaluation(store, row, rich=rich, chance=chance, common=common)
@@ -105,20 +123,25 @@ def _evaluation(
 ) -> None:
     score = max(1, min(10, round(chance.gauss(7.6 if rich else 6.1, 1.4))))
     reasons = f"The essay keeps to its notes and {'organises them well' if rich else 'repeats two of them'}."
-    where: dict[str, Any] = {"stage": "evaluation", "task_id": row.task_id, "asset_key": "evaluation", "parents": [row.doc_id]} | common
+    where: dict[str, Any] = {
+        "stage": "evaluation",
+        "task_id": row.task_id,
+        "asset_key": "evaluation",
+        "parents": [row.doc_id],
+    } | common
     made: dict[str, Any] = {
         "prompt": f"Judge this essay from 0 to 10 as JSON.\n\n{store.read(row)}", "template_id": "judge-v1",
         "model_id": "claude-opus-4-1", "usage": Usage(800, 60, 256),
     }  # fmt: skip
-    if chance.random() < 0.12:  # noqa: PLR2004 - as above
+    if chance.random() < 0.12:
         raw = f'{{"score": {score}, "reasons": "{reasons}",}}'
         error = f"JSONDecodeError: Expecting property name enclosed in double quotes: line 1 column {len(raw)} (char {len(raw) - 1})"
-        store.save(Document(raw, **made, status=Status.PARSE_ERROR, parser="judge_json", metadata={"error": error}), **where)
+        store.save(
+            Document(raw, **made, status=Status.PARSE_ERROR, parser="judge_json", metadata={"error": error}), **where
+        )
         return
     raw = f'{{"score": {score}, "reasons": "{reasons}"}}'
-    document = Document(raw, parsed=str(score), parser="judge_json", **made)
-    if "score" in {each.name for each in dataclasses.fields(Document)}:
-        document = dataclasses.replace(document, **{"score": float(score)})
+    document = Document(raw, parsed=str(score), parser="judge_json", score=float(score), **made)
     store.save(document, **where)
 
 

@@ -61,7 +61,13 @@ def serve(
         config = uvicorn.Config(pages, host=host, port=port, log_level="warning", server_header=False, lifespan="off")
         sockets = [config.bind_socket()]
         url = f"http://{'localhost' if _is_loopback(host) else host}:{sockets[0].getsockname()[1]}/"
-        who = "this machine alone" if _is_loopback(host) else "whoever knows the token" if token else f"who {proxy} lets in"
+        who = (
+            "this machine alone"
+            if _is_loopback(host)
+            else "whoever knows the token"
+            if token
+            else f"who {proxy} lets in"
+        )
         click.echo(f"Pages of {printable(store.docs_root)} at {url} for {printable(who)}; read-only. Ctrl-C ends it.")
         if in_browser:
             webbrowser.open(url)

@@ -128,7 +128,7 @@ def _fill(
     """Cells whose newest attempt is older than the window, or a parent store's."""
     for column in columns:
         missing = [task_id for task_id, cells in shown.items() if column not in cells]
-        for task_id, row in store.latest_many(column.stage, missing, Status).items():
+        for task_id, row in store.latest_many(column.stage, missing, tuple(Status)).items():
             if _matches(row, wanted):
                 shown[task_id][column] = row
 

@@ -99,11 +99,11 @@ def compare(
             group = groups[values[0]] = _Group()
         group.add(*values[1:])
 
-    store.index.compared(
-        column, ancestor or None, replace(wanted, stage=stage), newest=attempts == "newest", add=add
-    )
+    store.index.compared(column, ancestor or None, replace(wanted, stage=stage), newest=attempts == "newest", add=add)
     compared = [group.comparison(name) for name, group in groups.items()]
-    return sorted(compared, key=lambda each: (each.score is None, -(each.score.mean if each.score else 0), each.group or ""))
+    return sorted(
+        compared, key=lambda each: (each.score is None, -(each.score.mean if each.score else 0), each.group or "")
+    )
 
 
 class _Group:

@@ -59,7 +59,7 @@ def failure_clusters(store: DocumentStore, wanted: Filter = ALL, *, examples: in
     rows = store.select(wanted, limit=WINDOW)
     for row in rows:
         found.setdefault((row.stage, row.status, failure_reason(row)), []).append(row)
-    newest = latest_of(store, rows, Status)
+    newest = latest_of(store, rows, tuple(Status))
     good = latest_of(store, [each[0] for each in found.values()])
     clusters = []
     for (stage, status, reason), members in found.items():

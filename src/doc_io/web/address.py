@@ -20,7 +20,13 @@ MAX_WORDS = 500
 
 _AGE = re.compile(r"(\d{1,6})([smhdw])")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
-_NAMES = {"stage": "stage", "model": "model_id", "template": "template_id", "experiment": "experiment_id", "run": "run_id"}
+_NAMES = {
+    "stage": "stage",
+    "model": "model_id",
+    "template": "template_id",
+    "experiment": "experiment_id",
+    "run": "run_id",
+}
 
 
 class AddressError(DocIOError, ValueError):

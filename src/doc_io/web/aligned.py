@@ -62,14 +62,14 @@ def laid_out(found: Iterable[Row], *, only_changes: bool) -> tuple[list[Row], in
         if not row.number:
             waiting.append(row)
             continue
-        shown += _folded(waiting, bool(shown), True) if only_changes else waiting
+        shown += _folded(waiting, after=bool(shown), before=True) if only_changes else waiting
         waiting = []
         shown.append(row)
         changes = row.number
         characters += sum(len(each.text) for each in row.both)
         if changes >= _MAX_CHANGES or characters > _MAX_CHARACTERS:
             return shown, changes, False
-    shown += _folded(waiting, bool(shown), False) if only_changes else waiting
+    shown += _folded(waiting, after=bool(shown), before=False) if only_changes else waiting
     return shown, changes, True
 
 
@@ -103,7 +103,7 @@ def _changes(removed: str, added: str, space: str) -> Iterator[Change]:
         yield Change("same", space)
 
 
-def _folded(waiting: list[Row], after: bool, before: bool) -> list[Row]:  # noqa: FBT001 - two ends of one passage
+def _folded(waiting: list[Row], *, after: bool, before: bool) -> list[Row]:
     head = waiting[: _CONTEXT if after else 0]
     tail = waiting[len(head) :][-_CONTEXT:] if before else []
     unseen = len(waiting) - len(head) - len(tail)

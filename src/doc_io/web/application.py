@@ -77,7 +77,7 @@ def app(
             Exception: partial(_failed, site),
         },
     )
-    return Guard(_Formed(inner), hosts, token)
+    return Guard(_Formed(inner), tuple(hosts), token)
 
 
 class _Formed:

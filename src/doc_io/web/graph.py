@@ -41,9 +41,7 @@ class Box(NamedTuple):
     @property
     def counts(self) -> list[tuple[str, int]]:
         """How many of its documents ended how."""
-        return [
-            (status.value, found) for status in Status if (found := sum(row.status is status for row in self.rows))
-        ]
+        return [(status.value, found) for status in Status if (found := sum(row.status is status for row in self.rows))]
 
 
 class Drawing(NamedTuple):

@@ -12,13 +12,13 @@ _THOUSAND = 1000
 
 def count(value: float | None) -> str:
     """A count with commas; a dash for none."""
-    return "–" if value is None else f"{value:,}"
+    return "\N{EN DASH}" if value is None else f"{value:,}"
 
 
 def short(value: float | None) -> str:
     """A count in few characters: ``12.3k``, ``4.6M``; a dash for none."""
     if value is None:
-        return "–"
+        return "\N{EN DASH}"
     for unit in ("", "k", "M", "G"):
         if abs(value) < _THOUSAND or unit == "G":
             return f"{value:.0f}" if not unit else f"{value:.1f}{unit}"
@@ -28,17 +28,17 @@ def short(value: float | None) -> str:
 
 def score(value: float | None) -> str:
     """A score with at most three digits behind the point; a dash for none."""
-    return "–" if value is None else f"{value:.3f}".rstrip("0").rstrip(".")
+    return "\N{EN DASH}" if value is None else f"{value:.3f}".rstrip("0").rstrip(".")
 
 
 def money(value: float | None) -> str:
     """Dollars; a dash for none."""
-    return "–" if value is None else f"${value:,.2f}" if value >= 1 else f"${value:.4f}"
+    return "\N{EN DASH}" if value is None else f"${value:,.2f}" if value >= 1 else f"${value:.4f}"
 
 
 def percent(value: float | None) -> str:
     """A share as a percentage; a dash for none."""
-    return "–" if value is None else f"{value:.0%}"
+    return "\N{EN DASH}" if value is None else f"{value:.0%}"
 
 
 def size(value: int) -> str:

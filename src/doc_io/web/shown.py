@@ -5,10 +5,15 @@ from __future__ import annotations
 import re
 import unicodedata
 from functools import cache
+from typing import TYPE_CHECKING
 
 from markupsafe import Markup, escape
 
 from doc_io.escaping import is_unshown, printable
+
+if TYPE_CHECKING:
+    from markdown_it import MarkdownIt
+    from markdown_it.rules_core import StateCore
 
 PART = 200_000
 """Characters of a text that are shown at once."""
@@ -35,7 +40,7 @@ def marked(text: str) -> Markup:
 def plain(value: object) -> object:
     """What every template shows of a value by itself: text without characters that act, in attributes too."""
     if isinstance(value, Markup) or not isinstance(value, str):
-        return "–" if value is None else value
+        return "\N{EN DASH}" if value is None else value
     return printable(value, keep="\n\t")
 
 
@@ -57,15 +62,12 @@ def markdown(text: str) -> Markup:
 def _sign(character: str) -> str:
     code = ord(character)
     name = unicodedata.name(character, "")[:_MAX_NAME].lower() or "control character"
-    if code < ord(" "):
-        shown = chr(_PICTURES + code)
-    else:
-        shown = "␡" if code == _DELETE else f"U+{code:04X}"
+    shown = {_DELETE: "␡"}.get(code) or (chr(_PICTURES + code) if code < ord(" ") else f"U+{code:04X}")
     return f'<span class="sign" title="U+{code:04X} {name}">{shown}</span>'
 
 
 @cache
-def _markdown():  # noqa: ANN202 - its type would need the package where only text is shown
+def _markdown() -> MarkdownIt:
     from markdown_it import MarkdownIt  # noqa: PLC0415 - only those who ask for Markdown wait for it
 
     parser = MarkdownIt("commonmark", {"html": False, "linkify": False, "typographer": False})
@@ -75,7 +77,7 @@ def _markdown():  # noqa: ANN202 - its type would need the package where only te
     return parser
 
 
-def _quieten(state) -> None:  # noqa: ANN001 - as above
+def _quieten(state: StateCore) -> None:
     """Headings are the text's and not the page's; the language of a code block is no attribute of ours."""
     for token in state.tokens:
         if token.type in ("heading_open", "heading_close"):

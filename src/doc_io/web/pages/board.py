@@ -30,9 +30,7 @@ def board_page(site: Site, request: Request, links: Links) -> Page:
     by = query.get("by", "")
     skip = number(query, "skip")
     only = _tasks_with(site, picked)
-    found = board(
-        site.store, picked.wanted, by=_SPLITS.get(by), task=picked.task, only=only, skip=skip, limit=_TASKS
-    )
+    found = board(site.store, picked.wanted, by=_SPLITS.get(by), task=picked.task, only=only, skip=skip, limit=_TASKS)
     counts, _ = site.remembered.get("counts", lambda: stage_counts(site.store))
     days, _ = site.remembered.get("days", lambda: usage(site.store, "day"))
     values = {**picked.values, **({"by": [by]} if by in _SPLITS else {})}

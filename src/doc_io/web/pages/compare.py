@@ -47,9 +47,13 @@ def compare_page(site: Site, request: Request, links: Links) -> Page:
         (
             ("stage", "task_id", "outcome", "old", "new", "old_score", "new_score"),
             [
-                (pair.stage, pair.task_id, pair.outcome)
-                + tuple(each and each.doc_id for each in (pair.old, pair.new))
-                + tuple(each and each.score for each in (pair.old, pair.new))
+                (
+                    pair.stage,
+                    pair.task_id,
+                    pair.outcome,
+                    *(each and each.doc_id for each in (pair.old, pair.new)),
+                    *(each and each.score for each in (pair.old, pair.new)),
+                )
                 for pair in shown
             ],
         ),
@@ -66,7 +70,7 @@ def _documents(site: Site, request: Request, links: Links, sides: tuple[str, str
     facts = _facts(site, old, new)
     selection = {} if sides is None else {sides[0]: [sides[1], sides[2]]}
     back, forth = _neighbours(site, old, new, sides)
-    kept = {"view": query.get("view"), "only": query.get("only"), **selection}
+    kept: dict[str, Any] = {"view": query.get("view"), "only": query.get("only"), **selection}
     return Page(
         "compare.html",
         f"{old.task_id}: {old.doc_id[:6]} and {new.doc_id[:6]}",
@@ -92,9 +96,7 @@ def _documents(site: Site, request: Request, links: Links, sides: tuple[str, str
     )
 
 
-def _section(
-    site: Site, old: DocumentRow, new: DocumentRow, which: Which, *, only: bool
-) -> dict[str, Any] | None:
+def _section(site: Site, old: DocumentRow, new: DocumentRow, which: Which, *, only: bool) -> dict[str, Any] | None:
     """A text of both, where both have it."""
     lengths = [getattr(row, f"{which}_chars", 0) for row in (old, new)]
     hashes = {"raw": "content_hash", "prompt": "prompt_hash"}
@@ -140,7 +142,7 @@ def _metadata(site: Site, row: DocumentRow) -> dict[str, Any]:
 
 def _text(value: object) -> str:
     if value is None:
-        return "–"
+        return "\N{EN DASH}"
     return str(value) if isinstance(value, (str, int, float)) else json.dumps(value, ensure_ascii=False, default=str)
 
 

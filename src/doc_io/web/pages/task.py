@@ -44,7 +44,9 @@ def task_page(site: Site, request: Request, links: Links) -> Page:  # noqa: ARG0
     )
 
 
-def attempts_of(site: Site, stage: str, task_id: str, after: DocumentRow | None = None) -> tuple[list[DocumentRow], int]:
+def attempts_of(
+    site: Site, stage: str, task_id: str, after: DocumentRow | None = None
+) -> tuple[list[DocumentRow], int]:
     """The newest attempts at a task, at most a page of them, and how many there are."""
     if unstorable(stage) or unstorable(task_id):
         return [], 0
@@ -71,5 +73,5 @@ def _other_stages(site: Site, stage: str, task_id: str) -> list[DocumentRow]:
     """The newest document of the same task at other stages."""
     counts, _ = site.remembered.get("stages", site.store.index.stage_counts)
     stages = sorted({each.stage for each in counts} - {stage})[:20]
-    found = (site.store.latest(other, task_id, Status) for other in stages)
+    found = (site.store.latest(other, task_id, tuple(Status)) for other in stages)
     return [row for row in found if row is not None]
