@@ -25,7 +25,7 @@ LAYERS: list[tuple[set[str], ...]] = [
     ({"storage", "index"},),
     ({"integrity", "task_table"},),
     ({"writing"},),
-    ({"reading", "branch"}, {"store"}),
+    ({"reading", "branch", "naming"}, {"store"}),
     ({"maintenance", "reports", "legacy"},),
     ({"cli", "dagster", "web"},),
     ({"testing"},),

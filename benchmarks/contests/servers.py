@@ -21,8 +21,9 @@ from benchmarks.floors import COLUMNS, FOUR_FILES, TEXT, row
 from benchmarks.ground import Setting
 from benchmarks.measure import Contest, Lane, Timed, timed
 from doc_io import Document, DocumentRow, DocumentStore, Origin
-from doc_io.index.base import LATEST_OK, Index
+from doc_io.index.base import LATEST_OK
 from doc_io.index.open import open_index
+from doc_io.index.sql_index import Index
 from tests.servers import s3
 from tests.servers.postgres import Postgres, postgres
 
@@ -288,7 +289,7 @@ def _against_psycopg(setting: Setting, bare: psycopg.Connection[Any], ours: Inde
 
 
 def _filled(index: Index, size: int) -> Index:
-    index.insert_many((_row(f"seeded-{n}", f"t{n % TASKS}", n), ()) for n in range(size))
+    index.insert_placed((_row(f"seeded-{n}", f"t{n % TASKS}", n), ()) for n in range(size))
     return index
 
 
@@ -297,7 +298,7 @@ def _row(doc_id: str, task_id: str, number: int) -> dict[str, Any]:
 
 
 def _insert(index: Index) -> None:
-    index.insert(_row(secrets.token_hex(8), f"new-{secrets.token_hex(8)}", 0), ())
+    index.insert([(_row(secrets.token_hex(8), f"new-{secrets.token_hex(8)}", 0), ())])
 
 
 def _latest(index: Index) -> None:

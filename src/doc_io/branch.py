@@ -11,7 +11,8 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from doc_io.document import DocumentRow, Parent, Status
-from doc_io.index.base import Index, VersionSelector
+from doc_io.index.base import VersionSelector
+from doc_io.index.sql_index import Index
 from doc_io.storage.base import Storage
 
 if TYPE_CHECKING:

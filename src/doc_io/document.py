@@ -308,7 +308,7 @@ class DocumentRow:
         content_hash: SHA-256 of raw.txt in hexadecimal; ``None`` where there is no raw.txt.
         prompt_hash: SHA-256 of prompt.txt in hexadecimal; ``None`` where the prompt is not known.
         meta_small: Small facts: finish_reason, provider, error, …
-        lineage_prev_doc_id: The attempt of the same logical key that this one supersedes.
+        lineage_prev_doc_id: The newest document of the same stage and task when this one was committed.
     """
 
     seq: int

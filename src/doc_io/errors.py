@@ -71,6 +71,10 @@ class UnknownDocumentError(DocIOError, FileNotFoundError):
     exit_code = 4
 
 
+class UnknownNameError(UnknownDocumentError):
+    """There is no {what} {name} in the index of {docs_root}. {hint}"""
+
+
 class AmbiguousDocumentError(DocIOError, ValueError):
     """Several documents begin with {start}: {first}, {second}, … Give more characters, or stage/task for the latest ok one."""
 
@@ -132,7 +136,7 @@ class IndexFormatError(IndexAccessError):
 
 
 class IndexVersionError(IndexAccessError):
-    """The index {index} has schema {found}, and this doc_io knows up to {known}. It was not touched. Upgrade doc_io."""
+    """The index {index} has schema {found}, and this doc_io uses schema {known}. It was not touched. {hint}"""
 
 
 class QueryError(DocIOError, ValueError):

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from doc_io.commit_record import RECORD_NAME, CommitRecord, CommitRecordError, decode, encode, file_entry
 from doc_io.errors import StorageError
 from doc_io.ids import is_id
-from doc_io.storage.base import DOCUMENT_DEPTH, Folder, Storage
+from doc_io.storage.base import DOCUMENT_DEPTH, MAX_RECORD_BYTES, Folder, Storage
 
 _AT_ONCE = 256  # folders; enough for a storage that reads side by side, little enough to stay flat
 _BYTES_AT_ONCE = 32 * 2**20  # of the files of documents that are read whole; one alone may have more
@@ -37,6 +37,11 @@ def is_document_folder(folder: Folder) -> bool:
     return len(segments) == DOCUMENT_DEPTH and is_id(segments[1]) and is_id(segments[2])
 
 
+def is_document_or_error(folder: Folder) -> bool:
+    """Whether a folder is one of a document, or was passed over and may hold some."""
+    return bool(folder.error) or is_document_folder(folder)
+
+
 def judge(storage: Storage, folders: Iterable[Folder], *, full: bool = False) -> Iterator[FolderVerdict]:
     """Read the commit record of each folder and hold the files against its manifest.
 
@@ -55,7 +60,7 @@ def judge(storage: Storage, folders: Iterable[Folder], *, full: bool = False) ->
         storage.prefetch(
             f"{folder.path}/{name}" for folder in batch for name in folder.files if full or name == RECORD_NAME
         )
-        having = [folder for folder in batch if RECORD_NAME in folder.files]
+        having = [folder for folder in batch if folder.files.get(RECORD_NAME, MAX_RECORD_BYTES + 1) <= MAX_RECORD_BYTES]
         read = storage.read_many([f"{folder.path}/{RECORD_NAME}" for folder in having])
         records = dict(zip((folder.path for folder in having), read, strict=True))
         verdicts = [_verdict(folder, records.get(folder.path)) for folder in batch]
@@ -163,6 +168,10 @@ def _record_of(path: str, data: bytes | OSError | None) -> CommitRecord | str:
 
 
 def _verdict(folder: Folder, data: bytes | OSError | None) -> FolderVerdict:
+    if folder.error:
+        return FolderVerdict(folder, None, (folder.error,))
+    if folder.files.get(RECORD_NAME, 0) > MAX_RECORD_BYTES:
+        return FolderVerdict(folder, None, (f"{RECORD_NAME} has {folder.files[RECORD_NAME]} bytes",))
     record = _record_of(folder.path, data)
     if isinstance(record, str):
         return FolderVerdict(folder, None, (record,))

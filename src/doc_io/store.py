@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any, cast
 
 from doc_io.commit_record import CommitRecord
 from doc_io.document import OK, Document, DocumentRow, Parent, Status
-from doc_io.errors import AmbiguousDocumentError, DocumentNotFoundError, StorageError, UnknownDocumentError
+from doc_io.errors import StorageError
 from doc_io.ids import unstorable
-from doc_io.index.base import ALL, LATEST_OK, Filter, Index, VersionSelector
+from doc_io.index.base import ALL, LATEST_OK, Filter, VersionSelector
 from doc_io.index.open import open_index
+from doc_io.index.sql_index import Index
 from doc_io.reading import StoredDocument, Which, read_bytes, read_record, read_text, read_texts
 from doc_io.storage.base import Storage
 from doc_io.storage.open import open_storage
@@ -227,29 +228,18 @@ class DocumentStore:
         """The document that a person means.
 
         Args:
-            name: A doc_id, a start of one that no other has, or ``stage/task`` for the latest ok one.
+            name: A doc_id, a start of one that no other has, ``STAGE/TASK`` for the latest ok document of a task,
+                ``STAGE/TASK@newest`` for its newest attempt, ``STAGE/TASK@-1`` for the one before that, or
+                ``STAGE/TASK@RUN`` for what a run made.
 
         Raises:
             UnknownDocumentError: There is none.
             DocumentNotFoundError: There is such a task, and no document of it is ok.
             AmbiguousDocumentError: Several doc_ids begin like this.
         """
-        found = self.index.find_by_prefix(name, limit=2) if name.isalnum() else []
-        if len(found) > 1 and found[0].doc_id != name:
-            raise AmbiguousDocumentError(start=name, first=found[0].doc_id, second=found[1].doc_id)
-        if found:
-            return found[0]
-        for position in (at for at, character in enumerate(name) if character == "/"):
-            stage, task_id = name[:position], name[position + 1 :]  # both may have slashes of their own
-            latest = self.index.latest_by_task(stage, task_id, LATEST_OK)
-            if latest is not None:
-                return latest
-            newest = self.index.latest_by_task(stage, task_id, VersionSelector(frozenset(Status)))
-            if newest is not None:
-                raise DocumentNotFoundError(
-                    wanted="ok", of=name, stage=stage, task=task_id, newest=f"{newest.status}, {newest.doc_id}"
-                )
-        raise UnknownDocumentError(doc_id=name, docs_root=self.storage.root)
+        from doc_io.naming import find_document
+
+        return find_document(self.index, self.docs_root, name)
 
     def select(self, wanted: Filter = ALL, *, after: DocumentRow | None = None, limit: int = 100) -> list[DocumentRow]:
         """The newest documents of a kind, a page at a time.

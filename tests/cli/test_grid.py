@@ -4,11 +4,20 @@ from __future__ import annotations
 
 import pytest
 from rich.cells import cell_len
+from rich.console import Console
 
-from doc_io.cli.grid import grid
+from doc_io.cli import grid as tables
 
 LISTED = ("doc_id", "stage", "task_id", "status", "model_id", "template_id", "created_at", "chars")
 ROW = ("0123456789abcdef", "evaluation", "a task with a long name", "truncated", "a-model-of-mine", "a-template1", "2026-01-31 12:00:00", "1,234")  # fmt: skip
+
+
+def grid(columns: tuple[str, ...], rows: list[tuple[str, ...]], width: int) -> list[str]:
+    """The lines of a table in a terminal so wide."""
+    console = Console(width=width, color_system=None)
+    with console.capture() as shown:
+        console.print(tables.grid(columns, rows, width))
+    return [line.rstrip() for line in shown.get().splitlines()]
 
 
 def test_a_wide_terminal_shows_all() -> None:
@@ -27,6 +36,14 @@ def test_a_narrow_one_has_room_for_what_can_be_typed_again(width: int) -> None:
         assert cell_len(line) <= width
     assert "0123456789abcdef" in line
     assert "truncated" in line
+
+
+def test_what_tells_rows_apart_stays_and_other_columns_are_left_out() -> None:
+    """The task is whole in 80 columns, where model, template and time have no room beside it."""
+    head, line = grid(LISTED, [ROW], 80)
+
+    assert "a task with a long name" in line
+    assert "template_id" not in head
 
 
 def test_wide_characters_take_two_cells() -> None:

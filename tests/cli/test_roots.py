@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import shlex
+from pathlib import Path
+
 import pytest
 
+from doc_io import DocumentStore
 from tests.cli.conftest import Run
 
 
@@ -25,3 +30,66 @@ def test_a_secret_in_the_root_of_a_copy_is_not_repeated(run: Run) -> None:
 
     assert said.returncode == 3
     assert "hidden" not in said.stdout + said.stderr
+
+
+@pytest.fixture
+def documents(tmp_path: Path) -> Path:
+    """A docs root with one document; its index is beside it."""
+    with DocumentStore(tmp_path / "home" / "data" / "docs") as store:
+        store.save("text", stage="draft", task_id="t")
+    return tmp_path / "home" / "data" / "docs"
+
+
+def test_a_root_one_level_off_is_told_where_the_documents_are(run: Run, documents: Path) -> None:
+    """And makes no index of nothing."""
+    for root in (documents.parent, documents / "draft"):
+        for command in ("ls", "reindex"):
+            said = run("--docs-root", str(root), command)
+            assert said.returncode == 3
+            assert f"The documents are in {documents}:" in said.stderr
+    assert not list(documents.parent.parent.glob("db"))
+
+
+def test_an_index_that_is_gone_is_made_by_the_command_that_the_error_names(run: Run, documents: Path) -> None:
+    """On the store that was named."""
+    for file in (documents.parent / "db").iterdir():
+        file.unlink()
+    said = run("--docs-root", str(documents), "ls")
+    command = said.stderr.partition("`doc-io ")[2].partition("`")[0]
+
+    assert command == f"--docs-root {documents} reindex"
+    assert run(*shlex.split(command)).returncode == 0
+    assert run("--docs-root", str(documents), "ls").returncode == 0
+
+
+@pytest.mark.parametrize("spelling", ["{home}/data/docs", "file://{home}/data/docs", "~/data/docs"])
+@pytest.mark.parametrize("how", ["option", "environment", "pyproject"])
+def test_the_place_of_a_store_is_the_same_however_it_is_spelled(
+    run: Run, documents: Path, tmp_path: Path, spelling: str, how: str
+) -> None:
+    """Its index is beside it, as for `DocumentStore` in Python."""
+    home = documents.parent.parent
+    root, folder = spelling.format(home=home), tmp_path / "project"
+    folder.mkdir()
+    options, environment = [], {"HOME": str(home)}
+    if how == "option":
+        options = ["--docs-root", root]
+    elif how == "environment":
+        environment["DOC_IO_DOCS_ROOT"] = root
+    else:
+        (folder / "pyproject.toml").write_text(f'[tool.doc_io]\ndocs_root = "{root}"\n')
+
+    said = json.loads(run("status", "--json", *options, cwd=folder, **environment).stdout)
+
+    assert said["documents"] == 1
+    assert said["index"] == str(documents.parent / "db" / "documents.sqlite")
+
+
+def test_an_unknown_setting_is_answered_with_the_one_that_was_meant(run: Run, tmp_path: Path) -> None:
+    """As a mistyped command is."""
+    (tmp_path / "pyproject.toml").write_text('[tool.doc_io]\ndoc_root = "data/docs"\n')
+
+    said = run("ls", cwd=tmp_path)
+
+    assert said.returncode == 3
+    assert "Did you mean docs_root?" in said.stderr

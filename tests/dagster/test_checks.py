@@ -392,7 +392,7 @@ def test_a_run_without_partitions_reads_the_files_of_the_newest_documents_only(b
 def fill(store: DocumentStore, row: DocumentRow, tasks: Sequence[str]) -> None:
     """Rows like one that is there, for other tasks; they have no files."""
     copies = ({**row.as_dict(), "task_id": task, "doc_id": f"{n:016}"} for n, task in enumerate(tasks))
-    store.index.insert_many((copy, []) for copy in copies)
+    store.index.insert_placed((copy, []) for copy in copies)
 
 
 def traced_statements(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> list[str]:

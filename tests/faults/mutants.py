@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from doc_io.index.base import Index
+    from doc_io.index.sql_index import Index
     from doc_io.storage.base import Storage
     from doc_io.writing.draft import Draft
 
@@ -75,7 +75,7 @@ def synchronous_normal() -> None:
 
 def index_first() -> None:
     """The rows are committed before the files are written."""
-    create_many, insert_many = LocalStorage.create_many, SqliteIndex.insert_many
+    create_many, insert_placed = LocalStorage.create_many, SqliteIndex.insert_placed
     commit = Writer._commit  # noqa: SLF001 - what is wrong here is inside it
     put_off: list[tuple[LocalStorage, Any]] = []
 
@@ -93,7 +93,7 @@ def index_first() -> None:
         return commit_now
 
     LocalStorage.create_many = create_later  # type: ignore[method-assign, assignment]
-    SqliteIndex.insert_many = then_the_files(insert_many)  # type: ignore[method-assign]
+    SqliteIndex.insert_placed = then_the_files(insert_placed)  # type: ignore[method-assign]
     Writer._commit = then_the_files(commit)  # type: ignore[method-assign] # noqa: SLF001 - as above
 
 

@@ -12,8 +12,8 @@ import pytest
 
 from doc_io import DocIOError, Document, DocumentConflictError, DocumentRow, DocumentStore, maintenance
 from doc_io.commit_record import RECORD_NAME
-from doc_io.index.base import Index
 from doc_io.index.postgres import PostgresIndex
+from doc_io.index.sql_index import Index
 from doc_io.index.sqlite import SqliteIndex
 from doc_io.storage.base import Storage
 from doc_io.storage.local import LocalStorage

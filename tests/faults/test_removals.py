@@ -84,15 +84,15 @@ def end_a_removal_while_it_is_written_anew(store: DocumentStore, monkeypatch: py
     store.storage.put(".doc_io/removals/interrupted", json.dumps([[first.doc_id, first.doc_dir]]).encode())
     store.index.remove([first.doc_id])
     store.storage.remove(first.doc_dir)
-    insert_all, ended = SqliteIndex.insert_all, list[bool]()
+    insert, ended = SqliteIndex.insert, list[bool]()
 
     def insert_late(index: SqliteIndex, rows: Sequence[Any]) -> list[DocumentRow]:
         if not ended:
             ended.append(True)
             maintenance.prune(store, AN_HOUR, dry_run=False)
-        return insert_all(index, rows)
+        return insert(index, rows)
 
-    monkeypatch.setattr(SqliteIndex, "insert_all", insert_late)
+    monkeypatch.setattr(SqliteIndex, "insert", insert_late)
     return save(store, "1")
 
 

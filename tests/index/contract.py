@@ -4,26 +4,26 @@ from __future__ import annotations
 
 import multiprocessing
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 
 from doc_io.document import COLUMNS, OK, DocumentRow, Parent, Status
+from doc_io.errors import IndexVersionError
 from doc_io.ids import compute_logical_key_id, doc_dir, new_doc_id
-from doc_io.index.base import ConcurrentWriteError, DocumentIndexedError, HistoryHead, Index, VersionSelector
+from doc_io.index.base import ConcurrentWriteError, Filter, HistoryHead, VersionSelector
+from doc_io.index.sql_index import Index
 from doc_io.writing.draft import next_created_at
 
 FAILED = [Status.TRUNCATED, Status.PARSE_ERROR, Status.GEN_ERROR]
 EVERY = frozenset(Status)
+NO_HEAD = HistoryHead()
 
 
-def make_row(
-    task_id: str = "task", attempt: str = "1", place: HistoryHead | None = None, **given: Any
-) -> dict[str, Any]:
+def make_row(task_id: str = "task", attempt: str = "1", head: HistoryHead = NO_HEAD, **given: Any) -> dict[str, Any]:
     """A row as the store would make it."""
-    place = place or HistoryHead()
     stage = given.get("stage", "draft")
     key = given.pop("logical_key_id", None) or compute_logical_key_id(stage, {"source": task_id})
     doc_id = new_doc_id(key, given.get("run_id") or "", f"{task_id}/{attempt}")
@@ -35,10 +35,10 @@ def make_row(
         "task_id": task_id,
         "attempt": attempt,
         "status": "ok",
-        "created_at": next_created_at(place.newest_created_at),
+        "created_at": next_created_at(head.created_at),
         "doc_dir": doc_dir(stage, key, doc_id),
         "meta_small": {},
-        "lineage_prev_doc_id": place.prev_doc_id,
+        "lineage_prev_doc_id": head.doc_id,
         **given,
     }
 
@@ -46,29 +46,49 @@ def make_row(
 def add(
     index: Index, task_id: str = "task", attempt: str = "1", parents: tuple[Parent, ...] = (), **given: Any
 ) -> DocumentRow:
-    """Insert a row at the place that it finds, as often as others come first."""
+    """Insert a row after the newest of its task, as often as others come first."""
     row = make_row(task_id, attempt, **given)
-    place = index.head(row["stage"], task_id, row["logical_key_id"])
+    task = row["stage"], task_id
+    heads: Mapping[tuple[str, str], HistoryHead] = index.heads([task])
     while True:
-        row |= {"created_at": next_created_at(place.newest_created_at), "lineage_prev_doc_id": place.prev_doc_id}
+        head = heads[task]
+        row |= {"created_at": next_created_at(head.created_at), "lineage_prev_doc_id": head.doc_id}
         try:
-            return index.insert(row | given, parents)
-        except ConcurrentWriteError as taken:
-            place = taken.place
+            [inserted] = index.insert([(row | given, parents)])
+        except ConcurrentWriteError as concurrent:
+            heads = concurrent.heads
+        else:
+            return inserted
+
+
+def chain(*tasks: str, after: HistoryHead = NO_HEAD, **given: Any) -> list[dict[str, Any]]:
+    """Rows that follow each other: one for each task named, a task named again for its next attempt."""
+    rows, heads = [], dict.fromkeys(tasks, after)
+    for number, task in enumerate(tasks):
+        row = make_row(task, f"{number}", heads[task], **given)
+        heads[task] = HistoryHead(row["doc_id"], row["created_at"])
+        rows.append(row)
+    return rows
 
 
 class IndexContract:
-    """The facts. A subclass gives the index and the words that its query plans must not hold."""
-
-    scan_of_the_table = "none"
+    """The facts. A subclass gives the index, and ways to it past doc_io."""
 
     @pytest.fixture
     def index(self) -> Iterator[Index]:
         """An index that is not there yet."""
         raise NotImplementedError
 
-    def plan(self, index: Index, statement: str, values: list[Any]) -> str:
-        """How the database would answer."""
+    def reopened(self, index: Index) -> Index:
+        """The same index, opened anew."""
+        raise NotImplementedError
+
+    def set_schema(self, index: Index, version: int) -> None:
+        """Make the index one of another schema: with that number, and a column that this one does not have."""
+        raise NotImplementedError
+
+    def count_raw(self, index: Index) -> int:
+        """The number of rows, read past doc_io."""
         raise NotImplementedError
 
     def test_a_row_comes_back_with_every_field(self, index: Index) -> None:
@@ -94,7 +114,7 @@ class IndexContract:
             meta_small={"finish_reason": "length", "hostile": "\0 \ud83d \x1b[0m", "n": [1, None, 2.5]},
         )
 
-        inserted = index.insert(row, [])
+        [inserted] = index.insert([(row, [])])
 
         assert inserted == DocumentRow(seq=inserted.seq, **{**row, "status": Status.TRUNCATED})
         assert index.get(row["doc_id"]) == inserted
@@ -112,25 +132,101 @@ class IndexContract:
         assert sorted(rows, key=lambda row: row.seq) == rows
         assert list(index.scan()) == rows
 
-    def test_a_second_row_of_a_document_is_refused_and_shown(self, index: Index) -> None:
-        """The first one stays as it is."""
-        first = add(index)
+    def test_a_document_that_is_there_is_returned_and_not_inserted_again(self, index: Index) -> None:
+        """With its parents; what else the batch has is inserted."""
+        first = add(index, parents=(Parent("p" * 16),))
+        again = make_row(model_id="another", head=HistoryHead(first.doc_id, first.created_at))
+        other = make_row("other")
 
-        with pytest.raises(DocumentIndexedError) as refused:
-            add(index, model_id="another")
+        found, inserted = index.insert([(again, [Parent("q" * 16)]), (other, [])])
 
-        assert refused.value.row == first
+        assert found == first
+        assert inserted.doc_id == other["doc_id"]
+        assert list(index.scan()) == [first, inserted]
+        assert index.parents(first.doc_id) == [Parent("p" * 16)]
+
+    def test_a_batch_that_was_committed_already_is_returned_as_it_is(self, index: Index) -> None:
+        """A writer that did not hear the answer sends the same batch again."""
+        rows = [(row, [Parent("p" * 16)]) for row in chain("a", "b", "a", "a")]
+
+        assert index.insert(rows) == index.insert(rows)
+        assert len(list(index.scan())) == 4
+
+    def test_a_document_that_comes_twice_in_a_batch_is_one_row(self, index: Index) -> None:
+        """And is returned twice."""
+        [row] = chain("a")
+
+        first, second = index.insert([(row, []), (row, [])])
+
+        assert first == second
         assert list(index.scan()) == [first]
 
-    def test_a_place_that_is_taken_is_refused_and_shown(self, index: Index) -> None:
-        """Time never runs backwards within a task, and each version names the one before."""
-        first = add(index, attempt="1", created_at="2026-01-01T00:00:00.000001Z")
+    def test_the_rows_of_one_task_in_a_batch_follow_each_other(self, index: Index) -> None:
+        """After the head that the task has."""
+        before = add(index, "a", attempt="before")
+        rows = chain("a", "b", "a", after=NO_HEAD)
+        rows[0]["lineage_prev_doc_id"] = before.doc_id
 
-        with pytest.raises(ConcurrentWriteError) as refused:
-            index.insert(make_row(attempt="2", created_at="2026-01-01T00:00:00.000001Z"), [])
+        inserted = index.insert([(row, []) for row in rows])
 
-        assert refused.value.place == HistoryHead(first.created_at, first.doc_id)
+        assert [row.seq for row in inserted] == [before.seq + 1, before.seq + 2, before.seq + 3]
+        assert index.history("draft", "a") == [inserted[2], inserted[0], before]
+        assert index.heads([("draft", "a"), ("draft", "none")]) == {
+            ("draft", "a"): HistoryHead(inserted[2].doc_id, inserted[2].created_at),
+            ("draft", "none"): HistoryHead(),
+        }
+
+    @pytest.mark.parametrize(
+        "wrong", [{"lineage_prev_doc_id": "0" * 16}, {"created_at": "2026-01-01T00:00:00.000000Z"}]
+    )
+    def test_a_batch_with_one_row_that_follows_no_head_inserts_nothing(
+        self, index: Index, wrong: dict[str, Any]
+    ) -> None:
+        """Whether the row before it is in the table or in the batch; the heads are shown."""
+        first = add(index, "a", attempt="first")
+        rows = chain("b", "b", "b")
+        rows[1] |= wrong
+        wrong_head = make_row("a", "second", HistoryHead(first.doc_id, first.created_at)) | wrong
+
+        for batch in ([*chain("c"), *rows], [*chain("c"), wrong_head]):
+            with pytest.raises(ConcurrentWriteError) as refused:
+                index.insert([(row, []) for row in batch])
+            tasks = {(row["stage"], row["task_id"]) for row in batch}
+            assert refused.value.heads == index.heads(list(tasks))
         assert list(index.scan()) == [first]
+
+    def test_the_head_of_a_task_is_its_newest_document_of_any_key_and_status(self, index: Index) -> None:
+        """A parent that was made anew gives another logical key, and the history goes on."""
+        add(index, logical_key_id="a" * 16)
+        failed = add(index, logical_key_id="b" * 16, status="gen_error")
+        last = add(index, logical_key_id="c" * 16)
+
+        assert last.lineage_prev_doc_id == failed.doc_id
+
+    def test_what_newer_documents_of_a_task_have_superseded(self, index: Index) -> None:
+        """By (stage, task), whatever the logical keys are; so many ok and so many failed ones are kept of each."""
+        made = [
+            add(index, task, f"{n}", logical_key_id=f"{n}" * 16, status=status)
+            for task in ("a", "b")
+            for n, status in enumerate(["ok", "gen_error", "ok", "truncated", "ok"])
+        ]
+
+        found = index.superseded(Filter(task_id="a"), keep_ok=1, keep_failed=1)
+        more = index.superseded(Filter(), keep_ok=2, keep_failed=0)
+
+        assert [each.doc_id for each in found] == [made[2].doc_id, made[1].doc_id, made[0].doc_id]
+        assert {each.doc_id for each in more} == {made[n].doc_id for n in (0, 1, 3, 5, 6, 8)}
+
+    def test_the_store_id_is_set_once(self, index: Index) -> None:
+        """Of eight who set it at once one succeeds, and all learn its id; a rebuild keeps it."""
+        assert index.store_id() is None
+
+        with ThreadPoolExecutor(8) as threads:
+            said = set(threads.map(index.set_store_id, [f"store {n}" for n in range(8)]))
+
+        assert said == {index.store_id()}
+        assert index.rebuild([(make_row(), ())]) == 1
+        assert {index.store_id()} == said
 
     def test_a_failed_attempt_does_not_hide_the_older_ok_one(self, index: Index) -> None:
         """By task and by logical key; asked for, the failed one is found."""
@@ -146,7 +242,7 @@ class IndexContract:
         """``seq`` breaks the tie, as of two keys of one task that a rebuild inserts."""
         same: dict[str, Any] = {"created_at": "2026-01-01T00:00:00.000000Z"}
         rows = [make_row(attempt=str(n), logical_key_id=f"{n}" * 16, **same) for n in range(3)]
-        index.insert_many((row, ()) for row in rows)
+        index.insert_placed((row, ()) for row in rows)
 
         assert index.latest_by_tasks("draft", ["task"], VersionSelector())["task"].attempt == "2"
         assert [row.attempt for row in index.history("draft", "task")] == ["2", "1", "0"]
@@ -234,8 +330,8 @@ class IndexContract:
         there = add(index, "t0", attempt="0", parents=(Parent("p" * 16),))
         rows = [(make_row(f"t{n}", attempt="0"), [Parent(f"{n:016}")]) for n in range(2000)]
 
-        assert index.insert_many([*rows, rows[-1]]) == 1999
-        assert index.insert_many(rows) == 0
+        assert index.insert_placed([*rows, rows[-1]]) == 1999
+        assert index.insert_placed(rows) == 0
 
         assert index.get(there.doc_id) == there
         assert index.parents(there.doc_id) == [Parent("p" * 16)]
@@ -249,12 +345,58 @@ class IndexContract:
 
         def rows() -> Iterator[tuple[Mapping[str, Any], list[Parent]]]:
             yield record, [Parent("o" * 16)]
-            index.insert(moved, [Parent("p" * 16)])
+            index.insert([(moved, [Parent("p" * 16)])])
 
         assert index.rebuild(rows()) == 1
         [row] = index.scan()
         assert row.created_at == moved["created_at"]
         assert index.parents(row.doc_id) == [Parent("p" * 16)]
+
+    def test_an_index_of_an_older_schema_is_refused_by_every_use_but_a_rebuild(self, index: Index) -> None:
+        """It is told by its number, says what to run, and stays as it is until it is replaced."""
+        row = add(index)
+        index.set_store_id("the store")
+        index.close()
+        self.set_schema(index, 1)
+        uses: list[Callable[[Index], object]] = [
+            lambda index: index.get(row.doc_id),
+            lambda index: index.heads([("draft", "task")]),
+            lambda index: index.insert([(make_row("new"), ())]),
+            lambda index: index.insert_placed([(make_row("new"), ())]),
+            lambda index: index.remove([row.doc_id]),
+            lambda index: list(index.scan()),
+            lambda index: index.stage_counts(),
+            lambda index: index.usage("day"),
+            lambda index: index.read_sql("SELECT 1"),
+            lambda index: index.texts(),
+            lambda index: index.store_id(),
+            lambda index: index.set_store_id("other"),
+        ]
+        older = self.reopened(index)
+        for use in uses:
+            with pytest.raises(IndexVersionError, match=r"schema 1.*doc-io reindex"):
+                use(older)
+        assert self.count_raw(index) == 1
+
+        assert older.rebuild([(row.as_dict(), [])]) == 1
+
+        assert list(older.scan()) == [row]
+        assert add(older, "next").seq == 2
+        older.close()
+
+    def test_an_index_of_a_newer_schema_is_never_touched(self, index: Index) -> None:
+        """Not by a rebuild either: it may hold what this doc_io does not know."""
+        add(index)
+        index.close()
+        self.set_schema(index, 99)
+        newer = self.reopened(index)
+
+        with pytest.raises(IndexVersionError, match=r"schema 99.*Upgrade"):
+            newer.get("0" * 16)
+        with pytest.raises(IndexVersionError, match=r"schema 99.*Upgrade"):
+            newer.rebuild([])
+        newer.close()
+        assert self.count_raw(index) == 1
 
     def test_a_rebuild_that_fails_inserts_nothing(self, index: Index) -> None:
         """All or nothing, so that it can be run again."""
@@ -264,7 +406,7 @@ class IndexContract:
             raise KeyError("the disk is gone")
 
         with pytest.raises(KeyError):
-            index.insert_many(rows())
+            index.insert_placed(rows())
 
         assert list(index.scan()) == []
 

@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 import psycopg
 import pytest
 
-from doc_io.document import OK
+from doc_io.document import OK, Parent
 from doc_io.errors import (
     CommitUnknownError,
     ConfigurationError,
@@ -22,11 +22,12 @@ from doc_io.errors import (
     IndexFormatError,
     IndexVersionError,
 )
-from doc_io.index import lateral, pool, queries
-from doc_io.index.base import DocumentIndexedError, Index, VersionSelector
+from doc_io.index import pool, postgres_queries, queries
+from doc_io.index.base import VersionSelector
 from doc_io.index.open import open_index
 from doc_io.index.postgres import PostgresIndex
-from tests.index.contract import add, make_row
+from doc_io.index.sql_index import Index
+from tests.index.contract import add, chain, make_row
 from tests.servers.cutting import Cutter, cutting
 from tests.servers.postgres import PASSWORD, Postgres, postgres
 
@@ -84,19 +85,19 @@ def test_eight_first_users_make_the_table_once(url: str) -> None:
 
 def test_every_look_up_is_answered_from_an_index(index: Index, url: str) -> None:
     """The plans at 5,000 rows hold no scan of a table and no sort of more than was found."""
-    index.insert_many((make_row(f"t{n % 250}", attempt=str(n), run_id=f"r{n % 50}"), ()) for n in range(5_000))
-    many, values = lateral.latest_by_tasks("draft", VersionSelector(OK))
-    of_runs, values_of_runs = lateral.latest_by_tasks("draft", VersionSelector(OK, runs=["r1"]))
+    index.insert_placed((make_row(f"t{n % 250}", attempt=str(n), run_id=f"r{n % 50}"), ()) for n in range(5_000))
+    many, values = postgres_queries.latest_by_tasks("draft", VersionSelector(OK))
+    of_runs, values_of_runs = postgres_queries.latest_by_tasks("draft", VersionSelector(OK, runs=["r1"]))
     tasks = [f"t{n}" for n in range(100)]
     questions = [
         queries.latest_by_task("draft", "t1", VersionSelector(OK)),
         queries.latest_by_logical("0" * 16, OK),
         (many, [tasks, *values]),
         (of_runs, [tasks, *values_of_runs]),
-        (lateral.GET_MANY, [tasks]),
+        (postgres_queries.GET_MANY, [tasks]),
         (queries.GET, ["0" * 16]),
         (queries.HISTORY, ["draft", "t1"]),
-        (queries.PLACE, ["draft", "t1", "0" * 16]),
+        (postgres_queries.HEADS, [["draft"] * 100, tasks]),
         (queries.PARENTS, ["0" * 16]),
         (queries.SCAN, [0]),
     ]
@@ -140,14 +141,10 @@ def test_a_commit_cut_off_once_is_found_out(
     """Sent again it is one row, whether the first COMMIT arrived or not."""
     index = by_way_of(cutter, url, postgres_server)
     add(index, "before")
-    cutter.word, cutter.cuts, cutter.server_gets_it = b"doc_io_insert", 1, server_gets_it
+    cutter.word, cutter.cuts, cutter.server_gets_it = b"INSERT INTO documents", 1, server_gets_it
     row = make_row("a")
 
-    try:
-        inserted = index.insert(row, [])
-    except DocumentIndexedError as indexed:  # the first one had arrived; the store takes it for its own
-        assert server_gets_it
-        inserted = indexed.row
+    [inserted] = index.insert([(row, [])])
 
     assert inserted.doc_id == row["doc_id"]
     assert [each.task_id for each in index.scan()] == ["before", "a"]
@@ -161,21 +158,37 @@ def test_a_commit_whose_outcome_stays_unknown_says_so_and_a_retry_converges(
     """The error names the document and no secret; saving again gives one row."""
     index = by_way_of(cutter, url, postgres_server)
     add(index, "before")
-    cutter.word, cutter.cuts, cutter.server_gets_it = b"doc_io_insert", 10**6, server_gets_it
+    cutter.word, cutter.cuts, cutter.server_gets_it = b"INSERT INTO documents", 10**6, server_gets_it
     row = make_row("a")
 
     with pytest.raises(CommitUnknownError, match=row["doc_id"]) as unknown:
-        index.insert(row, [])
+        index.insert([(row, [])])
 
     cutter.cuts = 0
     said = f"{unknown.value!s} {unknown.value!r} {unknown.value.__cause__!r}"
     assert PASSWORD not in said
-    if server_gets_it:
-        with pytest.raises(DocumentIndexedError):
-            index.insert(row, [])
-    else:
-        index.insert(row, [])
+    index.insert([(row, [])])
     assert [each.task_id for each in index.scan()] == ["before", "a"]
+    index.close()
+
+
+@pytest.mark.parametrize("count", [1, 1000])
+def test_a_batch_is_one_round_trip_however_large_it_is(
+    cutter: Cutter, url: str, postgres_server: Postgres, count: int
+) -> None:
+    """Counted on the wire: the locks, the rows, their parents and the COMMIT; and one for the heads before it."""
+    index = by_way_of(cutter, url, postgres_server)
+    add(index, "before")
+    rows = chain(*(f"t{n % 600}" for n in range(count)))
+
+    cutter.round_trips = 0
+    index.heads([("draft", row["task_id"]) for row in rows])
+    after_heads = cutter.round_trips
+    inserted = index.insert([(row, [Parent("p" * 16), Parent("q" * 16)]) for row in rows])
+
+    # A large batch does not fit into the buffers of the sockets: the server's notices may come in between.
+    assert (after_heads, cutter.round_trips) == (1, 2)
+    assert [row.doc_id for row in inserted] == [row["doc_id"] for row in rows]
     index.close()
 
 

@@ -11,6 +11,7 @@ from doc_io import DocumentStore, IndexFormatError, IndexVersionError
 from doc_io.document import Status
 from doc_io.index import queries
 from doc_io.index.base import VersionSelector
+from doc_io.index.sqlite import SqliteIndex
 
 
 def test_the_file_is_made_with_its_folders_on_first_use(tmp_path: Path) -> None:
@@ -83,7 +84,6 @@ def test_an_index_that_was_deleted_while_open_takes_no_row_with_it(tmp_path: Pat
 PLANNED = {
     "get": (queries.GET, ["d"]),
     "history": (queries.HISTORY, ["s", "t"]),
-    "place": (queries.PLACE, ["s", "t", "k"]),
     "parents": (queries.PARENTS, ["d"]),
     "children": (queries.CHILDREN, ["d", "d"]),
     "latest by task": queries.latest_by_task("s", "t", VersionSelector()),
@@ -114,8 +114,7 @@ def test_latest_ok_uses_the_partial_index(tmp_path: Path) -> None:
 
 def test_many_tasks_are_one_search_each(tmp_path: Path) -> None:
     """No scan of the table, and the run's own documents come from the index by run."""
-    wanted = "(SELECT value AS task, key AS position FROM json_each(?)) AS wanted"
-    statement, values = queries.latest_by_tasks(wanted, "s", VersionSelector(runs=["r"]))
+    statement, values = queries.latest_by_tasks(SqliteIndex.keys_table, "s", VersionSelector(runs=["r"]))
     plan = plan_of(tmp_path, statement, ["[]", *values])
 
     assert "SCAN documents" not in plan

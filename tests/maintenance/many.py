@@ -23,7 +23,7 @@ def fill(store: DocumentStore, count: int, seed: int = 1) -> list[str]:
         Their ids, oldest first.
     """
     made: list[str] = []
-    store.index.insert_many(_documents(Path(store.docs_root), count, random.Random(seed), made))  # noqa: S311
+    store.index.insert_placed(_documents(Path(store.docs_root), count, random.Random(seed), made))  # noqa: S311
     return made
 
 

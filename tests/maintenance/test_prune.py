@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from doc_io import ConfigurationError, Document, DocumentRow, DocumentStore, Status, maintenance
 from doc_io.errors import DocIOError, MaintenanceBusyError
-from doc_io.index.base import Index
+from doc_io.index.sql_index import Index
 from doc_io.maintenance.prune import Policy
 from doc_io.storage.base import Storage
 

@@ -163,7 +163,7 @@ def test_a_damaged_index_is_set_aside_and_made_again(store: DocumentStore, conte
     maintenance.reindex(store)
 
     assert store.get(row.doc_id) == row
-    (aside,) = path.parent.glob("documents.sqlite.damaged-*")
+    (aside,) = path.parent.glob("documents.sqlite.replaced-*")
     assert aside.read_bytes() == content
 
 

@@ -111,7 +111,7 @@ def test_one_extra_row_is_found(store: DocumentStore, folder: Path) -> None:
     row = next(iter(store.index.scan())).as_dict()
     ids = {"logical_key_id": "e" * 16, "doc_id": "f" * 16, "doc_dir": f"draft/{'e' * 16}/{'f' * 16}"}
     values = {**row, **ids, "attempt": "forged"}
-    store.index.insert_many([(values, ())])
+    store.index.insert_placed([(values, ())])
 
     assert found(store) == [("missing", values["doc_dir"])]
 
@@ -120,7 +120,7 @@ def test_an_extra_row_that_points_to_another_documents_folder_is_found(store: Do
     """A folder is of one document; a repair takes the row away and nothing else."""
     before = list(store.index.scan())
     row = next(each for each in before if each.task_id == "t").as_dict()
-    store.index.insert_many([({**row, "doc_id": "f" * 16, "attempt": "forged"}, ())])
+    store.index.insert_placed([({**row, "doc_id": "f" * 16, "attempt": "forged"}, ())])
 
     findings = [each for each in maintenance.verify(store, grace=0) if each.kind not in NOTES]
 
@@ -177,7 +177,7 @@ def test_a_row_that_points_out_of_the_root_is_found(store: DocumentStore, folder
     """Though nothing is read there."""
     row = next(iter(store.index.scan())).as_dict()
     forged = {**row, "doc_id": "f" * 16, "doc_dir": f"../../etc/{'f' * 16}", "attempt": "forged"}
-    store.index.insert_many([(forged, ())])
+    store.index.insert_placed([(forged, ())])
 
     assert [kind for kind, _ in found(store)] == ["missing"]
 

@@ -19,12 +19,14 @@ class Cutter:
         word: What the client says when the cut comes. Empty: no cut.
         server_gets_it: Whether the server still gets the word and acts on it.
         cuts: How many more cuts there will be.
+        round_trips: How often the client spoke after the server had, on any connection; may be set to 0.
     """
 
     port: int
     word: bytes = b""
     server_gets_it: bool = True
     cuts: int = 0
+    round_trips: int = 0
 
 
 @contextmanager
@@ -45,6 +47,7 @@ def _accept(listener: socket.socket, port: int, cutter: Cutter) -> None:
 
 
 def _forward(client: socket.socket, server: socket.socket, cutter: Cutter) -> None:
+    last = server
     with client, server, suppress(OSError):
         while True:
             readable: list[socket.socket]
@@ -53,6 +56,8 @@ def _forward(client: socket.socket, server: socket.socket, cutter: Cutter) -> No
                 data = side.recv(65536)
                 if not data:
                     return
+                cutter.round_trips += side is client and last is server
+                last = side
                 if side is client and cutter.cuts and cutter.word and cutter.word in data:
                     cutter.cuts -= 1
                     _cut(server, data, server_gets_it=cutter.server_gets_it)

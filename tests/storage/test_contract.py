@@ -13,9 +13,12 @@ from tests.servers.azure import Azure
 from tests.servers.gcs import GCS
 from tests.servers.s3 import S3
 from tests.servers.sftp import SFTP
-from tests.storage.contract import RECORD, StorageContract
+from tests.storage.contract import StorageContract
 
 OBSTORE = {"client": "obstore"}
+IGNORES_PRECONDITIONS = pytest.mark.xfail(
+    strict=True, reason="this server ignores If-None-Match: it takes every second write, and says nothing"
+)
 
 
 class TestLocal(StorageContract):
@@ -53,21 +56,31 @@ class TestS3WithoutPreconditions(StorageContract):
     def options(self, careless_s3_server: S3) -> dict[str, Any]:
         return careless_s3_server.storage_options
 
+    @IGNORES_PRECONDITIONS
     def test_a_document_that_is_there_is_not_overwritten(self, storage: Storage) -> None:
-        """Not here: the store takes the second write, and says nothing."""
-        storage.create("draft/key/doc", {RECORD: b"{1}"})
-        storage.create("draft/key/doc", {RECORD: b"{2}"})
+        super().test_a_document_that_is_there_is_not_overwritten(storage)
 
-        assert storage.read(f"draft/key/doc/{RECORD}") == b"{2}"
-
+    @IGNORES_PRECONDITIONS
     def test_it_can_do_what_it_declares(self, storage: Storage) -> None:
-        """Not here, for the same reason."""
+        super().test_it_can_do_what_it_declares(storage)
+
+    @IGNORES_PRECONDITIONS
+    def test_the_caller_learns_what_was_written(self, storage: Storage) -> None:
+        super().test_the_caller_learns_what_was_written(storage)
 
 
-class TestS3ByObstore(TestS3):
+class NoFork(StorageContract):
+    """A client whose threads do not survive a fork."""
+
+    @pytest.mark.xfail(strict=True, reason="the runtime below obstore ends with a fork; a call would hang")
+    @pytest.mark.filterwarnings("ignore:.*use of fork:DeprecationWarning")
+    def test_a_forked_process_reads_and_writes(self, storage: Storage, capfd: pytest.CaptureFixture[str]) -> None:
+        super().test_a_forked_process_reads_and_writes(storage, capfd)
+
+
+class TestS3ByObstore(NoFork, TestS3):
     """The same store, by the other client."""
 
-    works_after_a_fork = False  # what obstore stands on does not: a call would hang
     # obstore asks for "a+folder" where others ask for "a%20folder"; moto alone checks the signature before it decodes that.
     folder = "a-folder"
 
@@ -76,9 +89,7 @@ class TestS3ByObstore(TestS3):
         return s3_server.storage_options | OBSTORE
 
 
-class TestS3WithoutPreconditionsByObstore(TestS3WithoutPreconditions):
-    works_after_a_fork = False
-
+class TestS3WithoutPreconditionsByObstore(NoFork, TestS3WithoutPreconditions):
     @pytest.fixture
     def options(self, careless_s3_server: S3) -> dict[str, Any]:
         return careless_s3_server.storage_options | OBSTORE
@@ -116,9 +127,7 @@ class TestAzure(StorageContract):
 
 
 @pytest.mark.azure
-class TestAzureByObstore(TestAzure):
-    works_after_a_fork = False
-
+class TestAzureByObstore(NoFork, TestAzure):
     @pytest.fixture
     def options(self, azure_server: Azure) -> dict[str, Any]:
         return azure_server.storage_options | OBSTORE

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import secrets
 from collections.abc import Iterator
 from typing import Any
@@ -11,7 +12,7 @@ import pytest
 from doc_io.document import Document
 from doc_io.errors import ConfigurationError, StorageError
 from doc_io.ids import path_segment
-from doc_io.storage.base import DocumentThereError, Storage
+from doc_io.storage.base import DocumentExistsError, Storage
 from doc_io.storage.open import open_storage
 from doc_io.store import DocumentStore
 from tests.servers.counting import Counter, counting
@@ -62,7 +63,7 @@ def test_both_clients_write_and_read_the_same_objects(both: list[Storage]) -> No
             writer.create(folder, {f"extras/{number}": key.encode(), RECORD: b"{}"})
 
             assert reader.read(f"{folder}/extras/{number}") == key.encode()
-            with pytest.raises(DocumentThereError):
+            with pytest.raises(DocumentExistsError):
                 reader.create(folder, {RECORD: b"other"})
 
 
@@ -152,3 +153,25 @@ def test_upkeep_sees_what_both_clients_wrote(both: list[Storage]) -> None:
     assert abs(other.folder("draft/key/doc0").modified - ours.folder("draft/key/doc0").modified) < 1
     other.remove("draft/key/doc0")
     assert ours.folder("draft/key/doc0").files == {}
+
+
+@pytest.mark.filterwarnings("ignore:.*use of fork:DeprecationWarning")
+def test_a_forked_process_is_refused_at_once(s3_server: S3, root: str) -> None:
+    """It would hang for ever; the error says what to do instead."""
+    storage = open_storage(root, s3_server.storage_options | {"client": "obstore"})
+    storage.create("draft/key/doc", {RECORD: b"{}"})
+    fork = multiprocessing.get_context("fork")
+    answers = fork.SimpleQueue()
+
+    def read() -> None:
+        try:
+            storage.read(f"draft/key/doc/{RECORD}")
+        except ConfigurationError as error:
+            answers.put(str(error))
+
+    child = fork.Process(target=read)
+    child.start()
+    child.join(60)
+
+    assert child.exitcode == 0
+    assert "forked from one that has used it" in answers.get()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,7 +12,7 @@ from doc_io.errors import ConfigurationError
 from doc_io.store import DocumentStore
 
 DEFAULT_ROOT = "data/docs"
-DEFAULT_DB = "data/db/documents.sqlite"
+_SETTINGS = ("docs_root", "db", "storage_options")
 
 
 @dataclass(frozen=True)
@@ -22,38 +21,53 @@ class StoreLocation:
 
     Attributes:
         docs_root: A path or a URL.
-        db: The path of a SQLite file, or a database URL.
+        db: The path of a SQLite file, or a database URL. Default: where `DocumentStore` has the index of this root.
         storage_options: What fsspec gets; only from pyproject.toml.
     """
 
     docs_root: str
-    db: str
+    db: str | None = None
     storage_options: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
     def open(self) -> DocumentStore:
         """The store; nothing is made or read yet."""
-        if "://" in self.db:
+        if self.db is not None and "://" in self.db:
             return DocumentStore(self.docs_root, db_url=self.db, storage_options=self.storage_options)
         return DocumentStore(self.docs_root, self.db, storage_options=self.storage_options)
 
     def existing(self) -> DocumentStore:
-        """The store, where there is one: a look at a store makes none.
+        """The store, where there is one: a command that only reads makes none.
 
         Raises:
             ConfigurationError: There is no index at this location.
         """
         store = self.open()  # refuses a root with a password in it, which must not be shown
-        if "://" not in self.db and not Path(self.db).expanduser().exists():
-            has_documents = "://" in self.docs_root or Path(self.docs_root).expanduser().exists()
-            hint = "Make it from the documents with `doc-io reindex`." if has_documents else _HOW
+        if "://" not in store.index.name and not Path(store.index.name).exists():
+            has_documents, hint = _documents_near(store)
+            if has_documents:
+                hint = "There are documents; make their index with `doc-io reindex`."
+            reason = f"its index {store.index.name} does not exist"
+            raise ConfigurationError(setting=f"The store at {store.docs_root}", reason=reason, hint=hint)
+        return store
+
+    def with_documents(self) -> DocumentStore:
+        """The store, where its docs root holds documents: an index of nothing would hide a wrong path.
+
+        Raises:
+            ConfigurationError: There is no document, and the index is not an empty one either.
+        """
+        store = self.open()
+        has_documents, hint = _documents_near(store)
+        if not has_documents and (_no_index(store) or store.select(limit=1)):
             raise ConfigurationError(
-                setting=f"The store at {self.docs_root}", reason=f"{self.db} is not there", hint=hint
+                setting=f"The docs root {store.docs_root}", reason="there is no document in it", hint=hint
             )
         return store
 
-    def index_bytes(self) -> int | None:
-        """The size of a SQLite index; not known of a database on a server."""
-        return None if "://" in self.db else Path(self.db).expanduser().stat().st_size
+
+def index_bytes(store: DocumentStore) -> int | None:
+    """The size of a SQLite index; not known of a database on a server."""
+    return None if "://" in store.index.name else Path(store.index.name).stat().st_size
 
 
 def find(docs_root: str | None, db: str | None) -> StoreLocation:
@@ -69,35 +83,54 @@ def find(docs_root: str | None, db: str | None) -> StoreLocation:
     said, folder = _from_pyproject()
     options = said.pop("storage_options", {})
     for name, value in said.items():
-        if name not in ("docs_root", "db") or not isinstance(value, str):
-            raise ConfigurationError(
-                setting=f"[tool.doc_io] {name} in {folder / 'pyproject.toml'}",
-                reason="only the texts docs_root and db, and the table storage_options, are known",
-                hint="Correct it.",
-            )
+        if name not in _SETTINGS or not isinstance(value, str):
+            raise _unknown_setting(name, folder / "pyproject.toml")
     root = docs_root or _in(folder, said.get("docs_root")) or DEFAULT_ROOT
     named = None if docs_root else _in(folder, said.get("db"))  # the index of the root that is named beside it
-    return StoreLocation(root, db or named or _beside(root), options)
-
-
-def _beside(docs_root: str) -> str:
-    """Where a store has its index unless it is told, as `DocumentStore` has it."""
-    if "://" in docs_root or docs_root == DEFAULT_ROOT:
-        return DEFAULT_DB
-    return str(Path(docs_root).expanduser().resolve().parent / "db" / "documents.sqlite")
+    return StoreLocation(root, db or named, options)
 
 
 _HOW = (
-    "Name one with --docs-root and --db, with DOC_IO_DOCS_ROOT and DOC_IO_DB, or in pyproject.toml:"
+    "Name a store with --docs-root and --db, with DOC_IO_DOCS_ROOT and DOC_IO_DB, or in pyproject.toml:"
     ' [tool.doc_io] docs_root = "…", db = "…".'
 )
 
 
+def _no_index(store: DocumentStore) -> bool:
+    return "://" not in store.index.name and not Path(store.index.name).exists()
+
+
+def _documents_near(store: DocumentStore) -> tuple[bool, str]:
+    """Whether the docs root holds documents, and what to do if it does not: they may lie one folder above or below."""
+    root = Path(store.docs_root)
+    if "://" in store.docs_root:
+        from doc_io.integrity import is_document_folder  # noqa: PLC0415 - only this question needs it
+
+        return any(is_document_folder(folder) for folder in store.storage.folders()), _HOW
+    if next(root.glob("*/*/*/metadata.json"), None) is not None:
+        return True, ""
+    below = next(root.glob("*/*/*/*/metadata.json"), None)
+    above = next(root.glob("*/*/metadata.json"), None)
+    near = below.parents[3] if below is not None else root.parent if above is not None else None
+    return False, _HOW if near is None else f"The documents are in {near}: give that as --docs-root."
+
+
+def _unknown_setting(name: str, path: Path) -> ConfigurationError:
+    from difflib import get_close_matches  # noqa: PLC0415 - only a mistake needs it
+
+    near = get_close_matches(name, _SETTINGS, n=1)
+    return ConfigurationError(
+        setting=f"[tool.doc_io] {name} in {path}",
+        reason="only the texts docs_root and db, and the table storage_options, are known",
+        hint=f"Did you mean {near[0]}?" if near and near[0] != name else "Correct it.",
+    )
+
+
 def _in(folder: Path, path: str | None) -> str | None:
-    """A path of pyproject.toml holds from where the file lies, wherever the command is run."""
-    if path is None or "://" in path or os.path.isabs(path):  # noqa: PTH117 - a URL is no Path
+    """A path of pyproject.toml, relative to that file wherever the command is run; ``~`` is the home folder."""
+    if path is None or "://" in path:
         return path
-    return str(folder / path)
+    return str(folder / Path(path).expanduser())
 
 
 def _from_pyproject() -> tuple[dict[str, Any], Path]:
@@ -115,7 +148,7 @@ def _parsed(text: str, path: Path) -> dict[str, Any]:
     try:
         toml = importlib.import_module("tomllib")  # from Python 3.11 on
     except ModuleNotFoundError:
-        toml = importlib.import_module("tomli")  # Dagster brings it to Python 3.10
+        toml = importlib.import_module("tomli")
     try:
         return dict(toml.loads(text))
     except toml.TOMLDecodeError as error:

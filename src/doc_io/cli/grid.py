@@ -2,74 +2,67 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from io import StringIO
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Sequence
+from typing import NamedTuple
 
-# ruff: noqa: PLC0415 - whoever writes into a pipe need not wait for rich
-if TYPE_CHECKING:
-    from rich.text import Text
+from rich.cells import cell_len  # letters of some scripts take two cells
+from rich.table import Table
+from rich.text import Text
 
-_RIGHT = frozenset({"documents", "tokens", "characters", "prompt", "completion", "total", "bytes", "chars", "count"})
-_WHOLE = _RIGHT | {"doc_id", "status", "created_at", "kind", "where", "action", "file"}
-_PROSE = frozenset({"details", "because"})  # goes on in the next line; any other column is cut where there is no room
-_SPARED = (
-    "template_id",
-    "model_id",
-    "chars",
-    "stage",
-    "created_at",
-)  # left out, in this order, where that is too little
+_NUMBERS = frozenset(
+    {"documents", "tokens", "characters", "prompt", "completion", "total", "bytes", "chars", "count", "tasks"}
+)
+_WHOLE = _NUMBERS | {"doc_id", "newest", "status", "created_at", "kind", "action", "file"}
+_PROSE = frozenset({"details", "because", "reason", "excerpt", "note"})  # continued in the next line, not cut
+_LEFT_OUT = ("template_id", "chars", "model_id", "created_at", "stage")
+"""Columns that are left out, in this order, where the task cannot be whole."""
 _NARROWEST = 8
 _GAP = 2
 
 
-def grid(columns: Sequence[str], rows: Sequence[Sequence[str]], width: int) -> Iterator[str]:
-    """The lines of a table, the names of the columns first.
+class _Column(NamedTuple):
+    name: str
+    cells: Sequence[str]
+
+    @property
+    def widest(self) -> int:
+        return max(map(cell_len, (self.name, *self.cells)))
+
+    @property
+    def least(self) -> int:
+        """How narrow it can be when it has given way; of a task, of which one can see which it is."""
+        return self.widest if self.name in _WHOLE or self.name == "task_id" else min(self.widest, _NARROWEST)
+
+
+def grid(columns: Sequence[str], rows: Sequence[Sequence[str]], width: int) -> Table:
+    """A table.
 
     Args:
         columns: Their names, which also say what may be done to them.
         rows: Cells that are safe to print, without newlines.
         width: Of the terminal, in cells.
     """
-    from rich.console import Console
-    from rich.table import Table
-
-    kept = _fitting([_column(name, [row[at] for row in rows]) for at, name in enumerate(columns)], width)
-    table = Table(box=None, pad_edge=False, padding=(0, _GAP, 0, 0), collapse_padding=True, show_header=False)
+    kept = _fitting([_Column(name, [row[at] for row in rows]) for at, name in enumerate(columns)], width)
+    room = width - sum(column.least + _GAP for column in kept if column.name != "task_id")
+    table = Table(box=None, pad_edge=False, padding=(0, _GAP, 0, 0), collapse_padding=True, header_style="bold")
     for column in kept:
+        is_task = column.name == "task_id"
+        least = min(column.least, max(_NARROWEST, room)) if is_task else column.least
         table.add_column(
-            justify="right" if column.name in _RIGHT else "left",
-            no_wrap=column.name in _WHOLE,  # rich narrows the others first
-            min_width=column.least,
-            overflow="ellipsis",
+            Text(column.name, no_wrap=True, overflow="ellipsis"),
+            justify="right" if column.name in _NUMBERS else "left",
+            no_wrap=column.name in _WHOLE or is_task,  # rich narrows the others first
+            min_width=least,
+            max_width=least if is_task and least < column.widest else None,
         )
     for cells in zip(*(column.cells for column in kept), strict=True):
         table.add_row(*(_text(column.name, cell) for column, cell in zip(kept, cells, strict=True)))
-    drawn = StringIO()
-    Console(file=drawn, width=width, color_system=None, highlight=False, emoji=False, markup=False).print(table)
-    yield from (line.rstrip() for line in drawn.getvalue().splitlines())
-
-
-class _Column(NamedTuple):
-    """A column, the first of whose cells is its name."""
-
-    name: str
-    cells: tuple[str, ...]
-    least: int
-    """How narrow it can be when it has given way."""
-
-
-def _column(name: str, below: Sequence[str]) -> _Column:
-    from rich.cells import cell_len  # letters of some scripts take two cells
-
-    widest = max(map(cell_len, (name, *below)))
-    return _Column(name, (name, *below), widest if name in _WHOLE else min(widest, _NARROWEST))
+    return table
 
 
 def _fitting(columns: list[_Column], width: int) -> list[_Column]:
     """The columns without those that may be left out, as far as there is no room for them."""
-    for spared in _SPARED:
+    for spared in _LEFT_OUT:
         if sum(column.least + _GAP for column in columns) - _GAP > width:
             columns = [column for column in columns if column.name != spared]
     return columns
@@ -77,6 +70,4 @@ def _fitting(columns: list[_Column], width: int) -> list[_Column]:
 
 def _text(name: str, cell: str) -> Text:
     """As `Text`: a model's square brackets are no markup."""
-    from rich.text import Text
-
     return Text(cell) if name in _PROSE else Text(cell, no_wrap=True, overflow="ellipsis")

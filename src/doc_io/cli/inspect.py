@@ -1,86 +1,106 @@
-"""Commands that look at documents: they change nothing."""
+"""Commands that show documents: they change nothing."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from collections.abc import Iterable
+from itertools import islice
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from doc_io.cli import options, render
-from doc_io.cli.config import StoreLocation
-from doc_io.errors import UnknownDocumentError
+from doc_io.cli import filters, options, render
+from doc_io.cli.config import StoreLocation, index_bytes
 from doc_io.index.schema import SCHEMA_VERSION
 
 if TYPE_CHECKING:
     from doc_io.document import DocumentRow
+    from doc_io.store import DocumentStore
 
-_LISTED = ("doc_id", "stage", "task_id", "status", "model_id", "template_id", "created_at", "chars")
+# ruff: noqa: PLC0415 - `ls` need not wait for what only other commands need
+
+_LISTED = ("stage", "task_id", "status", "model_id", "template_id", "created_at")
+_PAGE = 50  # documents that a terminal shows; a pipe gets all
 
 
 @click.command()
 @options.as_json
-@click.pass_obj
+@options.pass_location
 def status(location: StoreLocation, /, *, as_json: bool) -> None:
-    """Which store this is, and what is in it."""
+    """Show which store this is, and what is in it."""
     with location.existing() as store:
-        from doc_io import maintenance, reports  # noqa: PLC0415 - `ls` need not wait for them
+        from doc_io import maintenance, reports
 
-        tally = reports.stage_counts(store)
+        counts = reports.stage_counts(store)
         newest = store.select(limit=1)
         facts: dict[str, Any] = {
             "docs_root": store.docs_root,
             "index": store.index.name,
             "schema": SCHEMA_VERSION,
-            "index_bytes": location.index_bytes(),
-            "documents": sum(each.documents for each in tally),
-            "characters": sum(each.characters for each in tally),
+            "index_bytes": index_bytes(store),
+            "documents": sum(each.documents for each in counts),
+            "characters": sum(each.characters for each in counts),
             "last_write": newest[0].created_at if newest else None,
             "pins": len(maintenance.pins(store)),
         }
         if as_json:
-            render.as_json({**facts, "stages": [each._asdict() | {"status": each.status.value} for each in tally]})
+            render.as_json({**facts, "stages": [each._asdict() | {"status": each.status.value} for each in counts]})
             return
         render.fields(facts)
-        if tally:
+        if counts:
             click.echo()
-            render.table(("stage", "status", "documents", "characters"), tally)
+            render.table(("stage", "status", "documents", "characters"), counts)
 
 
 @click.command()
-@options.filters
-@click.option("-n", "--limit", type=click.IntRange(1, 10_000), default=50, show_default=True, help="How many.")
-@click.option("--after", metavar="DOC", help="Go on after this document: the next page.")
+@filters.filters
+@filters.words
+@click.option("--after", metavar="DOC", help="Continue after this document: the next page.")
 @options.as_json
-@click.pass_obj
-def ls(location: StoreLocation, /, *, limit: int, after: str | None, as_json: bool, **chosen: Any) -> None:
-    """List documents, newest first."""
+@options.pass_location
+def ls(location: StoreLocation, /, *, chosen: filters.Selection, after: str | None, as_json: bool) -> None:
+    """List documents, newest first.
+
+    A terminal shows the newest 50 unless -n says otherwise; a pipe and --json get all. --failed lists the tasks whose
+    newest attempt failed, with the reason.
+    """
     with location.existing() as store:
-        last = None if after is None else store.find(after)
-        rows = store.select(options.wanted(chosen), after=last, limit=limit)
-        _print_rows(rows, as_json=as_json)
-        if len(rows) == limit and not as_json:
-            render.hint(f"More: the same command with --after {rows[-1].doc_id}")
+        rows = chosen.rows(store, None if after is None else store.find(after))
+        if as_json:
+            render.as_json_array(row.as_dict() for row in rows)
+        elif not render.in_terminal():
+            _print_rows(store, rows, with_reason=chosen.failed)
+        else:
+            page = list(islice(rows, chosen.limit or _PAGE))
+            _print_rows(store, page, with_reason=chosen.failed)
+            if next(rows, None) is not None:
+                click.secho(
+                    f"There are more: the same command with --after {page[-1].doc_id}, with -n, or into a pipe.",
+                    dim=True,
+                    err=True,
+                )
 
 
 @click.command()
 @options.doc
 @options.as_json
-@click.pass_obj
+@options.pass_location
 def show(location: StoreLocation, /, doc: str, *, as_json: bool) -> None:
     """Show a document's row, files, parents and children."""
     with location.existing() as store:
-        row = store.find(doc)
+        row = options.document(store, doc)
         files = dict(store.storage.folder(row.doc_dir).files)
         parents, children = store.parents(row.doc_id), store.children(row.doc_id)
-        from doc_io.maintenance import pins  # noqa: PLC0415 - as above
+        from doc_io.maintenance import pins
 
         pin = pins(store).get(row.doc_id)
+        made_from = {each.doc_id: each for each in store.index.get_many([each.doc_id for each in parents])}
         if as_json:
+            rows = (made_from.get(each.doc_id) for each in parents)
             render.as_json(
                 {
                     **row.as_dict(),
                     "files": files,
-                    "parents": [parent._asdict() for parent in parents],
+                    "parents": [{**each._asdict(), **_facts(found)} for each, found in zip(parents, rows, strict=True)],
                     "children": [child.doc_id for child in children],
                     "pinned": pin is not None,
                 }
@@ -95,59 +115,111 @@ def show(location: StoreLocation, /, doc: str, *, as_json: bool) -> None:
             }
         )
         _section("files", ("file", "bytes"), sorted(files.items()))
-        _section("parents", ("doc_id", "input"), [(each.doc_id, each.input_name or None) for each in parents])
-        _section("children", ("doc_id", "stage", "task_id", "status"), [render.brief(each) for each in children])
-        render.hint(f"Its text: doc-io cat {row.doc_id}")
+        columns = ("doc_id", "stage", "task_id", "status")
+        _section(
+            "parents",
+            (*columns, "input"),
+            [(each.doc_id, *_brief(made_from.get(each.doc_id)), each.input_name or None) for each in parents],
+        )
+        _section("children", columns, [(each.doc_id, *render.brief(each)) for each in children])
+        if row.raw_chars is not None or row.parsed_chars is not None:
+            render.hint("Its text", "cat", row.doc_id)
+        elif row.prompt_path is not None:
+            render.hint("It has no text; its prompt", "prompt", row.doc_id)
 
 
 @click.command()
 @options.doc
-@click.option("--raw", "which", flag_value="raw", help="The model's whole answer.")
-@click.option("--parsed", "which", flag_value="parsed", help="The parsed text.")
-@click.option("--prompt", "which", flag_value="prompt", help="The prompt that made it.")
-@click.pass_obj
-def cat(location: StoreLocation, /, doc: str, which: Literal["raw", "parsed", "prompt"] | None) -> None:
+@options.texts
+@options.pass_location
+def cat(location: StoreLocation, /, doc: str, texts: tuple[str, ...]) -> None:
     """Print a document's text.
 
     The parsed one where there is one, else the raw one. Into a pipe byte for byte.
     """
+    which = options.one_text(texts)
     with location.existing() as store:
-        render.text(store.read(store.find(doc), which or "text"))
+        render.text(store.read(options.document(store, doc), which))
 
 
 @click.command()
 @options.doc
-@click.pass_obj
+@options.pass_location
 def prompt(location: StoreLocation, /, doc: str) -> None:
     """Print the prompt that made a document, ready to paste."""
     with location.existing() as store:
-        render.text(store.read(store.find(doc), "prompt"))
+        render.text(store.read(options.document(store, doc), "prompt"))
 
 
 @click.command()
-@click.argument("stage")
-@click.argument("task")
+@options.doc
 @options.as_json
-@click.pass_obj
-def history(location: StoreLocation, /, stage: str, task: str, *, as_json: bool) -> None:
-    """Every attempt of a task, newest first."""
+@options.pass_location
+def history(location: StoreLocation, /, doc: str, *, as_json: bool) -> None:
+    """List every attempt at a document's task, newest first."""
     with location.existing() as store:
-        rows = store.history(stage, task)
-        if not rows:
-            raise UnknownDocumentError(doc_id=f"{stage}/{task}", docs_root=store.docs_root)
-        _print_rows(rows, as_json=as_json)
-        if len(rows) > 1 and not as_json:
-            render.hint(f"What changed last: doc-io diff {stage}/{task}")
+        row = options.document(store, doc, quiet=True)
+        rows = store.history(row.stage, row.task_id)
+        if as_json:
+            render.as_json([each.as_dict() for each in rows])
+            return
+        _print_rows(store, rows, with_reason=any(each.status.value != "ok" for each in rows))
+        if len(rows) > 1:
+            render.hint("What changed last", "diff", f"{row.stage}/{row.task_id}")
 
 
-def _print_rows(rows: list[DocumentRow], *, as_json: bool) -> None:
-    if as_json:
-        render.as_json([row.as_dict() for row in rows])
+@click.command()
+@options.as_json
+@options.pass_location
+def pins(location: StoreLocation, /, *, as_json: bool) -> None:
+    """List pinned documents, with the reason that was given."""
+    from doc_io import maintenance
+
+    with location.existing() as store:
+        notes = maintenance.pins(store)
+        found = {row.doc_id: row for row in store.index.get_many(list(notes))}
+        if as_json:
+            render.as_json(
+                [{"doc_id": doc_id, "note": note, **_facts(found.get(doc_id))} for doc_id, note in notes.items()]
+            )
+            return
+        render.table(
+            ("doc_id", "stage", "task_id", "status", "note"),
+            [(doc_id, *_brief(found.get(doc_id)), note or None) for doc_id, note in notes.items()],
+        )
+
+
+def _print_rows(store: DocumentStore, rows: Iterable[DocumentRow], *, with_reason: bool) -> None:
+    columns = ["doc_id", *_LISTED, "chars"]
+    if not with_reason:
+        found = ((row, [*(getattr(row, column) for column in _LISTED), row.raw_chars]) for row in rows)
+        render.documents(store, columns, found)
         return
-    render.table(
-        _LISTED,
-        [[*(getattr(row, column) for column in _LISTED[:-1]), row.raw_chars] for row in rows],
+    from doc_io.reports.failures import reason
+
+    render.documents(
+        store,
+        [*columns, "reason"],
+        (
+            (
+                row,
+                [
+                    *(getattr(row, column) for column in _LISTED),
+                    row.raw_chars,
+                    None if row.status.value == "ok" else reason(row),
+                ],
+            )
+            for row in rows
+        ),
     )
+
+
+def _facts(row: DocumentRow | None) -> dict[str, Any]:
+    return {} if row is None else {"stage": row.stage, "task_id": row.task_id, "status": row.status.value}
+
+
+def _brief(row: DocumentRow | None) -> tuple[str | None, ...]:
+    return (None, None, "not in the store") if row is None else render.brief(row)
 
 
 def _section(title: str, columns: tuple[str, ...], rows: list[tuple[Any, ...]]) -> None:

@@ -8,15 +8,16 @@ import sys
 
 import click
 
-from doc_io.cli.config import find
+from doc_io.cli import options
 from doc_io.errors import DocIOError
+from doc_io.escaping import printable
 
 _INTERRUPTED = 130  # what a shell says of a program that Ctrl-C ended: 128 and the number of SIGINT
 
 _SECTIONS: dict[str, dict[str, tuple[str, ...]]] = {
     "Inspect": {
-        "inspect": ("status", "ls", "show", "cat", "prompt", "history"),
-        "reports": ("diff", "lineage", "usage", "search", "export", "sql"),
+        "inspect": ("status", "ls", "show", "cat", "prompt", "history", "pins"),
+        "reports": ("failures", "diff", "lineage", "usage", "search", "export", "sql"),
         "serve": ("serve",),
     },
     "Maintain": {"maintain": ("verify", "reindex", "prune", "pin", "unpin", "copy", "recover")},
@@ -31,7 +32,7 @@ _INTERRUPTIONS = {
     "reindex": "The old index is in its place; run it again for a new one.",
     "search": "What was read is remembered; run the same command again and it goes on.",
 }
-"""What Ctrl-C leaves behind, where a command was not only looking."""
+"""What Ctrl-C leaves behind, where a command was not only reading."""
 
 _HOMES = {name: home for homes in _SECTIONS.values() for home, names in homes.items() for name in names}
 
@@ -46,6 +47,8 @@ class _Commands(click.Group):
         home = _HOMES.get(cmd_name)
         if home is not None:
             command: click.Command = getattr(importlib.import_module(f"doc_io.cli.{home}"), cmd_name)
+            if home != "completion" and not any(each.name == "docs_root" for each in command.params):
+                command.params += options.store_options()
             return command
         from difflib import get_close_matches  # noqa: PLC0415 - only a typing error needs it
 
@@ -61,6 +64,16 @@ class _Commands(click.Group):
             said = _INTERRUPTIONS.get(str(ctx.invoked_subcommand), "Nothing was changed.")
             click.echo(f"\nInterrupted. {said}", err=True)
             sys.exit(_INTERRUPTED)
+        except click.UsageError as error:
+            said = printable(error.format_message(), keep="\n")  # it repeats what was typed, or pasted
+            if isinstance(error, click.NoSuchOption):
+                said += f"\nIf {printable(error.option_name)} is a name or a word and no option, put -- before it."
+            raise click.UsageError(said, error.ctx) from None
+        except DocIOError as error:
+            # The commands that a message names are to work as they stand, so they get the store that was named here.
+            given = options.given_store(ctx)
+            error.args = tuple(str(each).replace("`doc-io ", f"`doc-io {given}") for each in error.args)
+            raise
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         width = max(map(len, _HOMES))
@@ -74,24 +87,29 @@ class _Commands(click.Group):
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
-@click.option("--docs-root", envvar="DOC_IO_DOCS_ROOT", metavar="PATH|URL", help="Where the documents are.")
-@click.option("--db", envvar="DOC_IO_DB", metavar="PATH|URL", help="Their index: a SQLite file or a database URL.")
 @click.version_option(package_name="doc-io")
 @click.pass_context
-def group(context: click.Context, docs_root: str | None, db: str | None) -> None:
-    """Look at, check and keep the documents that language models wrote.
+def group(context: click.Context) -> None:
+    """Inspect and maintain the documents that language models wrote.
 
-    The store is the one named by --docs-root and --db, else by DOC_IO_DOCS_ROOT and DOC_IO_DB, else by [tool.doc_io] in
-    pyproject.toml, else data/docs with data/db/documents.sqlite.
+    The store is the one named by --docs-root and --db (before or after the command), else by DOC_IO_DOCS_ROOT and
+    DOC_IO_DB, else by [tool.doc_io] in pyproject.toml, else data/docs with the index data/db/documents.sqlite.
 
-    DOC is a doc_id, the start of one, or STAGE/TASK for the latest ok document of a task.
+    DOC is a doc_id, the start of one, STAGE/TASK for the latest ok document of a task (its newest attempt where none is
+    ok), STAGE/TASK@newest for the newest attempt, STAGE/TASK@-1 for the one before it, or STAGE/TASK@RUN for what a run
+    made. Put -- before a name or a word that begins with a dash.
     """
     context.color = None if _coloured() else False
-    context.obj = find(docs_root, db)
+
+
+group.params += options.store_options(environment=True)
 
 
 def main() -> None:
     """Run a command; ends the program with 0, or with the exit code of the error."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")  # a terminal in latin-1 still gets an answer
     try:
         group(prog_name="doc-io", standalone_mode=False)
         sys.stdout.flush()

@@ -1,36 +1,43 @@
-"""Commands that keep a store in order; each says what it would do before it does it."""
+"""Commands that maintain a store; what removes something shows first what that would be."""
 
 from __future__ import annotations
 
 import sys
 from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from doc_io import maintenance, reports
-from doc_io.cli import options, render
+from doc_io.cli import filters, options, render
 from doc_io.cli.config import StoreLocation
-from doc_io.errors import DamagedDocumentError
+from doc_io.errors import ConfigurationError, DamagedDocumentError
 
 if TYPE_CHECKING:
+    from doc_io.index.base import PruneCandidate
     from doc_io.maintenance.reindex import Rejected
     from doc_io.maintenance.repair import Repair
     from doc_io.maintenance.verify import Finding
+    from doc_io.store import DocumentStore
 
 _UNSOUND = DamagedDocumentError.exit_code
-_SHOWN = 20  # lines of a list that a person reads; --json has all
+_SHOWN = 20  # lines of a list that a person reads; --json and a pipe have all
+_MAX_LISTED = 200  # folders that are listed on a server to add up their bytes
 
 
 @click.command()
 @click.option("--full", is_flag=True, help="Read and hash every file, not only compare lengths.")
-@click.option("--repair", is_flag=True, help="Show what could be set right; with --yes do it.")
-@click.option("--yes", is_flag=True, help="With --repair: do it.")
+@click.option("--repair", is_flag=True, help="Show what could be repaired; with --yes repair it.")
+@click.option("--yes/--dry-run", default=False, help="With --repair: repair it, or only show (the default).")
 @click.option(
-    "--notes/--no-notes", default=True, help="Also tell orphans, duplicates, empty texts and tasks without ok."
+    "--notes/--no-notes",
+    default=True,
+    help="Also report orphans, duplicates, empty texts and tasks without an ok document.",
 )
 @options.as_json
-@click.pass_obj
+@options.pass_location
 def verify(location: StoreLocation, /, *, full: bool, repair: bool, yes: bool, notes: bool, as_json: bool) -> None:
     """Check every file and every row against each other.
 
@@ -58,7 +65,7 @@ def verify(location: StoreLocation, /, *, full: bool, repair: bool, yes: bool, n
             if repair:
                 _print_repairs(repairs, done=yes)
             elif unsound:
-                render.hint("What could be set right: doc-io verify --repair")
+                render.hint("What could be repaired", "verify", "--repair")
         left = len(unsound) - (len(repairs) if yes else 0)
     if left > 0:
         sys.exit(_UNSOUND)
@@ -68,14 +75,14 @@ def verify(location: StoreLocation, /, *, full: bool, repair: bool, yes: bool, n
 @click.option("--incremental", is_flag=True, help="Only add documents that have no row; keep all rows.")
 @click.option("--full", is_flag=True, help="Read and hash every file, not only compare lengths.")
 @options.as_json
-@click.pass_obj
+@options.pass_location
 def reindex(location: StoreLocation, /, *, incremental: bool, full: bool, as_json: bool) -> None:
-    """Make the index anew from the documents.
+    """Rebuild the index from the documents.
 
-    The new table takes the location of the old one at one instant, and only when it is whole. What is torn or altered gets
-    no row and is listed. On a local disk every file is hashed; elsewhere lengths are compared unless --full is given.
+    The new table replaces the old one in one transaction, once it is complete. Documents that are torn or altered get no
+    row and are listed. On a local disk every file is hashed; elsewhere lengths are compared unless --full is given.
     """
-    with location.open() as store:
+    with location.with_documents() as store:
         with render.progress("Reindexing") as progress:
             came = maintenance.reindex(store, incremental=incremental, full=full, progress=progress)
         if as_json:
@@ -88,35 +95,46 @@ def reindex(location: StoreLocation, /, *, incremental: bool, full: bool, as_jso
 
 @click.command()
 @click.option(
-    "--keep", "keep_ok", type=click.IntRange(1), default=1, show_default=True, help="Newest ok ones of each key."
+    "--keep",
+    "keep_ok",
+    type=click.IntRange(1),
+    default=1,
+    show_default=True,
+    help="Newest ok documents to keep for each logical key.",
 )
 @click.option(
-    "--keep-failed", type=click.IntRange(0), default=1, show_default=True, help="Newest others of each logical key."
+    "--keep-failed",
+    type=click.IntRange(0),
+    default=1,
+    show_default=True,
+    help="Failed attempts to keep for each logical key.",
 )
-@click.option("--older-than", type=options.Age(), help="Only what is older, such as 30d.")
+@click.option("--older-than", type=filters.Age(), help="Only documents older than this, such as 30d.")
 @click.option("--stage", help="Only this stage.")
 @click.option("--run", "run_id", help="Only this run.")
 @click.option("--experiment", "experiment_id", help="Only this experiment.")
-@click.option("--cascade", is_flag=True, help="All that fits and all that was made from it, not by number.")
-@click.option("--grace", type=options.Age(), default="1d", show_default=True, help="What is younger stays.")
-@click.option("--yes", is_flag=True, help="Do it. Without this only shows what would go.")
+@click.option("--cascade", is_flag=True, help="Everything selected and everything made from it, however few remain.")
+@click.option("--grace", type=filters.Age(), default="1d", show_default=True, help="Keep everything younger than this.")
+@click.option("--yes/--dry-run", default=False, help="Remove them, or only show what would be removed (the default).")
 @options.as_json
-@click.pass_obj
+@options.pass_location
 def prune(location: StoreLocation, /, *, yes: bool, as_json: bool, **policy: Any) -> None:
-    """Remove what nothing needs any more.
+    """Remove superseded documents.
 
-    By default all but the newest ok and the newest failed attempt of each logical key.
+    By default all but the newest ok document and the newest failed attempt of each logical key.
 
-    Always kept: the latest ok document of a task, what a kept document was made from, what is pinned, and what is in the
-    grace period. Interrupted, it goes on when it is run again.
+    Always kept: the latest ok document of a task, the parents of a kept document, pinned documents, and what is within the
+    grace period. An interrupted pruning is completed by the next one.
     """
     from doc_io.maintenance.prune import Policy  # noqa: PLC0415 - `ls` need not wait for it
 
     with location.existing() as store, render.progress("Pruning") as progress:
         pruned = maintenance.prune(store, Policy(**policy), dry_run=not yes, progress=progress)
+        freed = _bytes(store, pruned.documents) if pruned.dry_run else None
     if as_json:
-        gone = [each._asdict() | {"status": each.status.value} for each in pruned.documents]
-        render.as_json({"dry_run": pruned.dry_run, "documents": gone, "kept": pruned.kept, "finished": pruned.finished})
+        removed = [each._asdict() | {"status": each.status.value} for each in pruned.documents]
+        outcome = {"documents": removed, "kept": pruned.kept, "finished": pruned.finished, "bytes": freed}
+        render.as_json({"dry_run": pruned.dry_run, **outcome})
         return
     columns = ("doc_id", "stage", "task_id", "status", "created_at")
     rows = [tuple(getattr(each, column) for column in columns) for each in pruned.documents]
@@ -126,35 +144,34 @@ def prune(location: StoreLocation, /, *, yes: bool, as_json: bool, **policy: Any
     for reason, count in pruned.kept.items():
         click.echo(f"Kept: {count:,} ({reason})", err=True)
     if pruned.finished:
-        click.echo(f"Ended an interrupted pruning: {_documents(len(pruned.finished))}.", err=True)
+        click.echo(f"Completed an interrupted pruning: {_documents(len(pruned.finished))} removed.", err=True)
     if pruned.dry_run:
-        click.echo(f"{_documents(len(rows))} would go; with --yes they do." if rows else "Nothing to prune.", err=True)
+        frees = "" if freed is None else f", which frees {render.size(freed)}"
+        would = f"Would remove {_documents(len(rows))}{frees}. Remove with --yes." if rows else "Nothing to prune."
+        click.echo(would, err=True)
     else:
-        click.echo(f"{_documents(len(rows))} gone.", err=True)
+        click.echo(f"Removed {_documents(len(rows))}.", err=True)
 
 
 @click.command()
 @options.doc
 @click.option("--note", default="", help="Why, for people.")
-@click.pass_obj
+@options.pass_location
 def pin(location: StoreLocation, /, doc: str, note: str) -> None:
-    """Keep a document from being pruned.
-
-    What it was made from stays too.
-    """
+    """Keep a document from being pruned, and with it what it was made from."""
     with location.existing() as store:
-        row = store.find(doc)
+        row = options.document(store, doc)
         maintenance.pin(store, row.doc_id, note)
         click.echo(f"Pinned {row.doc_id}.")
 
 
 @click.command()
 @options.doc
-@click.pass_obj
+@options.pass_location
 def unpin(location: StoreLocation, /, doc: str) -> None:
     """Let a document be pruned again."""
     with location.existing() as store:
-        row = store.find(doc)
+        row = options.document(store, doc)
         maintenance.unpin(store, row.doc_id)
         click.echo(f"Not pinned any more: {row.doc_id}.")
 
@@ -163,13 +180,12 @@ def unpin(location: StoreLocation, /, doc: str) -> None:
 @click.argument("to_root", metavar="DOCS_ROOT")
 @click.argument("to_db", metavar="DB")
 @options.as_json
-@click.pass_obj
+@options.pass_location
 def copy(location: StoreLocation, /, to_root: str, to_db: str, *, as_json: bool) -> None:
     """Copy this store to another root and index.
 
-    Every document, row and pin that is not there yet.
-
-    Each file is held against its hash on the way. Nothing is deleted; run it again to go on, or to bring what is new.
+    Copies every document, row and pin that the target lacks. Each file is compared with its hash on the way. Nothing is
+    deleted; run it again to continue, or to copy what is new.
     """
     target = StoreLocation(to_root, to_db, location.storage_options if "://" in to_root else {})
     with location.existing() as store, target.open() as there:
@@ -179,7 +195,7 @@ def copy(location: StoreLocation, /, to_root: str, to_db: str, *, as_json: bool)
             rejected = [each._asdict() for each in came.rejected]
             render.as_json({"copied": came.copied, "there": came.there, "rejected": rejected})
         else:
-            click.echo(f"{_documents(came.copied)} copied to {there.docs_root}, {came.there:,} were there.")
+            click.echo(f"Copied {_documents(came.copied)} to {there.docs_root}; {came.there:,} were there already.")
             _print_rejected(came.rejected)
     if came.rejected:
         sys.exit(_UNSOUND)
@@ -188,16 +204,22 @@ def copy(location: StoreLocation, /, to_root: str, to_db: str, *, as_json: bool)
 @click.command()
 @click.argument("folder", required=False)
 @options.as_json
-@click.pass_obj
+@options.pass_location
 def recover(location: StoreLocation, /, folder: str | None, *, as_json: bool) -> None:
-    """File what was spooled while the store was away.
+    """Save the documents that were spooled while the store could not be reached.
 
-    FOLDER is the IO manager's spool; data/spool where it is not named. Each text leaves the spool once the store has
-    acknowledged it; what cannot be filed stays there and is listed.
+    FOLDER is the IO manager's spool, by default data/spool. Each document leaves the spool once the store has acknowledged
+    it; one that cannot be saved stays there and is listed.
     """
     from doc_io.writing.spool import DEFAULT_SPOOL, spooled  # noqa: PLC0415 - only this command needs it
 
     waiting = folder or DEFAULT_SPOOL
+    if folder is not None and not Path(folder).expanduser().is_dir():
+        raise ConfigurationError(
+            setting=f"The spool {folder}",
+            reason="there is no such folder",
+            hint=f"Give the IO manager's `spool`; by default it is {DEFAULT_SPOOL} where Dagster was started.",
+        )
     total = spooled(waiting)
     outcomes = []
     with location.open() as store, render.progress("Recovering") as progress:
@@ -211,12 +233,19 @@ def recover(location: StoreLocation, /, folder: str | None, *, as_json: bool) ->
         )
     else:
         click.echo(
-            f"{_documents(len(outcomes) - len(failed))} filed, {len(failed):,} still in {render.shown(waiting)}."
+            f"Saved {_documents(len(outcomes) - len(failed))}; {len(failed):,} still in {render.shown(waiting)}."
         )
         if failed:
             render.table(("doc_id", "because"), [(each.doc_id, each.error) for each in failed])
     if failed:
         sys.exit(_UNSOUND)
+
+
+def _bytes(store: DocumentStore, documents: Sequence[PruneCandidate]) -> int | None:
+    """What the files of documents take; not known where each of many would have to be listed on a server."""
+    if "://" in store.docs_root and len(documents) > _MAX_LISTED:
+        return None
+    return sum(sum(store.storage.folder(each.doc_dir).files.values()) for each in documents)
 
 
 def _documents(count: int) -> str:
@@ -229,8 +258,8 @@ def _print_findings(findings: list[Finding], total: int, *, full: bool) -> None:
     counts = Counter(each.kind for each in findings)
     listed = ", ".join(f"{count:,} {kind}" for kind, count in sorted(counts.items()))
     if set(counts) <= NOTES:
-        read = "bytes" if full else "length"
-        click.echo(f"{_documents(total)}: every row has its document, every document its row, every file its {read}.")
+        how = "every file's hash" if full else "the length of every file"
+        click.echo(f"Checked {_documents(total)} by {how}: no problems found.")
     if findings:
         render.table(("kind", "where", "details"), findings)
         click.echo(f"{'Notes' if set(counts) <= NOTES else 'Found'}: {listed}", err=True)
@@ -241,16 +270,16 @@ def _print_repairs(repairs: list[Repair], *, done: bool) -> None:
     render.table(("action", "where", "because"), [(each.action, each.finding.where, each.details) for each in repairs])
     possible = sum(each.action != "none" for each in repairs)
     if done:
-        click.echo(f"{possible:,} repaired.", err=True)
+        click.echo(f"Repaired {possible:,}.", err=True)
     elif possible:
-        click.echo(f"{possible:,} can be repaired; with --repair --yes they are.", err=True)
+        click.echo(f"{possible:,} can be repaired, with --repair --yes.", err=True)
     else:
-        click.echo("None of this can be set right without you.", err=True)
+        click.echo("None of this can be repaired automatically.", err=True)
 
 
 def _print_rejected(rejected: tuple[Rejected, ...]) -> None:
     if rejected:
-        click.echo(f"{len(rejected):,} folders are no whole documents and got no row:", err=True)
+        click.echo(f"{len(rejected):,} folders hold no complete document and got no row:", err=True)
         render.table(("where", "because"), [(each.path, "; ".join(each.reasons)) for each in rejected])
 
 

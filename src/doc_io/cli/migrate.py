@@ -10,7 +10,7 @@ import click
 
 from doc_io import legacy
 from doc_io.cli import options, render
-from doc_io.cli.config import StoreLocation, find
+from doc_io.cli.config import StoreLocation
 from doc_io.escaping import printable
 
 if TYPE_CHECKING:
@@ -27,8 +27,6 @@ _COLUMNS = ("stage", "files", "filed", "there", "bad", "documents", "linked", "u
 )
 @click.option("--stage", "stages", multiple=True, help="Only this stage; repeatable.")
 @click.option("--run-id", help="The run that the documents belong to. Default: backfill-YYYYMMDD.")
-@click.option("--docs-root", metavar="PATH|URL", help="Where the documents go, as before the command.")
-@click.option("--db", metavar="PATH|URL", help="Their index, as before the command.")
 @click.option(
     "--copy-mode",
     type=click.Choice(["copy", "link"]),
@@ -37,32 +35,26 @@ _COLUMNS = ("stage", "files", "filed", "there", "bad", "documents", "linked", "u
     help="Copy the texts, or make hard links to the old files where possible.",
 )
 @click.option("--link", is_flag=True, help="The same as --copy-mode link.")
-@click.option("--dry-run", is_flag=True, help="Look and count only.")
+@click.option("--dry-run", is_flag=True, help="Only count; write nothing.")
 @click.option(
     "--bad-files", metavar="FILE", help="The CSV of what was not taken in. Default: bad_files.csv in the data root."
 )
 @options.as_json
-@click.pass_obj
+@options.pass_location
 def backfill(
     location: StoreLocation,
     /,
     *,
-    docs_root: str | None,
-    db: str | None,
     copy_mode: str,
     link: bool,
     as_json: bool,
     **wanted: Any,
 ) -> None:
-    """Bring versioned text files in as documents.
-
-    One for each version.
+    """Bring versioned text files in as documents, one for each version.
 
     The old files are not changed. Run again, it adds what is new; interrupted, it goes on where it stopped. A file that
     cannot be taken in is listed with the reason and stops nothing.
     """
-    if docs_root is not None or db is not None:
-        location = find(docs_root or location.docs_root, db)
     with location.open() as store, render.progress("Backfilling") as progress:
         report = legacy.backfill(store, link=link or copy_mode == "link", progress=progress, **wanted)
     if as_json:
@@ -84,7 +76,7 @@ def _print(report: BackfillReport) -> None:
     if report.bad_files and report.bad_files_path is not None:
         click.echo(f"All of these are in {report.bad_files_path}.", err=True)
     if report.documents and not report.dry_run:
-        render.hint("What came in: doc-io ls --run " + printable(report.run_id))
+        render.hint("What came in", "ls", "--run", report.run_id)
 
 
 def _print_bad(bad_files: Sequence[BadFile]) -> None:

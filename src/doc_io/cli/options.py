@@ -1,82 +1,203 @@
-"""Options that several commands share."""
+"""Options that several commands share: the store, the document, the texts."""
 
 from __future__ import annotations
 
-import re
+import csv
+import shlex
 from collections.abc import Callable
-from datetime import datetime, timedelta, timezone
-from typing import Any, TypeVar
+from contextlib import suppress
+from functools import wraps
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from doc_io.document import Status
-from doc_io.index.base import Filter
+from doc_io.cli.config import StoreLocation, find
+from doc_io.document import DocumentRow
+from doc_io.errors import DocumentNotFoundError
+from doc_io.escaping import printable
+from doc_io.index.base import Filter, GroupedBy
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
+    from doc_io.store import DocumentStore
+
+# ruff: noqa: PLC0415 - `ls` need not wait for what only another command, or a mistake, needs
 
 _F = TypeVar("_F", bound=Callable[..., Any])
+_MAX_COMPLETIONS = 50
 
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-doc = click.argument("doc")
-
-_AGE = re.compile(r"(\d+)([smhdw])")
-_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 
-class Age(click.ParamType):  # type: ignore[type-arg, unused-ignore]  # generic from click 8.3 on
-    """A duration: a number and s, m, h, d or w."""
-
-    name = "age"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:
-        """The duration of ``30d``; click's own signature."""
-        if isinstance(value, timedelta):
-            return value
-        found = _AGE.fullmatch(value)
-        if found is None:
-            self.fail(f"{value!r} is no age; give a number and s, m, h, d or w, such as 30d", param, ctx)
-        return timedelta(**{_UNITS[found[2]]: int(found[1])})
+def listed(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> tuple[str, ...]:  # noqa: ARG001
+    """Every name of ``--stage a,b --stage c``; one with a comma in it is quoted as in CSV."""
+    return tuple(name for line in csv.reader(values) for name in line if name)
 
 
-class Since(click.ParamType):  # type: ignore[type-arg, unused-ignore]  # as above
-    """A point in time: a date or time in ISO 8601 (UTC where it does not say), or an age such as 2h."""
+def store_options(*, environment: bool = False) -> list[click.Parameter]:
+    """``--docs-root`` and ``--db``, which may stand before the command and after it.
 
-    name = "time"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """The time in the form of ``created_at``; click's own signature."""
-        if _AGE.fullmatch(value):
-            moment = datetime.now(timezone.utc) - Age().convert(value, param, ctx)
-        else:
-            try:
-                moment = datetime.fromisoformat(value.replace("Z", "+00:00"))
-            except ValueError:
-                self.fail(f"{value!r} is no time; give 2026-01-31, 2026-01-31T12:00, or an age such as 2h", param, ctx)
-            moment = moment.replace(tzinfo=moment.tzinfo or timezone.utc).astimezone(timezone.utc)
-        return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-
-
-def filters(command: _F) -> _F:
-    """The options that choose documents; `wanted` makes one filter of them."""
-    options = (
-        click.option("--stage", help="Only this stage."),
-        click.option("--task", "task_id", help="Only this task."),
-        click.option(
-            "--status",
-            multiple=True,
-            type=click.Choice([each.value for each in Status]),
-            help="Only this; repeatable.",
+    Args:
+        environment: Whether they are looked up in the environment where they are not given. Default: no.
+    """
+    return [
+        click.Option(
+            ["--docs-root"],
+            metavar="PATH|URL",
+            help="Where the documents are.",
+            envvar="DOC_IO_DOCS_ROOT" if environment else None,
+            expose_value=False,
+            callback=_remember,
         ),
-        click.option("--model", "model_id", help="Only this model."),
-        click.option("--template", "template_id", help="Only this template."),
-        click.option("--run", "run_id", help="Only this run."),
-        click.option("--experiment", "experiment_id", help="Only this experiment."),
-        click.option("--since", type=Since(), help="Made at or after a time (2026-01-31) or within an age (2h, 7d)."),
-    )
-    for option in reversed(options):
-        command = option(command)
-    return command
+        click.Option(
+            ["--db"],
+            metavar="PATH|URL",
+            help="Their index: a SQLite file or a database URL.",
+            envvar="DOC_IO_DB" if environment else None,
+            expose_value=False,
+            callback=_remember,
+        ),
+    ]
 
 
-def wanted(chosen: dict[str, Any]) -> Filter:
-    """The filter that the options of `filters` spell."""
-    status = tuple(Status(each) for each in chosen.pop("status"))
-    return Filter(status=status, **chosen)
+def _remember(ctx: click.Context, param: click.Parameter, value: str | None) -> None:
+    if value is not None:
+        named = ctx.get_parameter_source(str(param.name)) is click.core.ParameterSource.COMMANDLINE
+        ctx.meta[f"doc_io.{param.name}"] = (value, named)  # shared by the group and its commands
+
+
+def location(ctx: click.Context) -> StoreLocation:
+    """The location of the store that the options before and after the command name."""
+    return find(*(ctx.meta.get(f"doc_io.{name}", (None,))[0] for name in ("docs_root", "db")))
+
+
+def pass_location(command: _F) -> _F:
+    """Hand the location of the store to a command as its first argument."""
+
+    @click.pass_context
+    @wraps(command)
+    def located(ctx: click.Context, /, *args: Any, **values: Any) -> Any:
+        return command(location(ctx), *args, **values)
+
+    return located  # type: ignore[return-value]
+
+
+def given_store(ctx: click.Context) -> str:
+    """The store options of this command line, to be pasted; a password in a URL is left out."""
+    words = []
+    for name, option in (("docs_root", "--docs-root"), ("db", "--db")):
+        value, named = ctx.meta.get(f"doc_io.{name}", (None, False))
+        if named:
+            words += [option, _without_password(value)]
+    return printable(shlex.join(words)) + " " if words else ""
+
+
+def _without_password(value: str) -> str:
+    if "://" not in value:
+        return value
+    from urllib.parse import urlsplit
+
+    parts = urlsplit(value)
+    user, _, host = parts.netloc.rpartition("@")
+    return f"{parts.scheme}://{user.partition(':')[0]}{'@' if user else ''}{host}{parts.path}"
+
+
+def command_line(*words: str) -> str:
+    """A command of ``doc-io`` that can be pasted: on this store, its words quoted."""
+    return f"doc-io {given_store(click.get_current_context())}{shlex.join(words)}"
+
+
+def document(store: DocumentStore, name: str, *, quiet: bool = False) -> DocumentRow:
+    """The document that a person means; of a task without an ok document its newest attempt.
+
+    Args:
+        store: Where to look.
+        name: As `DocumentStore.find` takes it.
+        quiet: Do not say that there is no ok document. Default: say it, on standard error.
+    """
+    try:
+        return store.find(name)
+    except DocumentNotFoundError:
+        row = store.find(f"{name}@newest")
+        if quiet:
+            return row
+        click.echo(f"{printable(name)} has no ok document: this is its newest attempt, {row.status}.", err=True)
+        return row
+
+
+def complete(suggest: Callable[[DocumentStore, str], list[str]]) -> Callable[..., list[CompletionItem]]:
+    """A completion that asks the store and never fails."""
+
+    def completed(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:  # noqa: ARG001
+        from click.shell_completion import CompletionItem
+
+        found: list[str] = []
+        with suppress(Exception), location(ctx).existing() as store:
+            found = suggest(store, incomplete)
+        # A name that could act on a terminal is not offered.
+        return [CompletionItem(each) for each in dict.fromkeys(found) if each.isprintable()][:_MAX_COMPLETIONS]
+
+    return completed
+
+
+def groups(store: DocumentStore, by: GroupedBy) -> list[str]:
+    """Every stage, model, run, … that a document has."""
+    return [each.group for each in store.index.usage(by) if each.group is not None]
+
+
+def tasks_starting(store: DocumentStore, start: str, stage: str | None) -> list[str]:
+    """Tasks of the newest documents that begin like this."""
+    return [row.task_id for row in store.select(Filter(stage=stage), limit=5000) if row.task_id.startswith(start)]
+
+
+def _documents_starting(store: DocumentStore, start: str) -> list[str]:
+    stage, slash, task = start.partition("/")
+    if slash:
+        return [f"{stage}/{each}" for each in tasks_starting(store, task, stage)]
+    ids = [row.doc_id for row in store.index.find_by_prefix(start, _MAX_COMPLETIONS)] if start.isalnum() else []
+    return [*(f"{each}/" for each in groups(store, "stage") if each.startswith(start)), *ids]
+
+
+doc = click.argument("doc", shell_complete=complete(_documents_starting))
+
+
+_TEXTS = ("text", "raw", "parsed", "prompt")
+
+
+def _texts(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> tuple[str, ...]:
+    choice = click.Choice(_TEXTS)
+    return tuple(choice.convert(each, param, ctx) for each in listed(ctx, param, values))
+
+
+def texts(command: _F) -> _F:
+    """The options that say which texts of a document, handed to the command as ``texts``, in the order of `_TEXTS`."""
+
+    @wraps(command)
+    def choosing(*args: Any, texts: tuple[str, ...], **values: Any) -> Any:
+        flags = [which for which in _TEXTS[1:] if values.pop(f"text_{which}")]
+        chosen = tuple(which for which in _TEXTS if which in texts or which in flags)
+        return command(*args, texts=chosen, **values)
+
+    for which, help_text in (
+        ("prompt", "The prompt."),
+        ("parsed", "The parsed text."),
+        ("raw", "The model's whole answer."),
+    ):
+        click.option(f"--{which}", f"text_{which}", is_flag=True, help=help_text)(choosing)
+    click.option(
+        "--text",
+        "texts",
+        multiple=True,
+        metavar="NAMES",
+        callback=_texts,
+        help="Which text: text (the parsed one where there is one, else the raw one), raw, parsed, prompt.",
+    )(choosing)
+    return choosing  # type: ignore[return-value]
+
+
+def one_text(texts: tuple[str, ...]) -> Any:
+    """The text that a command for a single one shows."""
+    if len(texts) > 1:
+        raise click.UsageError(f"Give one of {', '.join(f'--{each}' for each in texts)}.")
+    return texts[0] if texts else "text"

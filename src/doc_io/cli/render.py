@@ -10,12 +10,11 @@ import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from doc_io.cli.grid import grid
+from doc_io.cli import options
 from doc_io.escaping import printable
 
 if TYPE_CHECKING:
@@ -23,17 +22,28 @@ if TYPE_CHECKING:
 
     from doc_io.document import DocumentRow
     from doc_io.progress import Progress
+    from doc_io.store import DocumentStore
+
+# ruff: noqa: PLC0415 - who writes into a pipe need not wait for rich
 
 _T = TypeVar("_T")
-_SLOW = 2.0  # seconds; a progress bar for less is only a flicker
-_NARROWEST = 8  # cells of a bar
-_MAX_TOLD = len(" 1,000,000 of 1,000,000, 10,000/s, 0:01:40 left ")
+_PROGRESS_AFTER = 2.0  # seconds; a progress bar for less is only a flicker
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")
+_ID_LENGTHS = (6, 8, 10, 12, 16)  # characters of a doc_id; the shortest that tells documents apart is shown
 
 
 def as_json(value: object) -> None:
     """Print one JSON document; ASCII, so that no terminal can be fooled by it."""
     click.echo(json.dumps(value, indent=2, default=_plain))
+
+
+def as_json_array(values: Iterable[object]) -> None:
+    """Print one JSON array, an item a line, as they come."""
+    separator = "[\n"
+    for value in values:
+        click.echo(f"{separator}{json.dumps(value, default=_plain)}", nl=False)
+        separator = ",\n"
+    click.echo("[]" if separator == "[\n" else "\n]")
 
 
 def as_json_lines(values: Iterable[object]) -> None:
@@ -51,6 +61,15 @@ def shown(value: object) -> str:
     return f"{value:,}" if in_terminal() else str(value)
 
 
+def size(count: int) -> str:
+    """A number of bytes as people read it."""
+    if count < 1000:  # noqa: PLR2004 - below a kilobyte
+        return f"{count} bytes"
+    from rich.filesize import decimal
+
+    return decimal(count)
+
+
 def in_terminal() -> bool:
     """Whether standard output is a terminal."""
     return sys.stdout.isatty()
@@ -66,17 +85,66 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
 
     See `doc_io.cli.grid` for what is cut in a terminal.
     """
-    cells = [[shown(value) for value in row] for row in rows]
     names = [printable(column) for column in columns]
     if not in_terminal():
-        for line in [names, *cells]:
-            click.echo("\t".join(line))
-    elif cells:
-        head, *lines = grid(names, [[_to_the_second(cell) for cell in line] for line in cells], _width())
-        click.secho(head, bold=True)
-        click.echo("\n".join(lines))
+        click.echo("\t".join(names))
+        for row in rows:
+            click.echo("\t".join(map(shown, row)))
+        return
+    cells = [[_to_the_second(shown(value)) for value in row] for row in rows]
+    if cells:
+        from doc_io.cli.grid import grid
+
+        console().print(grid(names, cells, width()))
     else:
-        click.secho("Nothing found.", dim=True, err=True)
+        nothing_found()
+
+
+def documents(
+    store: DocumentStore, columns: Sequence[str], rows: Iterable[tuple[DocumentRow, Sequence[object]]]
+) -> None:
+    """Print documents as a table; in a terminal, what all of them share stands once, above, and ids are short.
+
+    Args:
+        store: Where they are.
+        columns: The first is the doc_id.
+        rows: Each document with the values of the columns after the first.
+    """
+    if not in_terminal():
+        table(columns, ([row.doc_id, *values] for row, values in rows))
+        return
+    rows = list(rows)
+    ids = short_ids(store, [row.doc_id for row, _ in rows])
+    cells = [[ids[row.doc_id], *values] for row, values in rows]
+    shared = [
+        at
+        for at, name in enumerate(columns)
+        if len(rows) > 1 and name in _CAN_BE_SHARED and all(line[at] == cells[0][at] for line in cells)
+    ]
+    if shared:
+        all_have = (f"{columns[at]} {shown(cells[0][at])}" for at in shared if cells[0][at] is not None)
+        click.secho(" · ".join(all_have), dim=True)
+    table(
+        [name for at, name in enumerate(columns) if at not in shared],
+        [[value for at, value in enumerate(line) if at not in shared] for line in cells],
+    )
+
+
+_CAN_BE_SHARED = frozenset({"stage", "task_id", "status", "model_id", "template_id"})
+
+
+def short_ids(store: DocumentStore, doc_ids: Sequence[str]) -> dict[str, str]:
+    """The start of each id that no other document has, all of one length."""
+    for length in _ID_LENGTHS:
+        starts = {doc_id: doc_id[:length] for doc_id in doc_ids}
+        if all(len(store.index.find_by_prefix(start, 2)) == 1 for start in starts.values()):
+            return starts
+    return {doc_id: doc_id for doc_id in doc_ids}
+
+
+def nothing_found() -> None:
+    """Say on standard error that the answer is empty."""
+    click.secho("Nothing found.", dim=True, err=True)
 
 
 def _to_the_second(cell: str) -> str:
@@ -84,23 +152,24 @@ def _to_the_second(cell: str) -> str:
     return f"{cell[:10]} {cell[11:19]}" if _TIME.fullmatch(cell) else cell
 
 
-def _width() -> int:
+def width() -> int:
+    """Of the terminal, in cells."""
     return shutil.get_terminal_size().columns
 
 
-def console() -> Console:
-    """A terminal as rich sees it."""
-    from rich.console import Console  # noqa: PLC0415 - as above
+def console(*, stderr: bool = False) -> Console:
+    """The terminal as rich sees it."""
+    from rich.console import Console
 
-    return Console(highlight=False, emoji=False, markup=False)
+    return Console(highlight=False, emoji=False, markup=False, stderr=stderr, width=width())
 
 
 def fields(values: Mapping[str, object]) -> None:
     """Print names and values, one a line."""
     named = [(printable(name), value) for name, value in values.items()]  # a provider's metadata names its own fields
-    width = max((len(name) for name, _ in named), default=0)
+    longest = max((len(name) for name, _ in named), default=0)
     for name, value in named:
-        label = click.style(name.ljust(width), bold=True) if in_terminal() else name
+        label = click.style(name.ljust(longest), bold=True) if in_terminal() else name
         click.echo(f"{label}  {shown(value)}" if in_terminal() else f"{name}\t{shown(value)}")
 
 
@@ -113,32 +182,36 @@ def text(value: str) -> None:
         sys.stdout.buffer.write(value.encode("utf-8", "surrogatepass"))
 
 
-def brief(row: DocumentRow) -> tuple[str, str, str, str]:
-    """What tells a person which document it is."""
-    return row.doc_id, row.stage, row.task_id, row.status.value
+def brief(row: DocumentRow) -> tuple[str, str, str]:
+    """What tells a person which document it is, beside its doc_id."""
+    return row.stage, row.task_id, row.status.value
 
 
 def bars(pairs: Sequence[tuple[str, int]]) -> None:
     """Print a bar chart, the longest bar as wide as the terminal leaves room."""
-    if not pairs:
-        return
-    label = max(len(name) for name, _ in pairs)
-    number = max(len(f"{value:,}") for _, value in pairs)
-    room = max(_NARROWEST, _width() - label - number - 4)
-    most = max(value for _, value in pairs) or 1
+    from rich.bar import Bar
+    from rich.table import Table
+    from rich.text import Text
+
+    chart = Table.grid(padding=(0, 2, 0, 0), expand=True)
+    chart.add_column(no_wrap=True, overflow="ellipsis")
+    chart.add_column(justify="right", no_wrap=True)
+    chart.add_column(ratio=1, min_width=8)
+    most = max((value for _, value in pairs), default=0) or 1
     for name, value in pairs:
-        click.echo(f"{name.ljust(label)}  {f'{value:,}'.rjust(number)}  {'█' * round(room * value / most)}")
+        chart.add_row(Text(name), f"{value:,}", Bar(most, 0, value))
+    console().print(chart)
 
 
-def hint(words: str) -> None:
-    """Say what could come next, to a person only."""
+def hint(label: str, *words: str) -> None:
+    """Say which command could come next, to a person only; it can be pasted."""
     if in_terminal():
-        click.secho(printable(words), dim=True, err=True)  # a stage or a task may be part of it
+        click.secho(f"{label}: {printable(options.command_line(*words))}", dim=True, err=True)
 
 
 @contextmanager
 def progress(what: str, *, quiet: bool = False) -> Iterator[Progress]:
-    """A bar with rate and time left, on standard error, for what takes longer than two seconds.
+    """A bar with the time left, on standard error, for what takes longer than two seconds.
 
     Args:
         what: What is being done, for example ``Verifying``.
@@ -147,20 +220,17 @@ def progress(what: str, *, quiet: bool = False) -> Iterator[Progress]:
     if quiet or not sys.stderr.isatty():
         yield lambda _done, _total: None
         return
-    from rich.console import Console  # noqa: PLC0415 - a pipe need not wait for it
-    from rich.progress import BarColumn, Progress, TextColumn  # noqa: PLC0415 - as above
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    bar_width = max(_NARROWEST, min(40, _width() - len(what) - _MAX_TOLD))
-    columns = (TextColumn(what), BarColumn(bar_width), TextColumn("{task.fields[told]}"))
-    bar = Progress(*columns, console=Console(stderr=True), transient=True)
-    task = bar.add_task(what, total=None, told="")
+    columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    bar = Progress(*columns, console=console(stderr=True), transient=True)
+    task = bar.add_task(what, total=None)
     started = time.monotonic()
 
     def show(done: int, total: int | None) -> None:
-        seconds = time.monotonic() - started
-        if seconds > _SLOW:
+        bar.update(task, completed=done, total=total)
+        if time.monotonic() - started > _PROGRESS_AFTER:
             bar.start()
-            bar.update(task, completed=done, total=total, told=_told(done, total, done / seconds))
 
     try:
         yield show
@@ -174,14 +244,6 @@ def counted(values: Iterable[_T], total: int, progress: Progress) -> Iterator[_T
         yield value
         if done % 100 == 0:
             progress(done, total)
-
-
-def _told(done: int, total: int | None, rate: float) -> str:
-    # Not rich's own estimate: it begins anew whenever the total is another.
-    if total is None:
-        return f"{done:,}, {rate:,.0f}/s"
-    left = timedelta(seconds=round((total - done) / rate)) if rate else "?"
-    return f"{done:,} of {total:,}, {rate:,.0f}/s, {left} left"
 
 
 def _plain(value: object) -> Any:

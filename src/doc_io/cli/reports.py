@@ -1,41 +1,94 @@
-"""Commands that compare, count and hand on: they change nothing either."""
+"""Commands that compare, count and export: they change nothing either."""
 
 from __future__ import annotations
 
+import re
 import signal
 import sys
-from typing import TYPE_CHECKING, Any, Literal
+from collections.abc import Iterator
+from itertools import islice
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from doc_io import reports
-from doc_io.cli import draw, options, render
+from doc_io.cli import draw, filters, options, render
 from doc_io.cli.config import StoreLocation
+from doc_io.document import Status
 from doc_io.escaping import printable
+from doc_io.naming import is_task_name
+from doc_io.reports.search import MAX_HITS
 
 if TYPE_CHECKING:
     from doc_io.document import DocumentRow
     from doc_io.index.base import GroupedBy
+    from doc_io.reports.search import SearchHit
     from doc_io.store import DocumentStore
+
+_PAGE = 20  # what a terminal shows of search; a pipe gets all
+
+
+@click.command()
+@filters.filters
+@filters.words
+@click.option("--all", "every_attempt", is_flag=True, help="Also failed attempts that a newer one has made good.")
+@options.as_json
+@options.pass_location
+def failures(location: StoreLocation, /, *, chosen: filters.Selection, every_attempt: bool, as_json: bool) -> None:
+    """Show what is failing and why: tasks whose newest attempt failed, by stage and reason.
+
+    Reasons that differ only in numbers and ids count as one.
+    """
+    with location.existing() as store:
+        wanted = chosen.wanted(store)
+        found = [] if wanted is None else reports.failures(store, wanted, every_attempt=every_attempt)
+        found = found[: chosen.limit]
+        if as_json:
+            render.as_json(
+                [
+                    {
+                        "stage": each.stage,
+                        "status": each.status.value,
+                        "reason": each.reason,
+                        "documents": each.documents,
+                        "tasks": each.tasks,
+                        "newest": each.newest.doc_id,
+                    }
+                    for each in found
+                ]
+            )
+            return
+        newest = [each.newest.doc_id for each in found]
+        ids = render.short_ids(store, newest) if render.in_terminal() else {each: each for each in newest}
+        render.table(
+            ("tasks", "documents", "stage", "status", "newest", "reason"),
+            [
+                (each.tasks, each.documents, each.stage, each.status, ids[each.newest.doc_id], each.reason)
+                for each in found
+            ],
+        )
+        if found:
+            render.hint("Which tasks", "ls", "--failed", "--stage", found[0].stage)
 
 
 @click.command()
 @options.doc
 @click.argument("other", required=False)
-@click.option("--prompt", "which", flag_value="prompt", help="Compare the prompts.")
-@click.option("--raw", "which", flag_value="raw", help="Compare the raw texts.")
+@options.texts
 @options.as_json
-@click.pass_obj
-def diff(
-    location: StoreLocation, /, doc: str, other: str | None, which: Literal["raw", "prompt"] | None, *, as_json: bool
-) -> None:
-    """What changed between two documents, word by word.
+@options.pass_location
+def diff(location: StoreLocation, /, doc: str, other: str | None, *, texts: tuple[str, ...], as_json: bool) -> None:
+    """Show what changed between two documents, word by word.
 
     Of one document: since the attempt before it. Of STAGE/TASK: between its last two attempts.
     """
+    which = options.one_text(texts)
     with location.existing() as store:
-        old, new = _last_two(store, doc) if other is None else (store.find(doc), store.find(other))
-        changes = reports.diff(store, old, new, which or "text")
+        if other is None:
+            old, new = _last_two(store, doc)
+        else:
+            old, new = options.document(store, doc), options.document(store, other)
+        changes = reports.diff(store, old, new, which)
         if as_json:
             render.as_json({"old": old.doc_id, "new": new.doc_id, "changes": [each._asdict() for each in changes]})
             return
@@ -50,11 +103,11 @@ def diff(
 @click.option("--format", "form", type=click.Choice(["tree", "mermaid", "dot"]), default="tree", show_default=True)
 @click.option("--limit", type=click.IntRange(1), default=1000, show_default=True, help="Documents to follow.")
 @options.as_json
-@click.pass_obj
+@options.pass_location
 def lineage(location: StoreLocation, /, doc: str, form: str, limit: int, *, as_json: bool) -> None:
-    """What a document was made from, and what from it."""
+    """Show what a document was made from, and what was made from it."""
     with location.existing() as store:
-        graph = reports.lineage(store, store.find(doc).doc_id, limit=limit)
+        graph = reports.lineage(store, options.document(store, doc).doc_id, limit=limit)
         if as_json:
             documents = [row.as_dict() for row in graph.rows.values()]
             edges = [edge._asdict() for edge in graph.edges]
@@ -68,19 +121,21 @@ def lineage(location: StoreLocation, /, doc: str, form: str, limit: int, *, as_j
 @click.command()
 @click.option(
     "--by",
-    type=click.Choice(["model", "template", "stage", "status", "run", "experiment", "day"]),
+    type=click.Choice(["model", "template", "stage", "task", "status", "run", "experiment", "day"]),
     default="model",
     show_default=True,
     help="What to tell apart.",
 )
-@options.filters
+@filters.filters
+@filters.words
 @options.as_json
-@click.pass_obj
-def usage(location: StoreLocation, /, by: str, *, as_json: bool, **chosen: Any) -> None:
-    """Tokens spent, the most expensive first."""
+@options.pass_location
+def usage(location: StoreLocation, /, by: str, *, chosen: filters.Selection, as_json: bool) -> None:
+    """Show tokens spent, the most expensive first."""
     group: GroupedBy = by if by in ("stage", "status", "day") else f"{by}_id"  # type: ignore[assignment]
     with location.existing() as store:
-        spent = reports.usage(store, group, options.wanted(chosen))
+        wanted = chosen.wanted(store)
+        spent = [] if wanted is None else reports.usage(store, group, wanted)[: chosen.limit]
         if as_json:
             render.as_json([each._asdict() for each in spent])
             return
@@ -89,51 +144,60 @@ def usage(location: StoreLocation, /, by: str, *, as_json: bool, **chosen: Any) 
             return
         totals = [(*each, each.prompt_tokens + each.completion_tokens) for each in spent]
         render.table((by, "documents", "prompt", "completion", "total"), totals)
-        click.echo()
-        render.bars([(render.shown(each[0]), each[-1]) for each in totals])
+        if totals:
+            click.echo()
+            render.bars([(render.shown(each[0]), each[-1]) for each in totals])
 
 
 @click.command()
 @click.argument("words", nargs=-1, required=True)
-@click.option("-n", "--limit", type=click.IntRange(1, 1000), default=20, show_default=True, help="How many.")
+@filters.filters
 @options.as_json
-@click.pass_obj
-def search(location: StoreLocation, /, words: tuple[str, ...], limit: int, *, as_json: bool) -> None:
-    """Find documents whose texts have all these words."""
-    with location.existing() as store, render.progress("Reading new texts:") as progress:
-        found = reports.search(store, " ".join(words), limit=limit, progress=progress)
+@options.pass_location
+def search(location: StoreLocation, /, *, chosen: filters.Selection, as_json: bool) -> None:
+    """Find documents whose texts have all these words.
+
+    The best first. A terminal shows 20 unless -n says otherwise; a pipe and --json get all.
+    """
+    with location.existing() as store, render.progress("Reading new texts") as progress:
+        shown = chosen.limit or (_PAGE if render.in_terminal() and not as_json else MAX_HITS)
+        filters.refuse_unknown(store, chosen.filter)
+        found = reports.search(store, chosen.words or "", chosen.filter, limit=shown + 1, progress=progress)
+        hits = found[:shown]
         if as_json:
-            render.as_json([{**each.row.as_dict(), "excerpt": each.excerpt} for each in found])
-            return
-        render.table(
-            ("doc_id", "stage", "task_id", "status", "excerpt"),
-            [(*render.brief(each.row), " ".join(each.excerpt.split())) for each in found],
-        )
+            render.as_json([{**each.row.as_dict(), "excerpt": each.excerpt} for each in hits])
+        elif render.in_terminal():
+            _print_hits(store, hits)
+        else:
+            render.table(
+                ("doc_id", "stage", "task_id", "status", "excerpt"),
+                [(each.row.doc_id, *render.brief(each.row), " ".join(each.excerpt.split())) for each in hits],
+            )
+        if len(found) > shown:
+            click.secho(f"There are more: only the best {shown:,} are listed (-n).", dim=True, err=True)
 
 
 @click.command()
-@options.filters
-@click.option("--text", "texts", multiple=True, type=click.Choice(["raw", "parsed", "prompt"]), help="With this text.")
+@filters.filters
+@filters.words
+@options.texts
 @click.option("--parquet", type=click.Path(dir_okay=False), metavar="FILE", help="Write Parquet, not JSON Lines.")
-@click.pass_obj
+@options.pass_location
 def export(
-    location: StoreLocation,
-    /,
-    texts: tuple[Literal["raw", "parsed", "prompt"], ...],
-    parquet: str | None,
-    **chosen: Any,
+    location: StoreLocation, /, *, chosen: filters.Selection, texts: tuple[Any, ...], parquet: str | None
 ) -> None:
     """Print rows and texts as JSON Lines, or write Parquet.
 
-    Newest first. Parquet needs pyarrow, which the extra pandas brings.
+    Newest first; rows alone, or with the texts that are asked for. Parquet needs pyarrow, which the extra pandas brings.
     """
-    with (
-        location.existing() as store,
-        render.progress("Exporting", quiet=parquet is None and render.in_terminal()) as progress,
-    ):
-        wanted = options.wanted(chosen)
-        total = sum(each.documents for each in reports.usage(store, "status", wanted))
-        values = render.counted(reports.export(store, wanted, texts=texts), total, progress)
+    quiet = parquet is None and render.in_terminal()
+    with location.existing() as store, render.progress("Exporting", quiet=quiet) as progress:
+        wanted = chosen.wanted(store)
+        total = 0 if wanted is None else sum(each.documents for each in reports.usage(store, "status", wanted))
+        exported: Iterator[dict[str, Any]] = (
+            iter(()) if wanted is None else islice(reports.export(store, wanted, texts=texts), chosen.limit)
+        )
+        values = render.counted(exported, min(total, chosen.limit or total), progress)
         if parquet is None:
             render.as_json_lines(values)
         else:
@@ -146,29 +210,62 @@ def export(
 @click.argument("statement")
 @click.option("-n", "--limit", type=click.IntRange(1), default=1000, show_default=True, help="How many rows.")
 @options.as_json
-@click.pass_obj
+@options.pass_location
 def sql(location: StoreLocation, /, statement: str, limit: int, *, as_json: bool) -> None:
     """Ask the index in SQL; it can only read.
 
     The tables are documents and document_parents. A dash reads the statement from a pipe.
     """
-    # SQLite does not come back to Python before it has an answer; only looking, this process may end at any moment.
+    # SQLite does not come back to Python before it has an answer; only reading, this process may end at any moment.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     if statement == "-":
         statement = sys.stdin.read()
     with location.existing() as store:
-        columns, rows = reports.sql(store, statement, limit)
+        columns, rows = reports.sql(store, statement, limit + 1)
         if as_json:
-            render.as_json([dict(zip(columns, row, strict=True)) for row in rows])
+            render.as_json([dict(zip(columns, row, strict=True)) for row in rows[:limit]])
         else:
-            render.table(columns, rows)
+            render.table(columns, rows[:limit])
+        if len(rows) > limit:
+            click.echo(f"There are more rows: only {limit:,} are listed (-n).", err=True)
+
+
+def _print_hits(store: DocumentStore, hits: list[SearchHit]) -> None:
+    """Each hit on two lines and more: which document, and the passage in full."""
+    from rich.padding import Padding  # noqa: PLC0415 - a pipe need not wait for rich
+    from rich.text import Text  # noqa: PLC0415 - as above
+
+    if not hits:
+        render.nothing_found()
+        return
+    console = render.console()
+    ids = render.short_ids(store, [each.row.doc_id for each in hits])
+    for hit in hits:
+        row = hit.row
+        status = "" if row.status is Status.OK else f"  {row.status}"
+        title = f"{ids[row.doc_id]}  {printable(f'{row.stage}/{row.task_id}')}{status}"
+        console.print(Text(title, style="bold", overflow="ellipsis", no_wrap=True))
+        where = "its prompt: " if hit.which == "prompt" else ""
+        passage = Text(where)
+        end = 0
+        for start, stop in hit.matches:
+            passage.append(_one_line(hit.excerpt[end:start]))
+            passage.append(_one_line(hit.excerpt[start:stop]), style="bold reverse")
+            end = stop
+        passage.append(_one_line(hit.excerpt[end:]))
+        console.print(Padding(passage, (0, 0, 0, 2), expand=False))
+
+
+def _one_line(text: str) -> str:
+    """A part of a passage that is safe to print; its spaces at either end stay, as other parts follow."""
+    return printable(re.sub(r"\s+", " ", text))
 
 
 def _last_two(store: DocumentStore, doc: str) -> tuple[DocumentRow, DocumentRow]:
     """The attempt that a person means and the one before it; of a task the newest, whether it is ok or not."""
-    row = store.find(doc)
+    row = options.document(store, doc, quiet=True)
     attempts = store.history(row.stage, row.task_id)
-    at = [each.doc_id for each in attempts].index(row.doc_id) if row.doc_id.startswith(doc) else 0
+    at = 0 if is_task_name(row, doc) else [each.doc_id for each in attempts].index(row.doc_id)
     if at + 1 == len(attempts):
         raise click.UsageError(
             f"{attempts[at].doc_id} is the first attempt at {printable(row.stage)}/{printable(row.task_id)}; name"

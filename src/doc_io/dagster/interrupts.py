@@ -66,6 +66,8 @@ class InterruptGuard:
     def _deliver(self, number: int, frame: FrameType | None) -> None:
         self._raised = True
         handler: Callable[[int, FrameType | None], object] | signal.Handlers = self._handlers[number]
-        if isinstance(handler, signal.Handlers):  # the system's own: it would end the process here, without any `finally`
+        if isinstance(
+            handler, signal.Handlers
+        ):  # the system's own: it would end the process here, without any `finally`
             raise SystemExit(128 + number)
         handler(number, frame)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from doc_io.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from doc_io.index.base import Index
+    from doc_io.index.sql_index import Index
 
 _POSTGRES = re.compile(r"postgres(ql)?(\+\w+)?://")  # with the driver's name as SQLAlchemy writes it
 

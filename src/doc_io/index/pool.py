@@ -1,4 +1,4 @@
-"""Connections to one PostgreSQL database: pooled, one pool for each process, mended when they break, silent about the password."""
+"""Connections to one PostgreSQL database: pooled, one pool for each process, replaced when they break, silent about the password."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ STATEMENT_SECONDS = 30
 """How long one statement may take, its waiting for other writers included; the server ends it then."""
 
 _CONNECT_SECONDS = 10
-_MOST = 8  # connections of a process; a thread more waits for one
+_MAX_CONNECTIONS = 8  # of a process; a further thread waits for one
 _IDLE_SECONDS = 60.0  # after which an unused one is closed
 
 # Of a connection that a firewall dropped without a word TCP learns after two hours, unless it asks
@@ -84,8 +84,8 @@ class Pool:
 
         return psycopg.connect(self._url, autocommit=True, connect_timeout=_CONNECT_SECONDS, **self._defaults())
 
-    def complete_partial_write(self) -> None:
-        """Throw away broken connections, all of them after a restart of the server."""
+    def discard_broken(self) -> None:
+        """Discard broken connections: all of them, after a restart of the server."""
         with self._lock:
             pool = self._pool if self._process == os.getpid() else None
         if pool is not None:
@@ -133,7 +133,7 @@ class Pool:
             self._url,
             kwargs={"autocommit": True, "connect_timeout": _CONNECT_SECONDS, **self._defaults()},
             min_size=0,
-            max_size=_MOST,
+            max_size=_MAX_CONNECTIONS,
             max_idle=_IDLE_SECONDS,
             timeout=_CONNECT_SECONDS,
             reconnect_timeout=_CONNECT_SECONDS,

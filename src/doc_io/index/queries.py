@@ -1,6 +1,6 @@
-"""The questions to the index, written once for both engines.
+"""The SQL of the index that both engines share.
 
-Placeholders are ``?``; an engine whose driver wants others exchanges them. No value is ever part of a statement.
+Placeholders are ``?``; an engine whose driver has others replaces them. No value is ever part of a statement.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _COLUMNS = ", ".join(COLUMNS)
 NEWEST_FIRST = "ORDER BY created_at DESC, seq DESC"
 _STATUS = COLUMNS.index("status")
 _META_SMALL = COLUMNS.index("meta_small")
-_REMOVABLE_STATUS = PruneCandidate._fields.index("status")
+_CANDIDATE_STATUS = PruneCandidate._fields.index("status")
 _STATUSES = {status.value: status for status in Status}
 _new_row = object.__new__
 
@@ -39,28 +39,24 @@ CHILDREN = (
     "SELECT doc_id FROM documents WHERE parent_doc_id = ?"
     f" UNION SELECT doc_id FROM document_parents WHERE parent_doc_id = ?) {NEWEST_FIRST}"
 )
-PLACE = (
-    f"SELECT (SELECT created_at FROM documents WHERE stage = ? AND task_id = ? {NEWEST_FIRST} LIMIT 1),"
-    f" (SELECT doc_id FROM documents WHERE logical_key_id = ? {NEWEST_FIRST} LIMIT 1)"
-)
-TALLY = (
+STAGE_COUNTS = (
     "SELECT stage, status, count(*), coalesce(sum(raw_chars), 0) + coalesce(sum(parsed_chars), 0)"
     " FROM documents GROUP BY stage, status ORDER BY stage, status"
 )
-STARTING_WITH = f"SELECT {_COLUMNS} FROM documents WHERE doc_id >= ? AND doc_id < ? ORDER BY doc_id LIMIT ?"
+BY_PREFIX = f"SELECT {_COLUMNS} FROM documents WHERE doc_id >= ? AND doc_id < ? ORDER BY doc_id LIMIT ?"
 NEWEST_SEQ = "SELECT coalesce(max(seq), 0) FROM documents"
 COUNT = "SELECT count(*) FROM documents"
-LATE = f"SELECT {_COLUMNS} FROM documents WHERE seq > ? ORDER BY seq"
+LATE_ROWS = f"SELECT {_COLUMNS} FROM documents WHERE seq > ? ORDER BY seq"
 DUPLICATES = (
-    "SELECT min(doc_id), count(*) FROM documents WHERE raw_chars > 0"
-    " GROUP BY content_hash HAVING count(*) > 1 ORDER BY 2 DESC, 1"
+    "SELECT min(doc_id), max(doc_id), count(*) FROM documents WHERE raw_chars > 0"
+    " GROUP BY content_hash HAVING count(*) > 1 ORDER BY 3 DESC, 1"
 )
 WITHOUT_OK = (
     "SELECT stage, task_id, count(*) FROM documents WHERE status <> 'skipped' AND NOT EXISTS ("
     "SELECT 1 FROM documents AS good WHERE good.stage = documents.stage AND good.task_id = documents.task_id"
     " AND good.status = 'ok') GROUP BY stage, task_id ORDER BY stage, task_id"
 )
-_REMOVABLE = ", ".join(f"found.{column}" for column in PruneCandidate._fields)
+_CANDIDATE = ", ".join(f"found.{column}" for column in PruneCandidate._fields)
 
 
 def _not_latest_ok(of: str = "") -> str:
@@ -82,134 +78,138 @@ REMOVE_PARENTS = "DELETE FROM document_parents WHERE doc_id = ?"
 INSERT = f"INSERT INTO documents ({', '.join(INSERTED)}) VALUES ({', '.join('?' * len(INSERTED))})"
 INSERT_PARENT = "INSERT INTO document_parents (doc_id, position, parent_doc_id, input_name) VALUES (?, ?, ?, ?)"
 
+STORE_ID = "SELECT value FROM documents_properties WHERE name = 'store_id'"
+SET_STORE_ID = "INSERT INTO documents_properties (name, value) VALUES ('store_id', ?) ON CONFLICT (name) DO NOTHING"
 
-def latest_by_task(stage: str, task_id: str, choice: VersionSelector) -> tuple[str, list[Any]]:
+
+def latest_by_task(stage: str, task_id: str, selector: VersionSelector) -> tuple[str, list[Any]]:
     """The statement and its values for one task, where no run is preferred."""
-    where, values = chosen_by(choice)
+    where, values = condition_of(selector)
     return (
         f"{_OF_TASK} {where} {NEWEST_FIRST} LIMIT 1",
         [stage, task_id, *values],
     )
 
 
-def latest_by_tasks(wanted: str, stage: str, choice: VersionSelector) -> tuple[str, list[Any]]:
+def latest_by_tasks(keys_table: str, stage: str, selector: VersionSelector) -> tuple[str, list[Any]]:
     """The statement and its values for many tasks: one correlated ``LIMIT 1`` for each of them.
 
     A window function over the table took 11 s where this takes 8 ms (1,000 tasks of a million rows in SQLite).
 
     Args:
-        wanted: A table expression ``wanted(task, position)`` in the engine's own SQL.
+        keys_table: A table expression ``keys(key, position)`` in the engine's own SQL.
         stage: Kind of document.
-        choice: Which of each task's documents.
+        selector: Which of each task's documents.
     """
-    where, chosen = chosen_by(choice)
-    of_task = f"SELECT seq FROM documents WHERE stage = ? AND task_id = wanted.task AND {where}"
-    preferred = [f"({of_task} AND run_id = ? {NEWEST_FIRST} LIMIT 1)" for _ in choice.runs]
+    condition, selected = condition_of(selector)
+    of_task = f"SELECT seq FROM documents WHERE stage = ? AND task_id = keys.key AND {condition}"
+    preferred = [f"({of_task} AND run_id = ? {NEWEST_FIRST} LIMIT 1)" for _ in selector.runs]
     values: list[Any] = []
-    for run in choice.runs:
-        values += [stage, *chosen, run]
+    for run in selector.runs:
+        values += [stage, *selected, run]
     any_run = f"({of_task} {NEWEST_FIRST} LIMIT 1)"
-    values += [stage, *chosen]
+    values += [stage, *selected]
     seq = f"COALESCE({', '.join([*preferred, any_run])})" if preferred else any_run
     columns = ", ".join(f"found.{column}" for column in COLUMNS)
     return (
-        f"SELECT {columns} FROM {wanted} JOIN documents AS found ON found.seq = {seq} ORDER BY wanted.position",
+        f"SELECT {columns} FROM {keys_table} JOIN documents AS found ON found.seq = {seq} ORDER BY keys.position",
         values,
     )
 
 
 def latest_by_logical(logical_key_id: str, status: Sequence[Status] | frozenset[Status]) -> tuple[str, list[Any]]:
     """The statement and its values for a logical key."""
-    where, values = chosen_by(VersionSelector(status=status))
+    where, values = condition_of(VersionSelector(status=status))
     return (
         f"SELECT {_COLUMNS} FROM documents WHERE logical_key_id = ? AND {where} {NEWEST_FIRST} LIMIT 1",
         [logical_key_id, *values],
     )
 
 
-def get_many(wanted: str) -> str:
-    """The statement for many doc ids, given as a table expression ``wanted(task, position)``."""
+def get_many(keys_table: str) -> str:
+    """The statement for many doc ids, given as a table expression ``keys(key, position)``."""
     columns = ", ".join(f"found.{column}" for column in COLUMNS)
     return (
-        f"SELECT {columns} FROM {wanted} JOIN documents AS found ON found.doc_id = wanted.task ORDER BY wanted.position"
+        f"SELECT {columns} FROM {keys_table} JOIN documents AS found ON found.doc_id = keys.key ORDER BY keys.position"
     )
 
 
-def parents_of(wanted: str) -> str:
-    """The statement for the parents of many documents, given as ``wanted(task, position)``."""
+def parents_of(keys_table: str) -> str:
+    """The statement for the parents of many documents, given as ``keys(key, position)``."""
     return (
-        f"SELECT wanted.task, found.parent_doc_id, found.input_name FROM {wanted}"
-        " JOIN document_parents AS found ON found.doc_id = wanted.task ORDER BY wanted.position, found.position"
+        f"SELECT keys.key, found.parent_doc_id, found.input_name FROM {keys_table}"
+        " JOIN document_parents AS found ON found.doc_id = keys.key ORDER BY keys.position, found.position"
     )
 
 
-def children_of(wanted: str) -> str:
-    """The statement for what was made from many documents, given as ``wanted(task, position)``."""
+def children_of(keys_table: str) -> str:
+    """The statement for what was made from many documents, given as ``keys(key, position)``."""
     return (
-        f"SELECT wanted.task, made.doc_id FROM {wanted} JOIN documents AS made ON made.doc_id IN ("
-        "SELECT doc_id FROM documents WHERE parent_doc_id = wanted.task"
-        " UNION SELECT doc_id FROM document_parents WHERE parent_doc_id = wanted.task)"
-        " ORDER BY wanted.position, made.created_at, made.seq"
+        f"SELECT keys.key, made.doc_id FROM {keys_table} JOIN documents AS made ON made.doc_id IN ("
+        "SELECT doc_id FROM documents WHERE parent_doc_id = keys.key"
+        " UNION SELECT doc_id FROM document_parents WHERE parent_doc_id = keys.key)"
+        " ORDER BY keys.position, made.created_at, made.seq"
     )
 
 
-def superseded(wanted: Filter, keep_ok: int, keep_failed: int) -> tuple[str, list[Any]]:
-    """The statement and its values for what newer documents of a logical key have taken the place of."""
-    where, values = filtered(wanted)
-    place = (
-        "row_number() OVER (PARTITION BY logical_key_id, CASE WHEN status = 'ok' THEN 1 ELSE 0 END"
-        f" {NEWEST_FIRST}) AS place"
+def superseded(where: Filter, keep_ok: int, keep_failed: int) -> tuple[str, list[Any]]:
+    """The statement and its values for what is not among the newest of its (stage, task)."""
+    condition, values = where_clause(where, table="found")
+    position = (
+        "row_number() OVER (PARTITION BY stage, task_id, CASE WHEN status = 'ok' THEN 1 ELSE 0 END"
+        f" {NEWEST_FIRST}) AS position"
     )
     return (
-        f"SELECT {_REMOVABLE} FROM (SELECT {_COLUMNS}, {place} FROM documents) AS found"
-        f"{where or ' WHERE true'} AND found.place > CASE WHEN found.status = 'ok' THEN ? ELSE ? END"
+        f"SELECT {_CANDIDATE} FROM (SELECT {_COLUMNS}, {position} FROM documents) AS found"
+        f"{condition or ' WHERE true'} AND found.position > CASE WHEN found.status = 'ok' THEN ? ELSE ? END"
         f" AND {_NOT_LATEST_OK} {NEWEST_FIRST}"
     ), [*values, keep_ok, keep_failed]
 
 
-def removable(wanted: str) -> str:
-    """The statement for those of many documents, given as ``wanted(task, position)``, that may be removed."""
+def removable(keys_table: str) -> str:
+    """The statement for those of many documents, given as ``keys(key, position)``, that may be removed."""
     return (
-        f"SELECT {_REMOVABLE} FROM {wanted} JOIN documents AS found ON found.doc_id = wanted.task"
-        f" WHERE found.created_at < ? AND {_NOT_LATEST_OK} AND {_NOT_LATEST_OK_THEN} ORDER BY wanted.position"
+        f"SELECT {_CANDIDATE} FROM {keys_table} JOIN documents AS found ON found.doc_id = keys.key"
+        f" WHERE found.created_at < ? AND {_NOT_LATEST_OK} AND {_NOT_LATEST_OK_THEN} ORDER BY keys.position"
     )
 
 
 def candidate_from(values: Sequence[Any]) -> PruneCandidate:
-    """What `superseded` and `removable` gave."""
-    return PruneCandidate(*values)._replace(status=Status(values[_REMOVABLE_STATUS]))
+    """The candidate of a result row of `superseded` or `removable`."""
+    return PruneCandidate(*values)._replace(status=Status(values[_CANDIDATE_STATUS]))
 
 
-def select(wanted: Filter, after: DocumentRow | None, limit: int, hint: str = "") -> tuple[str, list[Any]]:
-    """The statement and its values for one page of the newest rows of a kind.
+def select(where: Filter, after: DocumentRow | None, limit: int, hint: str = "") -> tuple[str, list[Any]]:
+    """The statement and its values for one page of the newest rows that match a filter.
 
-    The page is chosen by ``seq`` alone, so that an index answers without a look at any row outside of it.
+    The page is selected by ``seq`` alone, so that it is answered from an index without reading any other row.
 
     Args:
-        wanted: Which rows.
-        after: The last row of the page before.
-        limit: How many at most.
-        hint: What the engine wants to be told about its plan. Default: nothing.
+        where: The filter.
+        after: The last row of the previous page.
+        limit: Maximum number of rows.
+        hint: What the engine's planner must be told. Default: nothing.
     """
-    where, values = filtered(wanted)
+    condition, values = where_clause(where)
     if after is not None:
-        where += f"{' AND' if where else ' WHERE'} (created_at, seq) < (?, ?)"
+        condition += f"{' AND' if condition else ' WHERE'} (created_at, seq) < (?, ?)"
         values += [after.created_at, after.seq]
-    chosen = f"SELECT seq FROM documents{hint}{where} {NEWEST_FIRST} LIMIT ?"
-    return f"SELECT {_COLUMNS} FROM documents WHERE seq IN ({chosen}) {NEWEST_FIRST}", [*values, limit]
+    page = f"SELECT seq FROM documents{hint}{condition} {NEWEST_FIRST} LIMIT ?"
+    return f"SELECT {_COLUMNS} FROM documents WHERE seq IN ({page}) {NEWEST_FIRST}", [*values, limit]
 
 
-def usage(by: GroupedBy, wanted: Filter) -> tuple[str, list[Any]]:
-    """The statement and its values for token totals, counted in the table."""
-    where, values = filtered(wanted)
+def usage(by: GroupedBy, where: Filter) -> tuple[str, list[Any]]:
+    """The statement and its values for token totals, summed over the table."""
+    condition, values = where_clause(where)
     prompt, completion = "coalesce(sum(usage_prompt_tokens), 0)", "coalesce(sum(usage_completion_tokens), 0)"
-    group = _GROUPS[by]
-    totals = f"SELECT {group} AS shared, count(*), {prompt}, {completion} FROM documents{where} GROUP BY shared"
+    totals = (
+        f"SELECT {_GROUPS[by]} AS shared, count(*), {prompt}, {completion} FROM documents{condition} GROUP BY shared"
+    )
     return f"{totals} ORDER BY {prompt} + {completion} DESC, shared", values
 
 
 def row_from(values: Sequence[Any]) -> DocumentRow:
-    """The row that a query gave."""
+    """The row of a query result."""
     # Filled without __init__, which looks up object.__setattr__ for each of 25 fields (a frozen dataclass has no other
     # way) and so takes three times as long: a history has thousands of rows.
     row = _new_row(DocumentRow)
@@ -222,13 +222,13 @@ def row_from(values: Sequence[Any]) -> DocumentRow:
 
 @lru_cache(1024)
 def _meta_small(text: str) -> dict[str, Any]:
-    """Documents that ended the same way say the same, so few of many rows have to be parsed."""
+    """Cached: documents that ended the same way have the same text here, so few of many rows have to be parsed."""
     found: dict[str, Any] = json.loads(text)
     return found
 
 
 def values_of(row: Mapping[str, Any]) -> list[Any]:
-    """What `INSERT` takes, from a row as a mapping."""
+    """The values of `INSERT` of a row."""
     values = [row[column] for column in INSERTED]
     values[_STATUS - 1] = str(values[_STATUS - 1])
     # ASCII: PostgreSQL and sqlite3 refuse lone surrogates, and PostgreSQL a NUL; their escapes are plain text.
@@ -236,11 +236,12 @@ def values_of(row: Mapping[str, Any]) -> list[Any]:
     return values
 
 
-# The words a caller may use, spelled out: no text from outside is ever part of a statement.
+# What a caller may group by, spelled out: no text of a caller is ever part of a statement.
 _GROUPS: dict[GroupedBy, str] = {
     "model_id": "model_id",
     "template_id": "template_id",
     "stage": "stage",
+    "task_id": "task_id",
     "status": "status",
     "run_id": "run_id",
     "experiment_id": "experiment_id",
@@ -248,35 +249,49 @@ _GROUPS: dict[GroupedBy, str] = {
 }
 
 
-def filtered(wanted: Filter) -> tuple[str, list[Any]]:
-    """The conditions of a filter, with the word ``WHERE`` where there are any, and their values."""
-    conditions, values = [], []
-    for column in ("stage", "task_id", "model_id", "template_id", "run_id", "experiment_id"):
-        value = getattr(wanted, column)
-        if value is not None:
+def where_clause(where: Filter, *, table: str = "documents") -> tuple[str, list[Any]]:
+    """The conditions of a filter, with the word ``WHERE`` if there are any, and their values.
+
+    Args:
+        where: Which rows.
+        table: The name or the alias of the table in the statement. Default: ``documents``.
+    """
+    conditions: list[str] = []
+    values: list[Any] = []
+    for column in ("stage", "task_id", "model_id", "template_id", "run_id", "experiment_id", "doc_id"):
+        value = getattr(where, column)
+        if isinstance(value, str):
             conditions.append(f"{column} = ?")
             values.append(value)
-    if wanted.status:
-        conditions.append(f"status IN ({', '.join('?' * len(wanted.status))})")
-        values += sorted(str(status) for status in wanted.status)
-    if wanted.since is not None:
+        elif value:
+            conditions.append(f"{column} IN ({', '.join('?' * len(value))})")
+            values += value
+    if where.status:
+        conditions.append(f"status IN ({', '.join('?' * len(where.status))})")
+        values += sorted(str(status) for status in where.status)
+    if where.since is not None:
         conditions.append("created_at >= ?")
-        values.append(wanted.since)
-    if wanted.until is not None:
+        values.append(where.since)
+    if where.until is not None:
         conditions.append("created_at < ?")
-        values.append(wanted.until)
+        values.append(where.until)
+    if where.newest:
+        conditions.append(
+            f"NOT EXISTS (SELECT 1 FROM documents AS newer WHERE newer.stage = {table}.stage"
+            f" AND newer.task_id = {table}.task_id AND (newer.created_at, newer.seq) > ({table}.created_at, {table}.seq))"
+        )
     return f" WHERE {' AND '.join(conditions)}" if conditions else "", values
 
 
-def chosen_by(choice: VersionSelector) -> tuple[str, list[Any]]:
-    """The condition of a choice, without its runs, and its values."""
+def condition_of(selector: VersionSelector) -> tuple[str, list[Any]]:
+    """The condition of a selector, without its runs, and its values."""
     values: list[Any] = []
-    if frozenset(choice.status) == OK:
-        where = _IS_OK
+    if frozenset(selector.status) == OK:
+        condition = _IS_OK
     else:
-        values = sorted(str(status) for status in choice.status)
-        where = f"status IN ({', '.join('?' * len(values))})"
-    if choice.as_of is not None:
-        where += " AND created_at <= ?"
-        values.append(choice.as_of)
-    return where, values
+        values = sorted(str(status) for status in selector.status)
+        condition = f"status IN ({', '.join('?' * len(values))})"
+    if selector.as_of is not None:
+        condition += " AND created_at <= ?"
+        values.append(selector.as_of)
+    return condition, values

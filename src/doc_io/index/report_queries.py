@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from doc_io.index.base import Filter
-from doc_io.index.queries import filtered
+from doc_io.index.queries import where_clause
 
 COMPARABLE: dict[str, str] = {
     **{
@@ -46,24 +46,24 @@ nearest AS (
 """
 
 
-def comparison(column: str, ancestor: str | None, wanted: Filter, *, newest: bool) -> tuple[str, list[Any]]:
+def comparison(column: str, ancestor: str | None, where: Filter, *, newest: bool) -> tuple[str, list[Any]]:
     """The statement and its values for what `compare` counts: group, status, score, tokens, characters.
 
     Args:
         column: A key of `COMPARABLE`.
         ancestor: The stage whose column it is; ``None`` for the documents' own.
-        wanted: Which documents.
+        where: Which documents.
         newest: Only the newest document of each task and group.
     """
-    where, values = filtered(wanted)
+    condition, values = where_clause(where)
     if ancestor is None:
         group = COMPARABLE[column].format(row="chosen")
-        grouped = f"WITH grouped AS ({_CHOSEN}, {group} AS shared FROM documents AS chosen{where})"
+        grouped = f"WITH grouped AS ({_CHOSEN}, {group} AS shared FROM documents AS chosen{condition})"
     else:
         group = COMPARABLE[column].format(row="ancestor")
         values.append(ancestor)
         grouped = (
-            f"WITH RECURSIVE chosen AS ({_CHOSEN} FROM documents AS chosen{where}), {_WALK},"
+            f"WITH RECURSIVE chosen AS ({_CHOSEN} FROM documents AS chosen{condition}), {_WALK},"
             f" grouped AS (SELECT chosen.*, {group} AS shared FROM chosen LEFT JOIN nearest ON nearest.child = chosen.seq"
             f" LEFT JOIN documents AS ancestor ON ancestor.seq = (nearest.place & {_SEQ_BITS - 1}))"
         )
@@ -74,32 +74,32 @@ def comparison(column: str, ancestor: str | None, wanted: Filter, *, newest: boo
     return f"{grouped} SELECT {facts} FROM (SELECT {facts}, {place} FROM grouped) AS placed WHERE place = 1", values
 
 
-def edges(wanted: str, direction: Literal["up", "down"]) -> str:
+def edges(keys_table: str, direction: Literal["up", "down"]) -> str:
     """The statement for one level of a lineage: parent, child and input name of each edge.
 
-    Its values are the list of ids for ``wanted(task, position)`` and the most documents at the other end.
+    Its values are the list of ids for ``keys(key, position)`` and the most documents at the other end.
 
     Args:
-        wanted: A table expression ``wanted(task, position)`` in the engine's own SQL.
+        keys_table: A table expression ``keys(key, position)`` in the engine's own SQL.
         direction: To the parents or to the children of the documents in the list.
     """
-    level = f"WITH level AS (SELECT task, position FROM {wanted})"
+    level = f"WITH level AS (SELECT key, position FROM {keys_table})"
     if direction == "up":
         return (
             f"{level}, reached AS (SELECT given.parent_doc_id AS doc_id FROM level"
-            " JOIN document_parents AS given ON given.doc_id = level.task"
+            " JOIN document_parents AS given ON given.doc_id = level.key"
             " GROUP BY given.parent_doc_id ORDER BY min(level.position), min(given.position) LIMIT ?)"
             " SELECT given.parent_doc_id, given.doc_id, given.input_name FROM level"
-            " JOIN document_parents AS given ON given.doc_id = level.task"
+            " JOIN document_parents AS given ON given.doc_id = level.key"
             " WHERE given.parent_doc_id IN (SELECT doc_id FROM reached)"
             " ORDER BY level.position, given.position"
         )
     # A document may name its primary parent in its row alone.
     every = (
         "SELECT given.parent_doc_id AS parent, given.doc_id AS child, given.input_name AS name"
-        " FROM level CROSS JOIN document_parents AS given WHERE given.parent_doc_id = level.task"
+        " FROM level CROSS JOIN document_parents AS given WHERE given.parent_doc_id = level.key"
         " UNION SELECT made.parent_doc_id, made.doc_id, '' FROM level"
-        " CROSS JOIN documents AS made WHERE made.parent_doc_id = level.task AND NOT EXISTS (SELECT 1"
+        " CROSS JOIN documents AS made WHERE made.parent_doc_id = level.key AND NOT EXISTS (SELECT 1"
         " FROM document_parents AS given WHERE given.doc_id = made.doc_id)"
     )
     place = "dense_rank() OVER (ORDER BY made.seq) AS place"

@@ -1,6 +1,6 @@
-"""The table and its indexes: one description, from which each engine makes its own statements.
+"""The tables and their indexes: one description, from which each engine makes its own statements.
 
-Which index answers which question (look at the query plan; tests do):
+Which index answers which query (tests hold the query plans):
 
 - ``documents_ok_by_task``, ``documents_ok_by_key``: the latest ok. Partial, so that hundreds of newer failed attempts
   cost nothing. No ``DESC``: read backwards they give newest first with ``seq`` as the tie-breaker; a descending column
@@ -9,19 +9,27 @@ Which index answers which question (look at the query plan; tests do):
 - ``documents_by_run``: one run's documents, and those of its tasks.
 - ``documents_by_parent``, ``document_parents_by_parent``: what was made from a document.
 - ``documents_newest``: the newest of all, and of every filter. It covers what can be filtered by, so that a kind that is
-  rare, or not there at all, costs one pass over the index and no look at a row.
-- ``documents_usage``: token totals, read from the index alone; only for an engine that keeps no totals.
+  rare, or not there at all, costs one pass over the index and reads no row.
+- ``documents_by_prompt``: the ok documents of a task that answer the same prompt.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from doc_io.document import COLUMNS
 
 SCHEMA_VERSION = 2
-"""Of the table. An index of a newer one is refused and left as it is."""
+"""Number of this schema. An index of an older one must be rebuilt; one of a newer is refused. Neither is touched."""
+
+REBUILD = "Rebuild it from the files with `doc-io reindex`."
+"""What to do about an index of an older schema."""
+
+UPGRADE = "Upgrade doc_io."
+"""What to do about an index of a newer schema."""
 
 INSERTED: tuple[str, ...] = tuple(column for column in COLUMNS if column != "seq")
-"""The columns a writer gives."""
+"""The columns that a writer gives."""
 
 INTEGERS = ("usage_prompt_tokens", "usage_completion_tokens", "usage_max_tokens", "raw_chars", "parsed_chars")
 """Those of them that hold counts."""
@@ -32,49 +40,76 @@ REALS = ("score",)
 _REQUIRED = ("doc_id", "logical_key_id", "stage", "task_id", "attempt", "status", "created_at", "doc_dir", "meta_small")
 
 
-def create_statements(seq: str, integer: str, text: str = "TEXT", real: str = "REAL") -> list[str]:
-    """The statements that make an empty index, in an engine that counts totals when it is asked.
+@dataclass(frozen=True)
+class Dialect:
+    """How an engine declares columns.
+
+    Attributes:
+        seq: A primary key that grows.
+        integer: Counts of up to 63 bits.
+        text: Texts that compare by their bytes.
+        real: 64-bit floating-point numbers.
+    """
+
+    seq: str
+    integer: str
+    text: str
+    real: str
+
+
+def create_tables(dialect: Dialect, suffix: str = "") -> list[str]:
+    """The statements that make the tables of documents, without indexes.
 
     Args:
-        seq: How this engine declares a primary key that grows.
-        integer: Its type for counts of up to 63 bits.
-        text: Its type for texts that compare by their bytes. Default: SQLite's.
-        real: Its type for 64-bit floating-point numbers. Default: SQLite's.
+        dialect: The engine's.
+        suffix: Appended to each name: of tables that are built beside the index. Default: the index itself.
     """
-    usage = f"CREATE INDEX documents_usage ON documents (model_id, template_id, {_TOKENS})"
-    return [*create_tables(seq, integer, text, real), *create_indexes(), usage]
-
-
-def create_tables(seq: str, integer: str, text: str = "TEXT", real: str = "REAL") -> list[str]:
-    """The two tables; arguments as for `create_statements`."""
-    columns = [f"seq {seq}"]
+    columns = [f"seq {dialect.seq}"]
     for column in INSERTED:
-        kind = integer if column in INTEGERS else real if column in REALS else text
+        kind = dialect.integer if column in INTEGERS else dialect.real if column in REALS else dialect.text
         required = " NOT NULL" if column in _REQUIRED else ""
         unique = " UNIQUE" if column == "doc_id" else ""
         columns.append(f"{column} {kind}{required}{unique}")
     documents = ",\n    ".join(columns)
+    text = dialect.text
     parents = (
-        f"doc_id {text} NOT NULL, position {integer} NOT NULL, parent_doc_id {text} NOT NULL, input_name {text} NOT NULL,"
-        " PRIMARY KEY (doc_id, position)"
+        f"doc_id {text} NOT NULL, position {dialect.integer} NOT NULL, parent_doc_id {text} NOT NULL,"
+        f" input_name {text} NOT NULL, PRIMARY KEY (doc_id, position)"
     )
-    return [f"CREATE TABLE documents (\n    {documents}\n)", f"CREATE TABLE document_parents ({parents})"]
-
-
-def create_indexes() -> list[str]:
-    """What answers the questions; made after the rows where many are inserted at once."""
-    ok = "WHERE status = 'ok'"
-    kinds = "stage, task_id, status, model_id, template_id, experiment_id"
     return [
-        "CREATE INDEX documents_by_task ON documents (stage, task_id, created_at, seq)",
-        "CREATE INDEX documents_by_key ON documents (logical_key_id, created_at, seq)",
-        f"CREATE INDEX documents_by_run ON documents (run_id, stage, task_id, created_at, seq, {_TOKENS})",
-        "CREATE INDEX documents_by_parent ON documents (parent_doc_id) WHERE parent_doc_id IS NOT NULL",
-        f"CREATE INDEX documents_newest ON documents (created_at, seq, {kinds})",
-        "CREATE INDEX document_parents_by_parent ON document_parents (parent_doc_id)",
+        f"CREATE TABLE documents{suffix} (\n    {documents}\n)",
+        f"CREATE TABLE document_parents{suffix} ({parents})",
+    ]
+
+
+def create_properties(dialect: Dialect) -> str:
+    """The statement that makes the table of what is known of the index as a whole: the id of its store."""
+    return f"CREATE TABLE documents_properties (name {dialect.text} PRIMARY KEY, value {dialect.text} NOT NULL)"
+
+
+def create_indexes(suffix: str = "") -> list[str]:
+    """The statements that make the indexes; run after the rows where many are inserted at once.
+
+    Args:
+        suffix: As for `create_tables`.
+    """
+    ok = "WHERE status = 'ok'"
+    filters = "stage, task_id, status, model_id, template_id, experiment_id"
+    indexes = {
+        "documents_by_task": "documents (stage, task_id, created_at, seq)",
+        "documents_by_key": "documents (logical_key_id, created_at, seq)",
+        "documents_by_run": f"documents (run_id, stage, task_id, created_at, seq, {_TOKENS})",
+        "documents_by_parent": "documents (parent_doc_id) WHERE parent_doc_id IS NOT NULL",
+        "documents_newest": f"documents (created_at, seq, {filters})",
+        "documents_by_prompt": f"documents (stage, task_id, prompt_hash, created_at, seq) {ok} AND prompt_hash IS NOT NULL",
+        "document_parents_by_parent": "document_parents (parent_doc_id)",
         # Last: of two indexes that would serve equally well, SQLite takes the one that was made later.
-        f"CREATE INDEX documents_ok_by_task ON documents (stage, task_id, created_at, seq) {ok}",
-        f"CREATE INDEX documents_ok_by_key ON documents (logical_key_id, created_at, seq) {ok}",
+        "documents_ok_by_task": f"documents (stage, task_id, created_at, seq) {ok}",
+        "documents_ok_by_key": f"documents (logical_key_id, created_at, seq) {ok}",
+    }
+    return [
+        f"CREATE INDEX {name}{suffix} ON {definition.replace(' (', f'{suffix} (', 1)}"
+        for name, definition in indexes.items()
     ]
 
 

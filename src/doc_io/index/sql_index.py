@@ -1,159 +1,368 @@
-"""The questions that are asked the same way of both engines."""
+"""The index: the SQL that both engines share, and the few things that each engine does its own way."""
 
 from __future__ import annotations
 
-from abc import abstractmethod
-from collections.abc import Callable, Collection, Iterator, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import Any, ClassVar, Literal, TypeVar
 
 from doc_io.document import DocumentRow, Parent, Status
-from doc_io.index import page_queries, queries, report_queries
+from doc_io.index import queries, report_queries
 from doc_io.index.base import (
     ALL,
-    Attempt,
+    ConcurrentWriteError,
     Filter,
     GroupedBy,
-    Index,
+    HistoryHead,
+    NewRow,
     PruneCandidate,
-    SplitBy,
     StageCount,
+    TaskKey,
+    Texts,
     TokenUsage,
+    VersionSelector,
 )
 
 _T = TypeVar("_T")
 _AFTER_ANY_ID = "{"  # the character that follows "z", the last one of an id
 
 
-class SqlIndex(Index):
-    """An index that answers whatever `queries` can spell, once an engine says how to put a question."""
+class Index(ABC):
+    """The rows of one store.
 
-    wanted: ClassVar[str]
-    """A list of ids as a table ``wanted(task, position)`` in the engine's own SQL, with one placeholder."""
+    Every method raises `doc_io.errors.IndexAccessError` or one of its subclasses where the database fails, and
+    `doc_io.errors.IndexVersionError` where the index is of another schema (an older one: all but `rebuild`).
+    """
+
+    name: str
+    """Which database this is, as it may be shown: without credentials."""
+
+    keys_table: ClassVar[str]
+    """A list of keys as a table ``keys(key, position)`` in the engine's SQL, with one placeholder for `key_list`."""
 
     newest_hint: ClassVar[str] = ""
-    """What the engine must be told to walk through the newest documents and not to sort all of them."""
+    """What the engine must be told to walk through the newest documents instead of sorting all that match."""
 
     @abstractmethod
-    def answers(self, statement: str, values: Sequence[Any], make: Callable[[Sequence[Any]], _T]) -> list[_T]:
-        """Ask one question.
+    def query(self, statement: str, values: Sequence[Any], make: Callable[[Sequence[Any]], _T]) -> list[_T]:
+        """Run one SELECT.
 
         Args:
             statement: With ``?`` for each value.
-            values: A list of ids as `listed` makes it, and plain values.
-            make: What to make of each row of the answer.
+            values: Plain values, and lists of keys as `key_list` makes them.
+            make: What to make of each row of the result.
         """
 
     @abstractmethod
-    def listed(self, ids: Sequence[str]) -> Any:
-        """A list of ids as one value for `wanted`."""
+    def key_list(self, keys: Sequence[str]) -> Any:
+        """A list of keys as one value for `keys_table`."""
 
     def rows(self, statement: str, values: Sequence[Any]) -> list[tuple[Any, ...]]:
-        """Ask for plain values; arguments as for `answers`."""
-        return self.answers(statement, values, tuple)
+        """Run one SELECT for plain values; arguments as for `query`."""
+        return self.query(statement, values, tuple)
 
     def documents(self, statement: str, values: Sequence[Any]) -> list[DocumentRow]:
-        """Ask for whole rows of the table; arguments as for `answers`."""
-        return self.answers(statement, values, queries.row_from)
+        """Run one SELECT for whole rows of the table; arguments as for `query`."""
+        return self.query(statement, values, queries.row_from)
 
     def document(self, statement: str, values: Sequence[Any]) -> DocumentRow | None:
-        """Ask for one whole row of the table; arguments as for `answers`."""
+        """Run one SELECT for at most one row of the table; arguments as for `query`."""
         found = self.documents(statement, values)
         return found[0] if found else None
 
+    # Writing
+
+    @abstractmethod
+    def heads(self, tasks: Sequence[TaskKey]) -> dict[TaskKey, HistoryHead]:
+        """The newest document of each (stage, task), in one query; an empty `HistoryHead` where there is none."""
+
+    def insert(self, rows: Sequence[NewRow]) -> list[DocumentRow]:
+        """Commit rows in one transaction, durable when this returns; a constant number of round trips.
+
+        Each row must follow the head of its (stage, task), or the row of the same task before it in ``rows``: later in
+        time, and with that document as ``lineage_prev_doc_id``. A row whose ``doc_id`` the index has already is not
+        inserted; the existing row is returned in its place.
+
+        Args:
+            rows: The new rows.
+
+        Returns:
+            The rows as they are in the table, in the order given.
+
+        Raises:
+            ConcurrentWriteError: A row does not follow its head; nothing was inserted.
+            CommitUnknownError: The rows may or may not be committed; inserting them again is safe.
+        """
+        given = {row["doc_id"]: (row, parents) for row, parents in reversed(rows)}
+        pending = [given[doc_id] for doc_id in dict.fromkeys(row["doc_id"] for row, _ in rows)]
+        stored: dict[str, DocumentRow] = {}
+        while pending:
+            seqs = self.insert_following(pending) if _are_chained(pending) else {}
+            for row, _ in pending:
+                if row["doc_id"] in seqs:
+                    new = {"seq": seqs[row["doc_id"]], **row, "status": Status(row["status"])}
+                    stored[row["doc_id"]] = DocumentRow(**new)
+            pending = [each for each in pending if each[0]["doc_id"] not in stored]
+            if pending:
+                existing = self.get_many([row["doc_id"] for row, _ in pending])
+                if not existing:
+                    raise ConcurrentWriteError(self.heads(list(first_of_each_task(pending))))
+                stored.update((row.doc_id, row) for row in existing)
+                pending = [each for each in pending if each[0]["doc_id"] not in stored]
+        return [stored[row["doc_id"]] for row, _ in rows]
+
+    @abstractmethod
+    def insert_following(self, rows: Sequence[NewRow]) -> dict[str, int]:
+        """Insert rows in one transaction, if the first row of each (stage, task) follows its head.
+
+        Args:
+            rows: Those of one task follow each other; no ``doc_id`` twice.
+
+        Returns:
+            The ``seq`` of each inserted ``doc_id``: none where any task's head is another one, else all but those that
+            the index has already.
+        """
+
+    @abstractmethod
+    def insert_placed(self, rows: Iterable[NewRow]) -> int:
+        """Commit rows as they are, in one transaction: their place in history is settled (rebuild, copy, backfill).
+
+        Returns:
+            The number of rows inserted; a row whose ``doc_id`` the index has already is left out.
+        """
+
+    @abstractmethod
+    def remove(self, doc_ids: Sequence[str]) -> list[str]:
+        """Delete rows in one transaction; a row from which an existing document was made stays.
+
+        Args:
+            doc_ids: In the order of removal: children before their parents.
+
+        Returns:
+            Those of them that have no row now, in the order given.
+        """
+
+    @abstractmethod
+    def rebuild(self, rows: Iterable[NewRow]) -> int:
+        """Replace all rows at once; readers see the old rows or the new ones.
+
+        An index of an older schema, and one that is damaged, is replaced by one of this schema. ``seq`` counts from 1 in
+        the order of ``created_at`` and ``doc_id``. Of rows with the same ``doc_id`` the first counts. Rows that other
+        writers commit meanwhile are kept, after these. The id of the store is kept. A failure leaves the old index.
+
+        Args:
+            rows: In any order, read once, in flat memory.
+
+        Returns:
+            The number of rows now.
+
+        Raises:
+            IndexVersionError: The index has a newer schema; it was not touched.
+        """
+
+    # Reading
+
     def get(self, doc_id: str) -> DocumentRow | None:
+        """The row of one document."""
         return self.document(queries.GET, (doc_id,))
 
+    @abstractmethod
+    def get_many(self, doc_ids: Sequence[str]) -> list[DocumentRow]:
+        """The rows of those documents that the index has, in the order given; one query."""
+
+    def latest_by_task(self, stage: str, task_id: str, selector: VersionSelector) -> DocumentRow | None:
+        """The selected document of one task."""
+        return self.latest_by_tasks(stage, [task_id], selector).get(task_id)
+
+    @abstractmethod
+    def latest_by_tasks(self, stage: str, task_ids: Sequence[str], selector: VersionSelector) -> dict[str, DocumentRow]:
+        """The selected document of each task that has one, in the order given; one query."""
+
     def latest_by_logical(self, logical_key_id: str, status: Collection[Status]) -> DocumentRow | None:
+        """The newest document of a logical key."""
         return self.document(*queries.latest_by_logical(logical_key_id, frozenset(status)))
 
     def history(self, stage: str, task_id: str) -> list[DocumentRow]:
+        """All documents of a task, newest first."""
         return self.documents(queries.HISTORY, (stage, task_id))
 
     def parents(self, doc_id: str) -> list[Parent]:
+        """The parents of a document, in the order in which they were read."""
         return [Parent(*each) for each in self.rows(queries.PARENTS, (doc_id,))]
 
+    def parents_of(self, doc_ids: Sequence[str]) -> dict[str, list[Parent]]:
+        """The parents of many documents in one query; a document without parents is left out."""
+        found: dict[str, list[Parent]] = {}
+        for doc_id, *parent in self.rows(queries.parents_of(self.keys_table), (self.key_list(doc_ids),)):
+            found.setdefault(doc_id, []).append(Parent(*parent))
+        return found
+
     def children(self, doc_id: str) -> list[DocumentRow]:
+        """The documents made from a document, newest first."""
         return self.documents(queries.CHILDREN, (doc_id, doc_id))
 
+    def children_of(self, doc_ids: Sequence[str]) -> dict[str, list[str]]:
+        """The ids of the children of many documents, in one query; a document without children is left out."""
+        found: dict[str, list[str]] = {}
+        for doc_id, child in self.rows(queries.children_of(self.keys_table), (self.key_list(doc_ids),)):
+            found.setdefault(doc_id, []).append(child)
+        return found
+
     def last_of_run(self, run_id: str) -> DocumentRow | None:
+        """The newest document that a run made."""
         return self.document(queries.LAST_OF_RUN, (run_id,))
 
     def read_by_run(self, run_id: str) -> list[DocumentRow]:
+        """The parents of all documents that a run made."""
         return self.documents(queries.READ_BY_RUN, (run_id,))
 
     def scan(self) -> Iterator[DocumentRow]:
+        """Every row by ``seq``, in flat memory."""
         # A page at a time: one long read would keep SQLite from emptying its write-ahead log.
         last = 0
         while page := self.documents(queries.SCAN, (last,)):
             yield from page
             last = page[-1].seq
 
-    def select(self, wanted: Filter = ALL, after: DocumentRow | None = None, limit: int = 100) -> list[DocumentRow]:
-        return self.documents(*queries.select(wanted, after, limit))
+    def select(self, where: Filter = ALL, after: DocumentRow | None = None, limit: int = 100) -> list[DocumentRow]:
+        """The rows that match a filter, newest first by ``created_at`` and ``seq``, a page at a time.
+
+        Args:
+            where: The filter. Default: every row.
+            after: The last row of the previous page. Default: the first page.
+            limit: Maximum number of rows.
+        """
+        return self.documents(*queries.select(where, after, limit))
 
     def find_by_prefix(self, prefix: str, limit: int = 2) -> list[DocumentRow]:
-        return self.documents(queries.STARTING_WITH, (prefix, prefix + _AFTER_ANY_ID, limit))
-
-    def recent(self, wanted: Filter = ALL, limit: int = 100, by: SplitBy | None = None) -> list[Attempt]:
-        narrow = wanted.run_id is not None or (wanted.stage is not None and wanted.task_id is not None)
-        statement, values = page_queries.recent(wanted, limit, by, "" if narrow else self.newest_hint)
-        return self.answers(statement, values, Attempt._make)
-
-    def by_seq(self, seqs: Sequence[int]) -> list[DocumentRow]:
-        return self.documents(page_queries.by_seq(self.wanted), (self.listed(list(map(str, seqs))),))
-
-    def attempts_of_task(self, stage: str, task_id: str) -> int:
-        return int(self.rows(page_queries.ATTEMPTS_OF_TASK, (stage, task_id))[0][0])
-
-    def newest_children(self, doc_id: str, limit: int) -> list[DocumentRow]:
-        return self.documents(page_queries.CHILDREN, (doc_id, doc_id, limit))
-
-    def newest_seq(self) -> int:
-        return int(self.rows(page_queries.NEWEST_SEQ, ())[0][0])
-
-    def count_after(self, seq: int, limit: int) -> int:
-        return int(self.rows(page_queries.COUNT_AFTER, (seq, limit))[0][0])
+        """At most ``limit`` rows whose ``doc_id`` begins with ``prefix``."""
+        return self.documents(queries.BY_PREFIX, (prefix, prefix + _AFTER_ANY_ID, limit))
 
     def stage_counts(self) -> list[StageCount]:
-        return [StageCount(stage, Status(status), *counts) for stage, status, *counts in self.rows(queries.TALLY, ())]
+        """The number of documents of each stage and status, in this order."""
+        found = self.rows(queries.STAGE_COUNTS, ())
+        return [StageCount(stage, Status(status), *map(int, counts)) for stage, status, *counts in found]
 
-    def usage(self, by: GroupedBy, wanted: Filter = ALL) -> list[TokenUsage]:
-        found = self.rows(*queries.usage(by, wanted))
-        return [
-            TokenUsage(group, documents, int(prompt), int(completion)) for group, documents, prompt, completion in found
-        ]
+    def usage(self, by: GroupedBy, where: Filter = ALL) -> list[TokenUsage]:
+        """Tokens grouped by one column, or by day (the date of ``created_at``); the group with most tokens first."""
+        found = self.rows(*queries.usage(by, where))
+        return [TokenUsage(group, *map(int, sums)) for group, *sums in found]
 
-    def parents_of(self, doc_ids: Sequence[str]) -> dict[str, list[Parent]]:
-        found: dict[str, list[Parent]] = {}
-        for doc_id, *parent in self.rows(queries.parents_of(self.wanted), (self.listed(doc_ids),)):
-            found.setdefault(doc_id, []).append(Parent(*parent))
-        return found
+    def superseded(self, where: Filter, keep_ok: int, keep_failed: int) -> list[PruneCandidate]:
+        """The documents that are not among the newest of their (stage, task), newest first.
 
-    def children_of(self, doc_ids: Sequence[str]) -> dict[str, list[str]]:
-        found: dict[str, list[str]] = {}
-        for doc_id, child in self.rows(queries.children_of(self.wanted), (self.listed(doc_ids),)):
-            found.setdefault(doc_id, []).append(child)
-        return found
+        Args:
+            where: Only rows that match this filter.
+            keep_ok: The number of newest ok documents of each (stage, task) that are left out.
+            keep_failed: The number of newest documents of each (stage, task) with another status that are left out.
 
-    def superseded(self, wanted: Filter, keep_ok: int, keep_failed: int) -> list[PruneCandidate]:
-        return self.answers(*queries.superseded(wanted, keep_ok, keep_failed), queries.candidate_from)
+        Returns:
+            The others, without the latest ok of any task.
+        """
+        return self.query(*queries.superseded(where, keep_ok, keep_failed), queries.candidate_from)
 
     def removable(self, doc_ids: Sequence[str], before: str) -> list[PruneCandidate]:
-        return self.answers(
-            queries.removable(self.wanted), (self.listed(doc_ids), before, before), queries.candidate_from
-        )
+        """Those of the documents that were made before a time and have not been the latest ok of their task since."""
+        values = (self.key_list(doc_ids), before, before)
+        return self.query(queries.removable(self.keys_table), values, queries.candidate_from)
 
-    def duplicates(self) -> list[tuple[str, int]]:
-        return [(doc_id, count) for doc_id, count in self.rows(queries.DUPLICATES, ())]
+    def duplicates(self) -> list[tuple[str, str, int]]:
+        """Raw texts that several documents have: the first and the last doc_id of each and how many there are."""
+        return [(first, last, count) for first, last, count in self.rows(queries.DUPLICATES, ())]
 
     def without_ok(self) -> list[tuple[str, str, int]]:
+        """Tasks with attempts and no ok document: stage, task, attempts; ``skipped`` is not an attempt."""
         return [(stage, task_id, count) for stage, task_id, count in self.rows(queries.WITHOUT_OK, ())]
 
     def edges(self, doc_ids: Sequence[str], direction: Literal["up", "down"], limit: int) -> list[tuple[str, str, str]]:
-        statement = report_queries.edges(self.wanted, direction)
-        return [(parent, child, name) for parent, child, name in self.rows(statement, (self.listed(doc_ids), limit))]
+        """One level of a lineage, in one query.
+
+        Args:
+            doc_ids: The documents of the level.
+            direction: To their parents or to their children.
+            limit: How many documents at the other end, at most.
+
+        Returns:
+            Parent, child and input name of each edge; children oldest first.
+        """
+        statement = report_queries.edges(self.keys_table, direction)
+        return [(parent, child, name) for parent, child, name in self.rows(statement, (self.key_list(doc_ids), limit))]
 
     def compared(
-        self, column: str, ancestor: str | None, wanted: Filter, *, newest: bool, add: Callable[[Sequence[Any]], None]
+        self, column: str, ancestor: str | None, where: Filter, *, newest: bool, add: Callable[[Sequence[Any]], None]
     ) -> None:
-        self.answers(*report_queries.comparison(column, ancestor, wanted, newest=newest), add)
+        """Hand group, status, score, tokens and characters of each document to ``add``, in one query.
+
+        Args:
+            column: A key of `doc_io.index.report_queries.COMPARABLE`.
+            ancestor: The stage whose column it is; ``None`` for the documents' own.
+            where: Which documents.
+            newest: Only the newest document of each task and group.
+            add: Called once for each document, in any order.
+        """
+        self.query(*report_queries.comparison(column, ancestor, where, newest=newest), add)
+
+    @abstractmethod
+    def read_sql(self, statement: str, limit: int = 1000) -> tuple[list[str], list[tuple[Any, ...]]]:
+        """Run a user's SQL, which can only read: the names of the columns, and at most ``limit`` rows."""
+
+    @abstractmethod
+    def texts(self) -> Texts:
+        """The full-text index."""
+
+    # The store, locks, life
+
+    @abstractmethod
+    def store_id(self) -> str | None:
+        """The id of the store that this index belongs to; ``None`` where none is set, or there is no index."""
+
+    @abstractmethod
+    def set_store_id(self, store_id: str) -> str:
+        """Set the id of the store if none is set.
+
+        Returns:
+            The id that is set now: of concurrent callers the first one's.
+        """
+
+    @abstractmethod
+    def maintenance_lock(self) -> AbstractContextManager[None]:
+        """Held by one maintenance command at a time, on any machine that shares the index.
+
+        Raises:
+            MaintenanceBusyError: Another program holds it. It is released when its holder ends, however that ends.
+        """
+
+    @abstractmethod
+    def repair_lock(self) -> AbstractContextManager[None]:
+        """Held by one writer at a time, on any machine that shares the index; the others wait.
+
+        For the few writes that judge a document directory and then change it: those that find something in its place,
+        and removals.
+
+        Raises:
+            IndexBusyError: It was not released in time.
+        """
+
+    @abstractmethod
+    def close(self) -> None:
+        """Close the connections. Using the index again opens new ones."""
+
+
+def first_of_each_task(rows: Iterable[NewRow]) -> dict[TaskKey, Mapping[str, Any]]:
+    """By its (stage, task) the first of the rows: the one that must follow the head."""
+    first: dict[TaskKey, Mapping[str, Any]] = {}
+    for row, _ in rows:
+        first.setdefault((row["stage"], row["task_id"]), row)
+    return first
+
+
+def _are_chained(rows: Iterable[NewRow]) -> bool:
+    """Whether each row follows the row of the same task before it."""
+    last: dict[TaskKey, HistoryHead] = {}
+    for row, _ in rows:
+        task = row["stage"], row["task_id"]
+        if task in last and not last[task].is_followed_by(row):
+            return False
+        last[task] = HistoryHead(row["doc_id"], row["created_at"])
+    return True

@@ -19,15 +19,12 @@ from doc_io.errors import (
     IndexVersionError,
 )
 from doc_io.file_lock import file_lock
-from doc_io.index import sqlite_totals
 from doc_io.index.network import unsafe_disk
-from doc_io.index.schema import SCHEMA_VERSION, create_indexes, create_tables
+from doc_io.index.schema import REBUILD, SCHEMA_VERSION, UPGRADE
+from doc_io.index.sqlite_schema import APPLICATION_ID, create_empty_tables, create_rest, write_header
 
 BUSY_SECONDS = 30
 """How long a writer waits for others (sqlite.org/pragma.html#pragma_busy_timeout)."""
-
-APPLICATION_ID = 0x646F6369
-"""``doci`` in the header of the file: tells an index from any other database (sqlite.org/pragma.html#pragma_application_id)."""
 
 _WHAT_IS_IT = (
     "SELECT application_id, user_version, (SELECT count(*) FROM sqlite_master)"
@@ -95,7 +92,7 @@ class SqliteFile:
         # one: the removal of its journal is a name that FULL does not sync.
         new = not self._is_index(connection)
         # Of many who find it new at once SQLite let the unluckiest wait for 0.7 s.
-        with file_lock(f"{self.name}-turns") if new else nullcontext():
+        with file_lock(f"{self.name}-write-lock") if new else nullcontext():
             mode = connection.execute("PRAGMA journal_mode = WAL").fetchone()[0]
             if mode != "wal":
                 raise IndexAccessError(
@@ -111,8 +108,9 @@ class SqliteFile:
         """Whether the file holds our table; False for an empty one. Only reads, at one instant."""
         application, version, tables = connection.execute(_WHAT_IS_IT).fetchone()
         if application == APPLICATION_ID:
-            if version > SCHEMA_VERSION:
-                raise IndexVersionError(index=self.name, found=version, known=SCHEMA_VERSION)
+            if version != SCHEMA_VERSION:
+                hint = REBUILD if version < SCHEMA_VERSION else UPGRADE
+                raise IndexVersionError(index=self.name, found=version, known=SCHEMA_VERSION, hint=hint)
             return True
         if application or version or tables:
             raise IndexFormatError(index=self.name, reason="it is a database of something else")
@@ -123,8 +121,7 @@ class SqliteFile:
         connection.execute("BEGIN IMMEDIATE")
         try:
             if not self._is_index(connection):  # another process may have been first
-                tables = create_tables(seq="INTEGER PRIMARY KEY", integer="INTEGER")
-                for statement in [*tables, *create_indexes(), *sqlite_totals.create_totals()]:
+                for statement in [*create_empty_tables(), *create_rest()]:
                     connection.execute(statement)
                 write_header(connection)
             connection.execute("COMMIT")
@@ -145,7 +142,7 @@ class SqliteFile:
             # IMMEDIATE: a transaction that begins by reading cannot become a writer after another one wrote; it would
             # fail with SQLITE_BUSY at once (sqlite.org/lang_transaction.html).
             asked = time.monotonic()
-            with file_lock(f"{self.name}-turns"):
+            with file_lock(f"{self.name}-write-lock"):
                 if time.monotonic() - asked > BUSY_SECONDS:  # those before it waited in vain; it would too
                     raise IndexBusyError(index=self.name, seconds=BUSY_SECONDS)
                 connection.execute("BEGIN IMMEDIATE")
@@ -197,12 +194,6 @@ class _Held:
 
     def __del__(self) -> None:  # the thread ended, or the index was dropped without close()
         self.close()
-
-
-def write_header(connection: sqlite3.Connection) -> None:
-    """Write what tells an index from any other database."""
-    connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-    connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
 
 
 def identity(path: str) -> tuple[int, int] | None:

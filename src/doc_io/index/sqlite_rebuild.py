@@ -10,21 +10,21 @@ from __future__ import annotations
 import os
 import sqlite3
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import closing, suppress
 from itertools import islice
-from typing import Any
 
 from doc_io.document import Parent
 from doc_io.durable_folders import sync_folder
+from doc_io.errors import IndexVersionError
 from doc_io.index import queries
-from doc_io.index.schema import INSERTED, create_indexes, create_tables
-from doc_io.index.sqlite_totals import FILL, create_totals
+from doc_io.index.base import NewRow
+from doc_io.index.schema import INSERTED, SCHEMA_VERSION, UPGRADE
+from doc_io.index.sqlite_schema import APPLICATION_ID, create_empty_tables, create_rest, write_header
+from doc_io.index.sqlite_totals import FILL
 
-Arriving = tuple[Mapping[str, Any], Sequence[Parent]]
-
-_BATCH = 1000
-_LARGEST_STEP = 2000  # pages that are copied between two looks at the clock
+_BATCH_SIZE = 1000
+_MAX_STEP = 2000  # pages that are copied between two checks for late rows
 _SUFFIXES = ("", "-wal", "-shm", "-journal")
 _DONE = 101  # SQLITE_DONE: the old file has the new rows now, whose seq says nothing about late ones
 _WAITING = (5, 6)  # SQLITE_BUSY, SQLITE_LOCKED; Python has their names from 3.11 on
@@ -34,18 +34,17 @@ _SORT = (
     f"INSERT INTO documents ({_LISTED}) SELECT {_LISTED} FROM arrived WHERE true ORDER BY created_at, doc_id, rowid"
     " ON CONFLICT (doc_id) DO NOTHING"
 )
-# A record may have been read before its writer gave it another place and committed it so: what is committed counts.
-_MAKE_ROOM = ("DELETE FROM documents WHERE doc_id = ?", "DELETE FROM document_parents WHERE doc_id = ?")
+# A record may have been read before its writer changed its place and committed that: the committed row counts.
+_DELETE = ("DELETE FROM documents WHERE doc_id = ?", "DELETE FROM document_parents WHERE doc_id = ?")
 _ADD_PARENT = f"{queries.INSERT_PARENT} ON CONFLICT DO NOTHING"
 
 
-def build(path: str, rows: Iterable[Arriving], header: Callable[[sqlite3.Connection], None]) -> None:
+def build(path: str, rows: Iterable[NewRow]) -> None:
     """Make a new index file; memory stays flat, sorting spills to disk.
 
     Args:
         path: Where; what an interrupted build left there is removed.
-        rows: As for `doc_io.index.base.Index.rebuild`.
-        header: Writes what tells an index from any other database.
+        rows: As for `doc_io.index.sql_index.Index.rebuild`.
     """
     remove_file(path)
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
@@ -53,36 +52,36 @@ def build(path: str, rows: Iterable[Arriving], header: Callable[[sqlite3.Connect
         connection.execute("PRAGMA journal_mode = OFF")
         connection.execute("PRAGMA synchronous = OFF")
         connection.execute("PRAGMA temp_store = FILE")
-        for statement in create_tables(seq="INTEGER PRIMARY KEY", integer="INTEGER"):
+        for statement in create_empty_tables():
             connection.execute(statement)
         connection.execute(f"CREATE TEMP TABLE arrived ({_LISTED})")
         connection.execute("BEGIN")
         arriving = iter(rows)
-        while batch := list(islice(arriving, _BATCH)):
+        while batch := list(islice(arriving, _BATCH_SIZE)):
             connection.executemany(_ARRIVE, [queries.values_of(row) for row, _ in batch])
             connection.executemany(_ADD_PARENT, _parents(batch))
         connection.execute(_SORT)
         connection.execute("COMMIT")
         connection.execute("DROP TABLE arrived")
-        for statement in [*create_indexes(), *create_totals(), FILL]:
+        for statement in [*create_rest(), FILL]:
             connection.execute(statement)
-        header(connection)
+        write_header(connection)
 
 
-def exchange(new: str, old: sqlite3.Connection, newest_seq: int, patience: float) -> None:
+def exchange(new: str, old: sqlite3.Connection, newest_seq: int, timeout: float) -> None:
     """Put the new file's content into the old one, with the rows that others committed meanwhile.
 
     Args:
         new: The file that `build` made.
         old: A connection to the index.
         newest_seq: The newest row of the old index when the build began; later ones are carried over.
-        patience: Seconds to wait for another writer.
+        timeout: Seconds to wait for another writer.
 
     Raises:
         sqlite3.OperationalError: It stayed locked.
     """
     path = old.execute("PRAGMA database_list").fetchone()[2]
-    deadline = time.monotonic() + patience
+    deadline = time.monotonic() + timeout
     with closing(sqlite3.connect(new, isolation_level=None)) as source, closing(sqlite3.connect(path)) as reader:
         while True:
             newest_seq = _carry_over(reader, source, newest_seq)
@@ -95,27 +94,42 @@ def exchange(new: str, old: sqlite3.Connection, newest_seq: int, patience: float
         old.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
 
-def damage(path: str) -> str | None:
-    """Why a file cannot be an index any more; ``None`` for a healthy database and for no file at all."""
+def unusable(path: str) -> str | None:
+    """Why a file cannot be read as an index of this schema; ``None`` for a healthy one and for no file at all.
+
+    Raises:
+        IndexVersionError: It is an index of a newer schema.
+    """
     if not os.path.exists(path):
         return None
     try:
         with closing(sqlite3.connect(path)) as connection:
             found = str(connection.execute("PRAGMA quick_check(1)").fetchone()[0])
+            (application,) = connection.execute("PRAGMA application_id").fetchone()
+            (version,) = connection.execute("PRAGMA user_version").fetchone()
     except sqlite3.OperationalError:
         raise  # locked, or not to be opened: that says nothing about its content
     except sqlite3.DatabaseError as error:
         return str(error)
-    return None if found == "ok" else found
+    if found != "ok":
+        return found
+    if application == APPLICATION_ID and version > SCHEMA_VERSION:
+        raise IndexVersionError(index=path, found=version, known=SCHEMA_VERSION, hint=UPGRADE)
+    return f"schema {version}" if application == APPLICATION_ID and version != SCHEMA_VERSION else None
 
 
-def quarantine(path: str) -> str:
-    """Rename a damaged index with its log, so that nothing is deleted; what SQLite would replay into a new file goes first.
+def set_aside(path: str, new: str) -> str:
+    """Rename an unusable index with its log, so that nothing is deleted; its store's id goes to the new file if it is known.
 
     Returns:
         The new name.
     """
-    aside = f"{path}.damaged-{time.strftime('%Y%m%dT%H%M%S')}-{os.getpid()}"
+    with suppress(sqlite3.Error, ValueError), closing(sqlite3.connect(path)) as old:
+        found = old.execute(queries.STORE_ID).fetchone()
+        if found is not None:
+            with closing(sqlite3.connect(new, isolation_level=None)) as connection:
+                connection.execute(queries.SET_STORE_ID, found)
+    aside = f"{path}.replaced-{time.strftime('%Y%m%dT%H%M%S')}-{os.getpid()}"
     for suffix in reversed(_SUFFIXES):
         with suppress(FileNotFoundError):
             os.rename(path + suffix, aside + suffix)
@@ -124,7 +138,7 @@ def quarantine(path: str) -> str:
 
 
 def remove_file(path: str) -> None:
-    """Remove a database that nobody has open, with what SQLite keeps beside it."""
+    """Remove a database that no process has open, with what SQLite keeps beside it."""
     for suffix in _SUFFIXES:
         with suppress(FileNotFoundError):
             os.unlink(path + suffix)
@@ -149,7 +163,7 @@ def _copy(
             raise _LateRowError
 
     # At least two steps, as the look at late rows between them must come before the commit at the end of the last.
-    step = max(1, min(_LARGEST_STEP, source.execute("PRAGMA page_count").fetchone()[0] // 2))
+    step = max(1, min(_MAX_STEP, source.execute("PRAGMA page_count").fetchone()[0] // 2))
     source.backup(old, pages=step, progress=watch, sleep=0.01)
 
 
@@ -157,12 +171,14 @@ _ANY_LATE = "SELECT 1 FROM documents WHERE seq > ? LIMIT 1"
 
 
 def _carry_over(reader: sqlite3.Connection, source: sqlite3.Connection, newest_seq: int) -> int:
-    """Add the rows of the old index that came in since; the newest ``seq`` that was seen."""
+    """Add the rows of the old index that came in since, and the id of its store; the newest ``seq`` that was read."""
     source.execute("BEGIN")
-    for values in reader.execute(queries.LATE, (newest_seq,)):
+    for stored_id in reader.execute(queries.STORE_ID):
+        source.execute(queries.SET_STORE_ID, stored_id)
+    for values in reader.execute(queries.LATE_ROWS, (newest_seq,)):
         row = queries.row_from(values)
         newest_seq = row.seq
-        for statement in _MAKE_ROOM:
+        for statement in _DELETE:
             source.execute(statement, (row.doc_id,))
         source.execute(queries.INSERT, queries.values_of(row.as_dict()))
         parents = [Parent(*each) for each in reader.execute(queries.PARENTS, (row.doc_id,))]
@@ -171,7 +187,7 @@ def _carry_over(reader: sqlite3.Connection, source: sqlite3.Connection, newest_s
     return newest_seq
 
 
-def _parents(batch: Iterable[Arriving]) -> Iterator[tuple[str, int, str, str]]:
+def _parents(batch: Iterable[NewRow]) -> Iterator[tuple[str, int, str, str]]:
     for row, parents in batch:
         for position, parent in enumerate(parents):
             yield row["doc_id"], position, parent.doc_id, parent.input_name

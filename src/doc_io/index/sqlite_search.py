@@ -1,40 +1,47 @@
-"""Full text of a SQLite index: FTS5 in a file of its own beside it, that can be deleted at any time and is made again."""
+"""The terms of a SQLite index's texts: FTS5 in a file of its own beside it, which can be deleted at any time and is made again."""
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import closing, contextmanager
 
+from doc_io.document import DocumentRow
 from doc_io.errors import IndexAccessError
-from doc_io.index.base import Texts
+from doc_io.index.base import Texts, TextTerms
 
-_TABLES = (
-    "CREATE VIRTUAL TABLE IF NOT EXISTS texts USING fts5(doc_id UNINDEXED, text)",
-    "CREATE TABLE IF NOT EXISTS known (doc_id TEXT PRIMARY KEY, text INTEGER NOT NULL) WITHOUT ROWID",
+_FORMAT = 2
+_CREATE = (
+    "DROP TABLE IF EXISTS texts",
+    "DROP TABLE IF EXISTS known",
+    "DROP TABLE IF EXISTS terms",
+    "DROP TABLE IF EXISTS indexed",
+    # No positions: a term is there or not (sqlite.org/fts5.html#the_detail_option). ASCII: terms are folded already.
+    "CREATE VIRTUAL TABLE terms USING fts5(text, prompt, detail=column, columnsize=0, tokenize='ascii')",
+    "CREATE TABLE indexed (number INTEGER PRIMARY KEY, doc_id TEXT NOT NULL UNIQUE)",
+    f"PRAGMA user_version = {_FORMAT}",
 )
 _FORGET = (
-    "DELETE FROM texts WHERE rowid IN (SELECT text FROM known WHERE doc_id NOT IN (SELECT doc_id FROM documents))",
-    "DELETE FROM known WHERE doc_id NOT IN (SELECT doc_id FROM documents)",
+    "DELETE FROM terms WHERE rowid IN (SELECT number FROM indexed WHERE doc_id NOT IN (SELECT doc_id FROM documents))",
+    "DELETE FROM indexed WHERE doc_id NOT IN (SELECT doc_id FROM documents)",
 )
-# Of a million documents counting takes 30 ms, and comparing the lists a second.
-_IN_STEP = (
-    "SELECT (SELECT count(*) FROM known) = (SELECT count(*) FROM documents) AND NOT EXISTS ("
+# Counting a million documents takes 30 ms, and comparing the lists a second.
+_UP_TO_DATE = (
+    "SELECT (SELECT count(*) FROM indexed) = (SELECT count(*) FROM documents) AND NOT EXISTS ("
     "SELECT 1 FROM (SELECT doc_id FROM documents ORDER BY seq DESC LIMIT 100) AS newest"
-    " WHERE doc_id NOT IN (SELECT doc_id FROM known))"
+    " WHERE doc_id NOT IN (SELECT doc_id FROM indexed))"
 )
-_MISSING = "SELECT doc_id FROM documents WHERE doc_id NOT IN (SELECT doc_id FROM known) ORDER BY seq LIMIT ?"
-_SEARCH = (
-    "SELECT doc_id, snippet(texts, 1, '', '', '…', 24) FROM texts WHERE texts MATCH ?"
-    " AND doc_id IN (SELECT doc_id FROM documents) ORDER BY rank, doc_id LIMIT ?"
+_MISSING = (
+    "SELECT doc_id FROM documents WHERE seq > ?"
+    " AND NOT EXISTS (SELECT 1 FROM indexed WHERE indexed.doc_id = documents.doc_id) ORDER BY seq LIMIT ?"
 )
 
 
 class SqliteTexts(Texts):
-    """The texts of one index.
+    """The terms of one index's texts.
 
     Args:
-        index: The path of the index; the texts lie beside it, with ``.search`` at the end of the name.
+        index: The path of the index; the terms lie beside it, with ``.search`` at the end of the name.
         error: Gives doc_io's error for one of SQLite's.
     """
 
@@ -42,37 +49,57 @@ class SqliteTexts(Texts):
         self._index = index
         self._error = error
 
-    def missing(self, limit: int) -> list[str]:
+    def is_up_to_date(self) -> bool:
         with self._connection() as connection:
-            if connection.execute(_IN_STEP).fetchone()[0]:
-                return []
+            if connection.execute(_UP_TO_DATE).fetchone()[0]:
+                return True
             for statement in _FORGET:
                 connection.execute(statement)
-            return [doc_id for (doc_id,) in connection.execute(_MISSING, (limit,))]
+            return False
 
-    def add(self, texts: Iterable[tuple[str, str]]) -> None:
+    def missing(self, after: int, limit: int) -> list[str]:
+        with self._connection() as connection:
+            return [doc_id for (doc_id,) in connection.execute(_MISSING, (after, limit))]
+
+    def add(self, documents: Sequence[TextTerms]) -> None:
+        rows = [(each.doc_id, " ".join(each.text), " ".join(each.prompt)) for each in documents]
         with self._connection() as connection:
             connection.execute("BEGIN IMMEDIATE")
-            for doc_id, text in texts:
-                if connection.execute("SELECT 1 FROM known WHERE doc_id = ?", (doc_id,)).fetchone() is None:
-                    rowid = connection.execute("INSERT INTO texts VALUES (?, ?)", (doc_id, text)).lastrowid
-                    connection.execute("INSERT INTO known VALUES (?, ?)", (doc_id, rowid))
+            for doc_id, text, prompt in rows:
+                if connection.execute("SELECT 1 FROM indexed WHERE doc_id = ?", (doc_id,)).fetchone() is None:
+                    number = connection.execute("INSERT INTO terms VALUES (?, ?)", (text, prompt)).lastrowid
+                    connection.execute("INSERT INTO indexed VALUES (?, ?)", (number, doc_id))
             connection.execute("COMMIT")
 
-    def search(self, words: str, limit: int) -> list[tuple[str, str]]:
-        # Each word quoted: the query language of FTS5 is not the user's (sqlite.org/fts5.html#full_text_query_syntax).
-        query = " ".join('"' + word.replace('"', '""') + '"' for word in words.replace("\0", " ").split())
+    def search(self, terms: Collection[str], after: DocumentRow | None, limit: int) -> list[str]:
+        # Quoted: the query language of FTS5 is not the user's (sqlite.org/fts5.html#full_text_query_syntax).
+        every = " AND ".join(f'"{term}"' for term in sorted(terms))
+        query = f"({{text}} : ({every})) OR ({{prompt}} : ({every}))"
+        page, values = ("", []) if after is None else (" AND (created_at, seq) < (?, ?)", [after.created_at, after.seq])
+        statement = (
+            "SELECT doc_id FROM documents WHERE doc_id IN (SELECT doc_id FROM indexed WHERE number IN"
+            f" (SELECT rowid FROM terms WHERE terms MATCH ?)){page} ORDER BY created_at DESC, seq DESC LIMIT ?"
+        )
         with self._connection() as connection:
-            return connection.execute(_SEARCH, (query, limit)).fetchall() if query else []
+            return [doc_id for (doc_id,) in connection.execute(statement, (query, *values, limit))]
 
     @contextmanager
     def _connection(self) -> Iterator[sqlite3.Connection]:
         try:
             with closing(sqlite3.connect(f"{self._index}.search", timeout=30, isolation_level=None)) as connection:
                 connection.execute("PRAGMA synchronous = OFF")  # a lost one is made again
+                if connection.execute("PRAGMA user_version").fetchone()[0] != _FORMAT:
+                    _create(connection)
                 connection.execute("ATTACH ? AS rows", (self._index,))
-                for statement in _TABLES:
-                    connection.execute(statement)
                 yield connection
         except sqlite3.Error as error:
             raise self._error(error) from error
+
+
+def _create(connection: sqlite3.Connection) -> None:
+    """Make the tables anew where there are none, or those of an older doc_io; once, whoever comes first."""
+    connection.execute("BEGIN IMMEDIATE")
+    if connection.execute("PRAGMA user_version").fetchone()[0] != _FORMAT:
+        for statement in _CREATE:
+            connection.execute(statement)
+    connection.execute("COMMIT")

@@ -1,4 +1,4 @@
-"""Totals that SQLite keeps while it writes, so that a count over a million rows reads a few hundred.
+"""Totals that triggers keep in SQLite, so that a count over a million rows reads a few hundred.
 
 One row for each stage, status, model, template, experiment and day; triggers hold it true to the table. A writer is alone
 in a SQLite file anyway. (PostgreSQL would make all writers of a group wait for each other; it counts when asked.)
@@ -31,7 +31,7 @@ FILL = (
 ).format(row="")
 """Counts a table that was filled before the triggers were made."""
 
-TALLY = (
+STAGE_COUNTS = (
     "SELECT stage, status, sum(documents), sum(characters) FROM document_totals"
     " GROUP BY stage, status HAVING sum(documents) > 0 ORDER BY stage, status"
 )
@@ -55,10 +55,10 @@ def usage(by: GroupedBy, where: str) -> str:
     )
 
 
-def serve(by: GroupedBy, wanted: Filter) -> bool:
-    """Whether the totals can answer; what they do not tell apart must be counted in the table."""
-    not_told_apart = (wanted.task_id, wanted.run_id, wanted.since, wanted.until)
-    return by in _GROUPS and all(each is None for each in not_told_apart)
+def can_answer(by: GroupedBy, where: Filter) -> bool:
+    """Whether the totals are grouped finely enough; if not, the rows must be counted."""
+    not_grouped_by = (where.task_id, where.run_id, where.since, where.until, where.doc_id, where.newest)
+    return by in _GROUPS and not any(not_grouped_by)
 
 
 def _trigger(event: str, row: str, sign: str) -> str:

@@ -147,7 +147,7 @@ class Filing:
                 # An earlier run ended before its rows: whatever that run was called, a whole document is this one.
                 records[doc_dir] = complete_partial_write(storage, doc_dir, files[doc_dir])
             rows = [({**record.row, "doc_dir": doc_dir}, record.parents) for doc_dir, record in records.items()]
-            self.store.index.insert_many(rows)
+            self.store.index.insert_placed(rows)
 
     def _files(self, new: New) -> dict[str, bytes]:
         files = dict(new.draft.contents)

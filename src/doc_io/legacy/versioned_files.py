@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from doc_io.commit_record import decode_text, encode_text
 from doc_io.errors import DamagedDocumentError
 from doc_io.ids import file_stem
-from doc_io.storage.base import DocumentThereError
+from doc_io.storage.base import DocumentExistsError
 from doc_io.storage.open import open_storage
 
 NAME = re.compile(r"(?P<task>.+?)(?:_v(?P<version>[0-9]+))?\.txt", re.DOTALL)
@@ -69,7 +69,7 @@ class VersionedFiles:
             path = f"{folder}/{stem}_v{version}.txt"
             try:
                 self.storage.add(path, data)
-            except DocumentThereError:  # another writer took the number since the folder was listed
+            except DocumentExistsError:  # another writer took the number since the folder was listed
                 continue
             return VersionedFile(path, version)
 

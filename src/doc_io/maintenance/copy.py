@@ -10,7 +10,7 @@ from doc_io.commit_record import RECORD_NAME, encode
 from doc_io.document import DocumentRow
 from doc_io.errors import ConfigurationError
 from doc_io.ids import doc_dir
-from doc_io.index.base import Index
+from doc_io.index.sql_index import Index
 from doc_io.integrity import contents
 from doc_io.maintenance.pins import pinned
 from doc_io.maintenance.reindex import Rejected
@@ -109,7 +109,7 @@ def _copy_batch(storage: Storage, target: DocumentStore, rows: list[DocumentRow]
             for path, (record, _) in whole.items()
             if path not in others
         ]
-        target.index.insert_many(arrived)
+        target.index.insert_placed(arrived)
         copied += len(arrived)
     return copied
 

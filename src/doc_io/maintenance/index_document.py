@@ -38,7 +38,7 @@ def index_document(store: DocumentStore, row: Mapping[str, Any]) -> DocumentRow:
                 task=record.row["task_id"],
                 difference=f"another {column}",
             )
-    store.index.insert_many([({**record.row, "doc_dir": record.doc_dir}, record.parents)])
+    store.index.insert_placed([({**record.row, "doc_dir": record.doc_dir}, record.parents)])
     committed = store.index.get(record.row["doc_id"])
     if committed is None:
         raise UnknownDocumentError(doc_id=row["doc_id"], docs_root=store.docs_root)

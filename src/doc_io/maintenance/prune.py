@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 
 from doc_io.errors import ConfigurationError
-from doc_io.index.base import Filter, Index, PruneCandidate
+from doc_io.index.base import Filter, PruneCandidate
+from doc_io.index.sql_index import Index
 from doc_io.maintenance.pins import pinned
 from doc_io.maintenance.removal import finish, remove_documents
 from doc_io.progress import Progress
@@ -22,6 +23,7 @@ GRACE = timedelta(days=1)
 """How old a document must at least be: what a run that is still going on may come back to."""
 
 _AT_ONCE = 200
+_END_OF_TIME = "9999-12-31T23:59:59.999999Z"
 
 
 @dataclass(frozen=True)
@@ -29,8 +31,8 @@ class Policy:
     """Which documents are no longer wanted; all conditions that are given must hold.
 
     Args:
-        keep_ok: The newest ok documents of each logical key that stay; at least 1.
-        keep_failed: The newest documents of each logical key with another status that stay.
+        keep_ok: The newest ok documents of each task that stay; at least 1.
+        keep_failed: The newest documents of each task with another status that stay.
         older_than: Only what is older than this. Default: any age beyond the grace period.
         stage: Only of this stage.
         run_id: Only of this run.
@@ -56,7 +58,7 @@ class Policy:
         if self.keep_ok < 1 or self.keep_failed < 0:
             raise ConfigurationError(
                 setting="The prune policy",
-                reason="it keeps less than the newest ok document of a key",
+                reason="it keeps less than the newest ok document of a task",
                 hint="Keep at least 1 ok and 0 failed documents.",
             )
         if self.cascade and self.stage is None and self.run_id is None and self.experiment_id is None:
@@ -95,7 +97,7 @@ def prune(
 
     Args:
         store: Which store.
-        policy: Which documents. Default: all but the newest ok and the newest failed one of each logical key.
+        policy: Which documents. Default: all but the newest ok and the newest failed one of each task.
         dry_run: Only say what would go. Default: yes.
         progress: Progress callback, called with `(removed, total)`. Default: none.
 
@@ -124,17 +126,19 @@ def prune(
 
 def _plan(storage: Storage, index: Index, policy: Policy, before: str) -> tuple[list[PruneCandidate], dict[str, int]]:
     """What goes, children before parents, and how many of the unwanted stay for which reason."""
-    until = before if policy.older_than is None else min(before, _ago(policy.older_than))
+    until = None if policy.older_than is None else _ago(policy.older_than)
     wanted = Filter(stage=policy.stage, run_id=policy.run_id, experiment_id=policy.experiment_id, until=until)
     if policy.cascade:
-        unwanted = _removable(index, _with_descendants(index, wanted), before)
+        found = _removable(index, _with_descendants(index, wanted), _END_OF_TIME)
     else:
-        unwanted = {each.doc_id: each for each in index.superseded(wanted, policy.keep_ok, policy.keep_failed)}
+        found = {each.doc_id: each for each in index.superseded(wanted, policy.keep_ok, policy.keep_failed)}
+    unwanted = {doc_id: each for doc_id, each in found.items() if each.created_at < before}
     settled = _removable(index, list(unwanted), before)
     pins = pinned(storage)
     candidates = {doc_id: each for doc_id, each in settled.items() if doc_id not in pins}
     order = _children_first(candidates, _children(index, candidates))
     kept = {
+        "younger than the grace period": len(found) - len(unwanted),
         "they were the latest ok within the grace period": len(unwanted) - len(settled),
         "pinned": len(settled) - len(candidates),
         "a kept document was made from them": len(candidates) - len(order),

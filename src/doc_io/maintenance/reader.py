@@ -21,7 +21,7 @@ from typing import IO, Any, NamedTuple, cast
 from doc_io.commit_record import RECORD_COLUMNS
 from doc_io.document import Parent
 from doc_io.errors import StorageError
-from doc_io.integrity import is_document_folder, judge
+from doc_io.integrity import is_document_or_error, judge
 from doc_io.storage.base import Folder, Storage
 from doc_io.storage.local import LocalStorage
 
@@ -58,7 +58,7 @@ def verdicts(storage: Storage, folders: Iterable[Folder], *, full: bool) -> Iter
 
 def documents_of(storage: LocalStorage, keys: Iterable[str]) -> Iterator[Folder]:
     """The folders of documents in the folders of logical keys."""
-    return (folder for key in keys for folder in storage.folders(key) if is_document_folder(folder))
+    return (folder for key in keys for folder in storage.folders_of(key) if is_document_or_error(folder))
 
 
 def verdicts_aside(storage: LocalStorage, keys: Iterable[str], *, full: bool) -> Iterator[Verdict]:

@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 
 from doc_io.document import Parent
 from doc_io.errors import IndexAccessError
-from doc_io.index.base import Index
-from doc_io.integrity import is_document_folder
+from doc_io.index.sql_index import Index
+from doc_io.integrity import is_document_or_error
 from doc_io.maintenance.reader import Verdict, documents_of, verdicts, verdicts_aside
 from doc_io.progress import Progress
 from doc_io.storage.base import Folder, Storage
@@ -88,10 +88,10 @@ def reindex(
         if incremental:
             inserted = looked_at = 0
             known = _known(index)
-            documents = (folder for folder in storage.folders() if is_document_folder(folder))
+            documents = filter(is_document_or_error, storage.folders())
             while batch := list(islice(documents, _AT_ONCE)):
                 fresh = verdicts(storage, _without_row(index, batch), full=full)
-                inserted += index.insert_many(list(arriving(fresh)))
+                inserted += index.insert_placed(list(arriving(fresh)))
                 looked_at += len(batch)
                 if progress is not None:
                     progress(looked_at, max(looked_at, known))
@@ -105,7 +105,7 @@ def reindex(
 def _verdicts(storage: Storage, *, full: bool) -> Iterator[Verdict]:
     """Of a local store the first keys here, and the rest in a second process, whose start takes as long as hundreds."""
     if not isinstance(storage, LocalStorage):
-        yield from verdicts(storage, filter(is_document_folder, storage.folders()), full=full)
+        yield from verdicts(storage, filter(is_document_or_error, storage.folders()), full=full)
         return
     keys = storage.logical_keys()
     yield from verdicts(storage, documents_of(storage, islice(keys, _AT_ONCE)), full=full)

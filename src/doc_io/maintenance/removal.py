@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 
 from doc_io.ids import is_id
-from doc_io.index.base import Index
+from doc_io.index.sql_index import Index
 from doc_io.maintenance.pins import pinned
 from doc_io.storage.base import STORE_FOLDER, Storage
 

@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterable, Iterator
 from typing import Literal, NamedTuple
 
-from doc_io.index.base import Index
+from doc_io.index.sql_index import Index
 from doc_io.integrity import is_document_folder, judge
 from doc_io.maintenance.verify import Finding, Kind
 from doc_io.storage.base import Storage
@@ -84,7 +84,7 @@ def _carry_out(storage: Storage, index: Index, repairs: Iterable[Repair]) -> Ite
 def _add_row(storage: Storage, index: Index, path: str) -> bool:
     for verdict in judge(storage, [storage.folder(path)], full=True):
         if verdict.record is not None:
-            index.insert_many([({**verdict.record.row, "doc_dir": path}, verdict.record.parents)])
+            index.insert_placed([({**verdict.record.row, "doc_dir": path}, verdict.record.parents)])
             return True
     return False
 
@@ -99,6 +99,7 @@ _ADVICE: dict[Kind, tuple[Action, str]] = {
     "extra": ("none", "somebody else put it there; move it away"),
     "stray": ("none", "somebody else put it there; move it away"),
     "unfinished": ("none", "`doc-io prune --yes` ends it"),
+    "unreadable": ("none", "let this user list it, or move it away; then verify again"),
     "orphan": ("none", "a note: the parent was made elsewhere, or lost"),
     "duplicate": ("none", "a note"),
     "empty": ("none", "a note"),

@@ -10,17 +10,16 @@ from typing import Literal, NamedTuple
 from doc_io.commit_record import RECORD_NAME, CommitRecord
 from doc_io.document import DocumentRow, Parent
 from doc_io.ids import doc_dir
-from doc_io.index.base import Index
+from doc_io.index.sql_index import Index
 from doc_io.integrity import FolderVerdict, judge
 from doc_io.maintenance.removal import under_way
 from doc_io.progress import Progress
-from doc_io.storage.base import Folder, Storage
-from doc_io.storage.local import QUARANTINE_PREFIX, TEMPORARY_PREFIX
+from doc_io.storage.base import QUARANTINE_PREFIX, TEMPORARY_PREFIX, Folder, Storage
 from doc_io.store import DocumentStore
 
 Kind = Literal[
     "damaged", "missing", "differs", "unindexed", "torn", "extra", "stray", "temporary", "unfinished",
-    "orphan", "duplicate", "empty", "without_ok",
+    "unreadable", "orphan", "duplicate", "empty", "without_ok",
 ]  # fmt: skip
 """What can be found:
 
@@ -29,6 +28,7 @@ Kind = Literal[
 - ``torn``: a document's folder that holds no whole document, and no row knows it.
 - ``extra``: files in a document's folder that its manifest does not know; ``stray``: files or folders where no document
   can be; ``temporary``: what a writer left that died; ``unfinished``: a removal that was interrupted.
+- ``unreadable``: a folder that was passed over, as it cannot be listed or its name is no text; what it holds is not known.
 - ``orphan``: a parent that is not in the store; ``duplicate``: the same raw text in several documents; ``empty``: an ok
   document with an empty text; ``without_ok``: a task that was tried and has no ok document.
 """
@@ -128,7 +128,9 @@ class _Seen:
 
 def _indexed(verdict: FolderVerdict, row: DocumentRow, parents: list[Parent]) -> Iterator[Finding]:
     path = verdict.folder.path
-    if verdict.record is None:
+    if verdict.folder.error:
+        yield Finding("unreadable", path, verdict.folder.error)
+    elif verdict.record is None:
         yield Finding("damaged", path, "; ".join(verdict.reasons))
     else:
         different = differences(row, parents, verdict.record)
@@ -157,6 +159,8 @@ def _not_indexed(verdict: FolderVerdict, grace: float) -> Iterator[Finding]:
     name = _name(folder)
     unfinished = name.startswith((TEMPORARY_PREFIX, QUARANTINE_PREFIX))
     young = time.time() - folder.modified < grace
+    if folder.error:
+        yield Finding("unreadable", folder.path, folder.error)
     if depth < 3:  # noqa: PLR2004 - stage, key, document
         for file in sorted(folder.files):
             if not (young and file.startswith(TEMPORARY_PREFIX)):
@@ -164,7 +168,7 @@ def _not_indexed(verdict: FolderVerdict, grace: float) -> Iterator[Finding]:
     elif unfinished:
         if not young:
             yield Finding("temporary", folder.path, "left by a writer that did not finish")
-    elif verdict.reasons:
+    elif verdict.reasons and not folder.error:
         yield Finding("torn", folder.path, f"no row, and no whole document: {'; '.join(verdict.reasons)}")
 
 
@@ -205,8 +209,9 @@ def _orphans(index: Index, rows: Iterable[DocumentRow], parents: dict[str, list[
 
 
 def _notes(index: Index) -> Iterator[Finding]:
-    for doc_id, count in index.duplicates():
-        yield Finding("duplicate", doc_id, f"{count} documents have the same raw text")
+    for first, last, count in index.duplicates():
+        others = f" and {count - 2} more" if count > 2 else ""  # noqa: PLR2004 - the two that are named
+        yield Finding("duplicate", first, f"has the same raw text as {last}{others}")
     for stage, task_id, count in index.without_ok():
         yield Finding(
             "without_ok",

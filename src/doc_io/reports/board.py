@@ -7,7 +7,9 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from doc_io.document import DocumentRow, Status
-from doc_io.index.base import ALL, Attempt, Filter, SplitBy
+from doc_io.index import page_queries
+from doc_io.index.base import ALL, Filter
+from doc_io.index.page_queries import Attempt, SplitBy
 from doc_io.store import DocumentStore
 
 WINDOW = 5_000
@@ -83,7 +85,7 @@ def board(
         skip: Tasks to leave out at the start.
         limit: How many tasks at most.
     """
-    attempts = store.index.recent(replace(wanted, status=()), WINDOW, by)
+    attempts = page_queries.recent(store.index, replace(wanted, status=()), WINDOW, by)
     newest: dict[str, dict[Column, Attempt]] = {}
     columns: dict[Column, Attempt] = {}
     statuses = frozenset(map(str, wanted.status))
@@ -105,12 +107,15 @@ def board(
     order = [*failed, *(task_id for task_id in newest if task_id not in failed)]
     chosen = [task_id for task_id in order if task_id in fitting] if statuses else order
     page = [(task_id, newest[task_id]) for task_id in chosen[skip : skip + limit]]
-    rows = {row.seq: row for row in store.index.by_seq([cell.seq for _, cells in page for cell in cells.values()])}
+    rows = {
+        row.seq: row
+        for row in page_queries.by_seq(store.index, [cell.seq for _, cells in page for cell in cells.values()])
+    }
     shown = {
         task_id: {column: rows[cell.seq] for column, cell in cells.items() if cell.seq in rows}
         for task_id, cells in page
     }
-    oldest = store.index.by_seq([attempts[-1].seq]) if len(attempts) == WINDOW else []
+    oldest = page_queries.by_seq(store.index, [attempts[-1].seq]) if len(attempts) == WINDOW else []
     if by is None and wanted.run_id is None:
         _fill(store, shown, columns, wanted)
     return Board(

@@ -4,19 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from itertools import islice
-from typing import Any, Literal
+from typing import Any
 
 from doc_io.document import DocumentRow
 from doc_io.errors import MissingTextError
 from doc_io.index.base import ALL, Filter
-from doc_io.reading import path_of, text_of
+from doc_io.reading import Which, path_of, text_of
 from doc_io.storage.base import Storage
 from doc_io.store import DocumentStore
 
-Which = Literal["raw", "parsed", "prompt"]
-"""A text of a document that can be exported."""
-
-_AT_ONCE = 256  # documents
+_BATCH_SIZE = 256  # documents
 
 
 def export(store: DocumentStore, wanted: Filter = ALL, *, texts: Sequence[Which] = ()) -> Iterator[dict[str, Any]]:
@@ -32,18 +29,17 @@ def export(store: DocumentStore, wanted: Filter = ALL, *, texts: Sequence[Which]
         StorageError: A file cannot be read.
     """
     remaining = store.select_all(wanted)
-    while batch := list(islice(remaining, _AT_ONCE)):
-        exported = [row.as_dict() for row in batch]
-        for which in texts:
-            for values, text in zip(exported, _texts(store.storage, batch, which), strict=True):
-                values[which] = text
-        yield from exported
+    while batch := list(islice(remaining, _BATCH_SIZE)):
+        # One after the other: of a batch of long texts only those of one row are held.
+        read = _texts(store.storage, batch, texts)
+        for row in batch:
+            yield row.as_dict() | {which: next(read) for which in texts}
 
 
-def _texts(storage: Storage, rows: list[DocumentRow], which: Which) -> Iterator[str | None]:
-    paths = [_path(row, which) for row in rows]
-    read = storage.read_many([path for path in paths if path is not None])
-    for row, path in zip(rows, paths, strict=True):
+def _texts(storage: Storage, rows: list[DocumentRow], texts: Sequence[Which]) -> Iterator[str | None]:
+    wanted = [(row, which, _path(row, which)) for row in rows for which in texts]
+    read = storage.read_many([path for _, _, path in wanted if path is not None])
+    for row, which, path in wanted:
         if path is None:
             yield None
             continue

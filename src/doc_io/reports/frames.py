@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 from doc_io.document import COLUMNS
 from doc_io.errors import ConfigurationError
 from doc_io.index.base import ALL, Filter
-from doc_io.reports.export import Which, export
+from doc_io.reading import Which
+from doc_io.reports.export import export
 from doc_io.store import DocumentStore
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _INTEGERS = ("seq", "usage_prompt_tokens", "usage_completion_tokens", "usage_max_tokens", "raw_chars", "parsed_chars")
-_AT_ONCE = 1000  # documents in a row group
+_BATCH_SIZE = 1000  # documents in a row group
 
 # ruff: noqa: PLC0415 - pandas and pyarrow are an extra
 
@@ -114,7 +115,7 @@ def _tables(values: Iterable[Mapping[str, Any]], schema: pa.Schema) -> Iterator[
     import pyarrow as pa
 
     remaining = iter(values)
-    while batch := list(islice(remaining, _AT_ONCE)):
+    while batch := list(islice(remaining, _BATCH_SIZE)):
         yield pa.Table.from_pylist([{**each, "meta_small": json.dumps(each["meta_small"])} for each in batch], schema)
 
 

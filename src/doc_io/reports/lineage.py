@@ -74,8 +74,8 @@ def lineage(store: DocumentStore, doc_id: str, *, limit: int = 1000) -> Lineage:
     """
     reached = {doc_id: None}
     edges: dict[Edge, None] = {}
-    up = _follow(store, doc_id, "up", limit, reached, edges)
-    down = _follow(store, doc_id, "down", limit, reached, edges)
+    up = _follow(store, doc_id, "up", limit, (reached, edges))
+    down = _follow(store, doc_id, "down", limit, (reached, edges))
     rows = {row.doc_id: row for row in store.index.get_many(list(reached))}
     return Lineage(doc_id, rows, tuple(edges), up and down)
 
@@ -85,14 +85,14 @@ def _follow(
     start: str,
     direction: Literal["up", "down"],
     limit: int,
-    reached: dict[str, None],
-    edges: dict[Edge, None],
+    so_far: tuple[dict[str, None], dict[Edge, None]],
 ) -> bool:
     """Add what lies in one direction.
 
     Returns:
         Whether that is all there is.
     """
+    reached, edges = so_far
     complete = True
     seen = {start}
     level = [start]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Literal, NamedTuple
 
 from doc_io.document import DocumentRow
+from doc_io.index import page_queries
 from doc_io.index.base import Filter
 from doc_io.store import DocumentStore
 
@@ -55,9 +56,9 @@ def compare_selections(store: DocumentStore, old: Filter, new: Filter) -> list[P
 
 def _newest(store: DocumentStore, wanted: Filter) -> dict[tuple[str, str], DocumentRow]:
     seqs: dict[tuple[str, str], int] = {}
-    for each in store.index.recent(wanted, WINDOW):
+    for each in page_queries.recent(store.index, wanted, WINDOW):
         seqs.setdefault((each.stage, each.task_id), each.seq)
-    return {(row.stage, row.task_id): row for row in store.index.by_seq(list(seqs.values()))}
+    return {(row.stage, row.task_id): row for row in page_queries.by_seq(store.index, list(seqs.values()))}
 
 
 def _outcome(old: DocumentRow | None, new: DocumentRow | None) -> Outcome:

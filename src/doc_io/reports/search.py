@@ -1,19 +1,29 @@
-"""Full-text search over the stored texts; what is not yet in the index of texts is read first."""
+"""Full-text search over texts and prompts; documents that were not indexed yet are read first."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import NamedTuple
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Literal, NamedTuple
 
-from doc_io.commit_record import decode_text
 from doc_io.document import DocumentRow
+from doc_io.errors import MissingTextError
+from doc_io.index.base import ALL, Filter, Texts, TextTerms
+from doc_io.index.terms import Phrase, find_all, terms_of
 from doc_io.progress import Progress
 from doc_io.reading import path_of
-from doc_io.storage.base import Storage
 from doc_io.store import DocumentStore
 
-_AT_ONCE = 500
-_LONGEST = 250_000  # characters of a text that can be found; PostgreSQL holds no more than a megabyte of words
+_BATCH_SIZE = 500  # documents
+_MAX_CHARACTERS = 2_000_000  # of texts whose terms are held before they are written
+_MAX_TERMS = 64  # that the index is asked for; the texts themselves decide about the others
+_BEFORE, _WIDTH = 60, 180  # characters of an excerpt, before and from the first match
+
+MAX_HITS = 10_000
+"""Hits that are listed or counted where the reader names no number."""
+
+Searched = Literal["text", "prompt"]
+"""What of a document is searched: its text (the parsed one where there is one, else the raw one), and its prompt."""
 
 
 class SearchHit(NamedTuple):
@@ -21,64 +31,123 @@ class SearchHit(NamedTuple):
 
     Attributes:
         row: Which document.
-        excerpt: The passage around them.
+        excerpt: The passage around the first match, with ``…`` where it was cut.
+        which: Whether they stand in its ``text`` or in its ``prompt``.
+        matches: Start and end of each match within the excerpt, in order.
+        position: Where the first match begins in the whole text or prompt, in characters.
     """
 
     row: DocumentRow
     excerpt: str
+    which: Searched = "text"
+    matches: tuple[tuple[int, int], ...] = ()
+    position: int = 0
 
 
 def search(
     store: DocumentStore,
     words: str,
+    wanted: Filter = ALL,
     *,
     limit: int = 20,
     progress: Progress | None = None,
 ) -> list[SearchHit]:
-    """Find documents whose text (parsed where there is one, else raw) has all the words.
+    """Find documents whose text, or whose prompt, has all the words.
+
+    Case, accents and differences of width do not count. What is written without spaces (Chinese, Japanese, Korean, Thai)
+    is found wherever it stands; a word of another script is found as a whole word.
 
     Args:
         store: Which store.
-        words: Words in any order; no query language.
+        words: Words in any order; no query language. ``state-of-the-art`` is found in this order.
+        wanted: Which documents. Default: all.
         limit: How many at most.
-        progress: Progress callback, called with `(texts read, None)`. Default: none.
+        progress: Progress callback, called with `(documents indexed, None)`. Default: none.
 
     Returns:
-        The best first, as the database ranks them.
+        The newest first, each document once; one that has the words in its text is not looked for in its prompt.
     """
-    storage, index = store.storage, store.index
-    texts = index.texts()
-    done = 0
-    while missing := texts.missing(_AT_ONCE):
-        rows = {row.doc_id: row for row in index.get_many(missing)}
-        texts.add(
-            [(doc_id, "") for doc_id in missing if doc_id not in rows] + list(_read(storage, list(rows.values())))
-        )
-        done += len(missing)
+    texts = store.index.texts()
+    if not texts.is_up_to_date():
+        _index(store, texts, progress)
+    phrases = [phrase for phrase in map(Phrase, words.split()) if phrase.units]
+    if not phrases:
+        return []
+    terms = sorted({term for phrase in phrases for term in phrase.terms()}, key=len, reverse=True)[:_MAX_TERMS]
+    hits: list[SearchHit] = []
+    last: DocumentRow | None = None
+    while len(hits) < limit and (found := texts.search(terms, last, limit)):
+        rows = store.index.get_many(found)
+        if not rows:
+            break
+        last = rows[-1]
+        if wanted != ALL:
+            rows = store.index.select(replace(wanted, doc_id=found), None, len(found))
+        hits += _hits(store, rows, phrases)
+    return hits[:limit]
+
+
+def _index(store: DocumentStore, texts: Texts, progress: Progress | None) -> None:
+    done = after = 0
+    while missing := texts.missing(after, _BATCH_SIZE):
+        rows = store.index.get_many(missing)
+        if not rows:
+            return  # removed in between
+        batch: list[TextTerms] = []
+        characters = 0
+        for row, found in _read(store, rows, ("text", "prompt")):
+            batch.append(TextTerms(row.doc_id, *(terms_of(text or "") for text in found)))
+            characters += sum(len(text or "") for text in found)
+            if characters > _MAX_CHARACTERS:
+                texts.add(batch)
+                batch, characters = [], 0
+        if batch:
+            texts.add(batch)
+        after = rows[-1].seq
+        done += len(rows)
         if progress is not None:
             progress(done, None)
-    found = dict(texts.search(_storable(words), limit))
-    return [SearchHit(row, found[row.doc_id]) for row in index.get_many(list(found))]
 
 
-def _read(storage: Storage, rows: list[DocumentRow]) -> Iterator[tuple[str, str]]:
-    readable = [row for row in rows if row.raw_chars is not None or row.parsed_chars is not None]
-    for row in rows:
-        if row not in readable:
-            yield row.doc_id, ""  # skipped: known, with nothing in it
-    for row, data in zip(readable, storage.read_many([path_of(row, "text") for row in readable]), strict=True):
-        yield row.doc_id, "" if isinstance(data, OSError) else _cleaned(data)
+def _hits(store: DocumentStore, rows: Sequence[DocumentRow], phrases: Sequence[Phrase]) -> list[SearchHit]:
+    found: dict[str, SearchHit] = {}
+    searched: Searched
+    for searched in ("text", "prompt"):
+        others = [row for row in rows if row.doc_id not in found]
+        for row, (text,) in _read(store, others, (searched,)):
+            matches = find_all(text, phrases, _WIDTH) if text else None
+            if text and matches:
+                found[row.doc_id] = _hit(row, text, searched, matches)
+    return [found[row.doc_id] for row in rows if row.doc_id in found]
 
 
-def _cleaned(data: bytes) -> str:
-    """The text as a database can hold it; a damaged one is searched as far as it can be read."""
+def _hit(row: DocumentRow, text: str, which: Searched, matches: Sequence[tuple[int, int]]) -> SearchHit:
+    position, first_end = matches[0]
+    start = max(0, position - _BEFORE)
+    end = min(len(text), max(position + _WIDTH, first_end))
+    before, after = "…" if start else "", "…" if end < len(text) else ""
+    moved = len(before) - start
+    within = tuple((left + moved, right + moved) for left, right in matches if right <= end)
+    return SearchHit(row, f"{before}{text[start:end]}{after}", which, within, position)
+
+
+def _read(
+    store: DocumentStore, rows: Sequence[DocumentRow], searched: Sequence[Searched]
+) -> Iterator[tuple[DocumentRow, list[str | None]]]:
+    """Texts of documents, one document after the other; ``None`` for one that is not there or cannot be read."""
+    paths = [[_path(row, which) for which in searched] for row in rows]
+    files = store.storage.read_many([path for of_row in paths for path in of_row if path is not None])
+    for row, of_row in zip(rows, paths, strict=True):
+        yield row, [None if path is None else _decoded(next(files)) for path in of_row]
+
+
+def _path(row: DocumentRow, which: Searched) -> str | None:
     try:
-        text = decode_text(data)
-    except UnicodeDecodeError:
-        text = data.decode("utf-8", "replace")
-    return _storable(text[:_LONGEST])
+        return path_of(row, which)
+    except MissingTextError:
+        return None
 
 
-def _storable(text: str) -> str:
-    """Without what no database takes: NUL and lone surrogates."""
-    return text.replace("\0", " ").encode("utf-8", "replace").decode("utf-8")
+def _decoded(data: bytes | OSError) -> str | None:
+    """The text; a damaged one is searched as far as it can be read."""
+    return None if isinstance(data, OSError) else data.decode("utf-8", "replace")

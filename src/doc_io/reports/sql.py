@@ -21,4 +21,4 @@ def sql(store: DocumentStore, statement: str, limit: int = 1000) -> tuple[list[s
     Raises:
         QueryError: The database cannot answer it, or it would write.
     """
-    return store.index.ask(statement, limit)
+    return store.index.read_sql(statement, limit)

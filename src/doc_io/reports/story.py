@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Literal, NamedTuple
 
 from doc_io.document import DocumentRow
+from doc_io.index import page_queries
 from doc_io.reports.lineage import Lineage
 from doc_io.store import DocumentStore
 
@@ -45,7 +46,7 @@ def story(store: DocumentStore, row: DocumentRow) -> list[Chapter]:
     level = [row]
     seen = {each.doc_id for each in chain}
     while level and len(chapters) < _LONGEST:
-        made = [child for each in level for child in store.index.newest_children(each.doc_id, 50)]
+        made = [child for each in level for child in page_queries.newest_children(store.index, each.doc_id, 50)]
         by_stage: dict[str, list[DocumentRow]] = {}
         for child in made:
             if child.doc_id not in seen:

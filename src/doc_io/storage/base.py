@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
@@ -17,8 +18,20 @@ DOCUMENT_DEPTH = 3
 """Segments in the path of a document's folder: stage, logical key, document."""
 
 STORE_FOLDER = ".doc_io"
-"""The folder at the root that holds no documents but what is remembered of them (pins, removals under way). No stage's
+"""The folder at the root that holds no documents but the store's own files (its id, pins, removals under way). No stage's
 folder begins with a dot."""
+
+TEMPORARY_PREFIX = ".tmp-"
+"""Starts the name of a folder or file that is being written, or was when its writer died."""
+
+QUARANTINE_PREFIX = ".torn-"
+"""Starts the name of a folder that held no whole document and was in the way of one."""
+
+MAX_RECORD_BYTES = 64 * 2**20
+"""Size of the largest commit record that is read. One that is larger is an attack or an accident."""
+
+MAX_FILE_BYTES = 2**30
+"""Size of the largest file that is written or read. Files are held in memory, and a sparse file can claim any size."""
 
 
 @dataclass(frozen=True)
@@ -40,17 +53,21 @@ class Capabilities:
 
 @dataclass(frozen=True, slots=True)
 class Folder:
-    """What lies in one place below the root: a document, something that is none, or files that are in the wrong place.
+    """The contents of one folder below the root: a document, something that is none, or files in the wrong place.
 
     Attributes:
         path: The folder, relative to the root. Three segments where documents lie; fewer for stray files above them.
         files: Path inside the folder to length in bytes.
-        modified: When the newest of it was written, in seconds since 1970.
+        modified: When the newest of it was written, in seconds since 1970, by the clock of the storage: the server of an
+            object store, the file system of a disk. Now, where the storage does not say.
+        error: Why the folder, or a part of it, was passed over; empty where all of it was listed. A folder with an error
+            may hold documents that no scan sees.
     """
 
     path: str
     files: Mapping[str, int]
     modified: float
+    error: str = ""
 
 
 class LocalBytes(bytes):
@@ -72,22 +89,21 @@ class LocalBytes(bytes):
         return linked
 
 
-class DocumentThereError(FileExistsError):
-    """Something lies already where a new document was to be; the store judges what it is."""
+class DocumentExistsError(FileExistsError):
+    """There is something already where a new document was to be; the store judges what it is."""
 
 
 class Storage(ABC):
     """Where the folders of documents lie. Every path is relative to the root, with ``/`` between segments.
 
     Every method raises `doc_io.errors.StorageError` where the storage itself fails; a missing file is
-    ``FileNotFoundError``.
+    ``FileNotFoundError``. No method that reads or lists writes anything.
     """
 
     capabilities: Capabilities
     root: str
     """The docs root as it may be shown: without credentials."""
 
-    @abstractmethod
     def create(self, doc_dir: str, files: Mapping[str, bytes]) -> None:
         """Write a new document, whole and durable when this returns.
 
@@ -96,29 +112,30 @@ class Storage(ABC):
             files: Path inside the folder to content; ``metadata.json`` is the last one.
 
         Raises:
-            DocumentThereError: Something lies there already; nothing was changed.
+            DocumentExistsError: Something is there already; nothing was changed.
             StorageError: It could not be written; no document is there.
         """
+        if self.create_many({doc_dir: files}):
+            raise DocumentExistsError(errno.EEXIST, "a document exists already", self.shown(doc_dir))
 
-    def create_many(self, documents: Mapping[str, Mapping[str, bytes]]) -> set[str]:
+    @abstractmethod
+    def create_many(self, documents: Mapping[str, Mapping[str, bytes]], *, written: set[str] | None = None) -> set[str]:
         """Write new documents, each whole and all durable when this returns.
+
+        An error or an interrupt (``KeyboardInterrupt``, ``SystemExit``, Dagster's own) ends the call early. Documents that
+        were durable by then stay, and ``written`` names them; of the others, the caller has to assume that they are lost.
 
         Args:
             documents: Folder to files, as for `create`.
+            written: A set that is filled, while the call runs, with the folders of the documents that it has made whole
+                and durable. It is right whatever ends the call. Default: none.
 
         Returns:
-            The folders where something lies already; nothing was changed there.
+            The folders where something exists already; nothing was changed there.
 
         Raises:
-            StorageError: One could not be written; none of them may be taken for written.
+            StorageError: One could not be written. Those in ``written`` are.
         """
-        there = set()
-        for doc_dir, files in documents.items():
-            try:
-                self.create(doc_dir, files)
-            except DocumentThereError:
-                there.add(doc_dir)
-        return there
 
     @abstractmethod
     def replace(self, path: str, data: bytes) -> None:
@@ -126,18 +143,19 @@ class Storage(ABC):
 
     @abstractmethod
     def quarantine(self, doc_dir: str) -> None:
-        """Take a folder that is no document out of the way of a new one; nothing is deleted. None there: nothing to do."""
+        """Move a folder that is no document out of the way of a new one; nothing is deleted. No error where it is missing."""
 
     @abstractmethod
     def sync(self, doc_dir: str, files: Iterable[str]) -> None:
-        """Make durable what another writer may only have begun to."""
+        """Make a document durable whose writer may have died before it did so."""
 
     @abstractmethod
     def read(self, path: str) -> bytes:
         """The content of a file.
 
         Raises:
-            FileNotFoundError: It is not there.
+            FileNotFoundError: There is no such file.
+            StorageError: It is not a regular file, or too large, or could not be read.
         """
 
     @abstractmethod
@@ -145,44 +163,52 @@ class Storage(ABC):
         """The contents of many files in the order asked for; the error in the place of one that cannot be read."""
 
     def prefetch(self, paths: Iterable[str]) -> None:  # noqa: B027 - only a hint
-        """Say which files will be read soon; where the storage can, it begins with them. No error where one is not there."""
+        """Hint that files will be read soon, so that the storage may begin to load them. Missing ones are ignored."""
 
     @abstractmethod
-    def folders(self) -> Iterator[Folder]:
-        """Everything that lies below the root but `STORE_FOLDER`, in flat memory, a key's folders together.
+    def folders(self, stage: str = "", start: str = "") -> Iterator[Folder]:
+        """Everything below the root but `STORE_FOLDER`, in flat memory, the folders of a logical key together.
 
         Every third-level folder once, those of unfinished writes (`.tmp-`, `.torn-`) included; and each shallower
-        folder that holds files, with these. What another process writes or removes meanwhile may or may not appear.
+        folder that holds files, with these. What cannot be listed is passed over: it comes as a `Folder` with an ``error``,
+        and the rest follows. What another process writes or removes meanwhile may or may not appear.
+
+        Args:
+            stage: Only this stage. Default: all, and what lies beside them.
+            start: Only logical keys, of every stage, whose folder names begin with this. Default: all.
+
+        Raises:
+            StorageError: The root itself cannot be listed.
         """
 
     @abstractmethod
     def folder(self, path: str) -> Folder:
-        """What lies in one folder; without files where there is no such folder."""
+        """The contents of one folder; without files where there is no such folder."""
 
     @abstractmethod
     def put(self, path: str, data: bytes) -> None:
-        """Write a file, its folder with it where that is missing; at one instant and durable, over what was there."""
+        """Write a file, and its folder where that is missing; atomic, durable, and in the place of what was there."""
 
     @abstractmethod
     def delete(self, path: str) -> None:
-        """Remove one file, durably; no error where it is gone already."""
+        """Remove one file, durably; no error where it is missing."""
 
     @abstractmethod
     def remove(self, folder: str) -> None:
-        """Remove a folder with all that is in it, durably; no error where it, or a part of it, is gone already.
+        """Remove a folder with all that is in it, durably; no error where it, or a part of it, is missing.
 
         The commit record goes first, or everything at one instant: what is left of an interrupted removal is no document.
         """
 
     @abstractmethod
     def names(self, folder: str) -> list[str]:
-        """The names of the files that lie right in a folder, sorted; none where there is no such folder."""
+        """The names of the files directly in a folder, sorted; none where there is no such folder."""
 
     def add(self, path: str, data: bytes) -> None:
         """Write a new file that is no part of a document, at one instant and durable; its folder too where it is missing.
 
         Raises:
-            DocumentThereError: There is one already; it was not changed.
+            DocumentExistsError: There is one already; it was not changed.
             StorageError: It could not be written.
         """
         folder, _, name = path.rpartition("/")
@@ -201,15 +227,27 @@ class Storage(ABC):
         """The file or folder as a URL, without credentials."""
 
     def close(self) -> None:  # noqa: B027 - a storage without connections has nothing to do
-        """Let go of connections. Using the storage again opens new ones."""
+        """Close connections. Using the storage again opens new ones."""
 
 
 def contained(root: str, path: str) -> str:
-    """A path below a root, in full.
+    """The full path of a relative one.
 
     Raises:
-        StorageError: It leads out of the root, or is none. Only a forged row or record can say so.
+        StorageError: It leads out of the root, or is no path. Only a forged row or record can hold one.
     """
     if "/../" in f"/{path}/" or "\0" in path:
         raise StorageError(docs_root=root, action="use", path=path, reason="the path leaves the docs root")
     return f"{root}/{path}"
+
+
+def check_sizes(root: str, doc_dir: str, files: Mapping[str, bytes]) -> None:
+    """Refuse files that could not be read again.
+
+    Raises:
+        StorageError: One is larger than `MAX_FILE_BYTES`. Nothing was written.
+    """
+    for name, data in files.items():
+        if len(data) > MAX_FILE_BYTES:
+            reason = f"it has {len(data)} bytes, and a file may have {MAX_FILE_BYTES}"
+            raise StorageError(docs_root=root, action="write", path=f"{doc_dir}/{name}", reason=reason)

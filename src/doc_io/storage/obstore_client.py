@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import timedelta
@@ -19,14 +19,13 @@ from obstore import exceptions
 from obstore.store import AzureStore, S3Store
 
 from doc_io.errors import ConfigurationError
+from doc_io.storage.client import MAX_REQUESTS
 
 if TYPE_CHECKING:
     from obstore import ObjectMeta
     from obstore.store import ObjectStore
 
-# Seconds one request, and a request with all its retries, may take; obstore's own 180 s are longer than anybody waits.
-_CLIENT = {"connect_timeout": "5s", "timeout": "60s"}
-_RETRIES = {"max_retries": 8, "retry_timeout": timedelta(seconds=60)}
+_MAX_RETRIES = 8
 
 _ENDPOINTS = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT", "AZURE_STORAGE_ENDPOINT", "AZURE_ENDPOINT")
 _OF_OBSTORE_ALONE = frozenset({"client_options", "retry_config", "credential_provider"})
@@ -58,7 +57,6 @@ class ObstoreClient:
 
     Args:
         store: obstore's own object for it.
-        at_once: Requests that may be under way at the same time.
 
     Attributes:
         async_impl: What fsspec's file systems say of themselves. These calls wait, and let other threads run.
@@ -67,53 +65,59 @@ class ObstoreClient:
 
     async_impl = False
 
-    def __init__(self, store: ObjectStore, at_once: int) -> None:
+    def __init__(self, store: ObjectStore) -> None:
         self._store = store
-        self.pool = ThreadPoolExecutor(at_once, "doc_io obstore")
+        self.pool = ThreadPoolExecutor(MAX_REQUESTS, "doc_io obstore")
 
     def pipe_file(self, path: str, data: bytes, mode: Literal["create", "overwrite"] = "overwrite") -> None:
         """One PUT, however long the data is: parts can not be refused together because of what is there already."""
-        with _told_as_fsspec_does():
+        with _translate_errors():
             obstore.put(self._store, _key(path), data, mode=mode, use_multipart=False)
 
     def cat_file(self, path: str) -> bytes:
         """One GET."""
-        with _told_as_fsspec_does():
+        with _translate_errors():
             return bytes(obstore.get(self._store, _key(path)).bytes())
 
-    def find(self, path: str, *, detail: bool = False) -> Mapping[str, Mapping[str, Any]]:  # noqa: ARG002 - fsspec's name
-        """Everything below a folder: its name, and what is known of it."""
-        bucket = path.partition("/")[0]
-        with _told_as_fsspec_does():
-            pages = [each for page in obstore.list(self._store, _key(path) or None) for each in page]
-        return {entry["name"]: entry for entry in (_entry(bucket, each) for each in pages)}
+    def pages(self, prefix: str, size: int) -> Iterator[Sequence[ObjectMeta]]:
+        """All objects whose names begin with a prefix, in pages of ``size``, in the order of their names."""
+        folder, _, start = _key(prefix).rpartition("/")
+        # obstore takes a prefix of whole segments only; it can begin behind a name, which no object here has.
+        with _translate_errors():
+            for page in obstore.list(
+                self._store, folder or None, offset=_key(prefix) if start else None, chunk_size=size
+            ):
+                begun = [each for each in page if each["path"].startswith(_key(prefix))]
+                yield begun
+                if len(begun) < len(page):
+                    return
 
     def ls(self, path: str, *, detail: bool = True) -> list[Mapping[str, Any]]:  # noqa: ARG002 - fsspec's name
         """What lies right in a folder."""
         bucket = path.partition("/")[0]
-        with _told_as_fsspec_does():
+        with _translate_errors():
             found = obstore.list_with_delimiter(self._store, _key(path) or None)
         folders = [{"name": f"{bucket}/{each}", "size": 0, "type": "directory"} for each in found["common_prefixes"]]
         return [*folders, *(_entry(bucket, each) for each in found["objects"])]
 
     def cp_file(self, old: str, new: str) -> None:
         """Copy an object, inside the store."""
-        with _told_as_fsspec_does():
+        with _translate_errors():
             obstore.copy(self._store, _key(old), _key(new))
 
     def rm_file(self, path: str) -> None:
         """Remove an object; of one that is not there only some stores say so."""
-        with _told_as_fsspec_does():
+        with _translate_errors():
             obstore.delete(self._store, _key(path))
 
 
-def open_client(root: str, options: Mapping[str, Any], at_once: int) -> tuple[ObstoreClient, str]:
+def open_client(root: str, options: Mapping[str, Any], timeout: float) -> tuple[ObstoreClient, str]:
     """The client of a docs root, and the root as it calls it.
 
     Args:
         root: The docs root, of S3 or Azure.
         options: In obstore's own names, or in those of s3fs and adlfs.
-        at_once: Requests that may be under way at the same time.
+        timeout: Seconds that one call may take: half of it for a request, half for retries.
 
     Raises:
         ConfigurationError: obstore does not know an option, or cannot be used in this process.
@@ -128,23 +132,24 @@ def open_client(root: str, options: Mapping[str, Any], at_once: int) -> tuple[Ob
     scheme, _, place = root.rstrip("/").partition("://")
     authority, slash, folder = place.partition("/")
     bucket, _, account = authority.partition("@")
-    chosen = _in_its_words(root, {"account_name": account.partition(".")[0], **options} if account else options)
+    chosen = _renamed(root, {"account_name": account.partition(".")[0], **options} if account else options)
     client, retries = chosen.pop("client_options", {}), chosen.pop("retry_config", {})
     endpoints = [str(chosen.get("endpoint", "")), *(os.environ.get(name, "") for name in _ENDPOINTS)]
     plain = any(
         endpoint.startswith("http://") for endpoint in endpoints
     )  # who says so means it; s3fs does not ask again
+    half = timedelta(seconds=timeout / 2)
     store: Any = AzureStore if scheme.startswith(("az", "abfs")) else S3Store
     try:
         opened = store(
             bucket,
-            client_options={**_CLIENT, "allow_http": plain, **client},
-            retry_config={**_RETRIES, **retries},
+            client_options={"connect_timeout": half, "timeout": half, "allow_http": plain, **client},
+            retry_config={"max_retries": _MAX_RETRIES, "retry_timeout": half, **retries},
             **chosen,
         )
     except exceptions.UnknownConfigurationKeyError as error:
         raise _refused(root, _short(error)) from None
-    return ObstoreClient(opened, at_once), f"{bucket}{slash}{folder}"
+    return ObstoreClient(opened), f"{bucket}{slash}{folder}"
 
 
 def for_fsspec(options: Mapping[str, Any]) -> dict[str, Any]:
@@ -162,7 +167,7 @@ def _first_process() -> int:
     return os.getpid()
 
 
-def _in_its_words(root: str, options: Mapping[str, Any]) -> dict[str, Any]:
+def _renamed(root: str, options: Mapping[str, Any]) -> dict[str, Any]:
     said = {name: value for name, value in options.items() if name != "client_kwargs"}
     said |= options.get("client_kwargs", {})
     said |= _of_connection_string(root, said.pop("connection_string", ""))
@@ -200,8 +205,8 @@ def _entry(bucket: str, found: ObjectMeta) -> dict[str, Any]:
 
 
 @contextmanager
-def _told_as_fsspec_does() -> Iterator[None]:
-    """Errors of obstore as fsspec's clients spell them: Python's own, short."""
+def _translate_errors() -> Iterator[None]:
+    """Raise errors of obstore as fsspec's clients do: Python's own, short."""
     try:
         yield
     except (FileNotFoundError, exceptions.BaseError) as error:

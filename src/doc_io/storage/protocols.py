@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import importlib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from doc_io.errors import ConfigurationError
 from doc_io.storage.base import Capabilities
-
-if TYPE_CHECKING:
-    from fsspec import AbstractFileSystem
+from doc_io.storage.client import MAX_REQUESTS, Client
+from doc_io.storage.listing import Pages, azure_pages, gcs_pages, obstore_pages, s3_pages
 
 FSSPEC, OBSTORE = "fsspec", "obstore"
 """The clients that a docs root may be spoken to with."""
@@ -33,10 +32,12 @@ class Protocol:
         client: Module and class of its file system. Default: whatever fsspec has for the scheme.
         extra: The extra of doc_io that installs the client. Default: none.
         folders: Whether it has folders that are made and renamed, and files that are seen while they are written.
-        options: What its file system is made with beside the user's options, which win.
+        options: What its file system is made with beside the user's options, which win; given the time-out of a call, so
+            that the client's own limits are no longer.
         create: Arguments of a write that must not overwrite.
         read: Arguments of a read that must be a single request.
         container_at_account: Whether ``container@account`` is how it names places, and no user name.
+        pages: How its objects are listed by prefix; ``None`` where it has folders.
         by_obstore: Whether obstore is the client, and fsspec's own only opens a `UPath`.
     """
 
@@ -44,18 +45,25 @@ class Protocol:
     client: str = ""
     extra: str = ""
     folders: bool = False
-    options: Mapping[str, Any] = field(default_factory=dict)
+    options: Callable[[float], Mapping[str, Any]] = lambda _timeout: {}
     create: Mapping[str, Any] = field(default_factory=dict)
     read: Mapping[str, Any] = field(default_factory=dict)
     container_at_account: bool = False
+    pages: Pages | None = None
     by_obstore: bool = False
 
-    def open(self, root: str, options: Mapping[str, Any], at_once: int) -> tuple[AbstractFileSystem, str]:
-        """The file system of a root, and the root as it calls it."""
+    def open(self, root: str, options: Mapping[str, Any], timeout: float) -> Client:
+        """The client of a docs root, for this process.
+
+        Args:
+            root: The docs root.
+            options: The user's options of the file system.
+            timeout: Seconds that one call may take.
+        """
         if self.by_obstore:
             from doc_io.storage.obstore_client import open_client  # noqa: PLC0415 - an extra
 
-            return open_client(root, options, at_once)
+            return Client(*open_client(root, options, timeout), timeout)
         cls: Any
         if self.client:
             module, _, name = self.client.partition(":")
@@ -65,8 +73,8 @@ class Protocol:
 
             cls = get_filesystem_class(root.partition("://")[0])
         named = cls._get_kwargs_from_urls(root)
-        filesystem = cls(**{**self.options, **named, **options}, skip_instance_cache=True)
-        return filesystem, str(cls._strip_protocol(root)).rstrip("/")
+        filesystem = cls(**_merged(self.options(timeout), {**named, **options}), skip_instance_cache=True)
+        return Client(filesystem, str(cls._strip_protocol(root)).rstrip("/"), timeout)
 
     def for_upath(self, options: Mapping[str, Any]) -> Mapping[str, Any]:
         """The options of a `UPath`, which fsspec opens whatever the client."""
@@ -158,10 +166,39 @@ def _secrets(options: Mapping[str, Any]) -> Iterator[str]:
             yield value
 
 
+def _merged(defaults: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    """Both, the given ones first; options within an option (``config_kwargs``) likewise."""
+    inner = {
+        name: {**default, **given[name]}
+        for name, default in defaults.items()
+        if isinstance(default, Mapping) and isinstance(given.get(name), Mapping)
+    }
+    return {**defaults, **given, **inner}
+
+
 _CREATE = {"mode": "create"}
 _FRESH = {"use_listings_cache": False}  # the default hides what other processes wrote and shows what they removed
 _OBJECTS = Capabilities(atomic_create=True, atomic_document=False, durable=True, whole_files=True)
 _NOTHING = Capabilities(atomic_create=False, atomic_document=False, durable=False, whole_files=False)
+
+
+def _s3_options(timeout: float) -> Mapping[str, Any]:
+    # botocore's pool has 10 connections unless told otherwise, and further requests wait for one.
+    limits = {"connect_timeout": timeout / 2, "read_timeout": timeout / 2, "max_pool_connections": MAX_REQUESTS}
+    return {**_FRESH, "config_kwargs": limits}
+
+
+def _gcs_options(timeout: float) -> Mapping[str, Any]:
+    return {**_FRESH, "requests_timeout": timeout / 2}
+
+
+def _azure_options(timeout: float) -> Mapping[str, Any]:
+    return {**_FRESH, "connection_timeout": timeout / 2, "read_timeout": timeout / 2}
+
+
+def _sftp_options(timeout: float) -> Mapping[str, Any]:
+    return {"timeout": timeout, "connect_timeout": timeout, "login_timeout": timeout}
+
 
 _ANY = Protocol(_NOTHING, folders=True)
 _S3 = Protocol(
@@ -170,9 +207,10 @@ _S3 = Protocol(
     _OBJECTS,
     client="s3fs:S3FileSystem",
     extra="s3",
-    options=_FRESH,
+    options=_s3_options,
     create=_CREATE,
     read={"max_concurrency": 1},  # else a HEAD for the size comes before each GET
+    pages=s3_pages,
 )
 _GCS = Protocol(
     # Preconditions (ifGenerationMatch=0): cloud.google.com/storage/docs/request-preconditions.
@@ -180,19 +218,21 @@ _GCS = Protocol(
     # Not the class fsspec would take: that one asks for each bucket's layout first, a request that may hang for a minute.
     client="gcsfs.core:GCSFileSystem",
     extra="gcs",
-    options=_FRESH,
+    options=_gcs_options,
     create=_CREATE,
+    pages=gcs_pages,
 )
 _AZURE = Protocol(
     # If-None-Match: learn.microsoft.com/azure/storage/blobs/concurrency-manage.
     _OBJECTS,
     client="adlfs:AzureBlobFileSystem",
     extra="azure",
-    options=_FRESH,
+    options=_azure_options,
     create=_CREATE,
     container_at_account=True,
+    pages=azure_pages,
 )
-_SFTP = Protocol(_NOTHING, client="sshfs:SSHFileSystem", extra="sftp", folders=True)
+_SFTP = Protocol(_NOTHING, client="sshfs:SSHFileSystem", extra="sftp", folders=True, options=_sftp_options)
 _MEMORY = Protocol(_NOTHING, folders=True)
 
 _PROTOCOLS: dict[str, Protocol] = {
@@ -205,6 +245,8 @@ _PROTOCOLS: dict[str, Protocol] = {
 
 _BY_OBSTORE: dict[str, Protocol] = {
     # Of its requests to GCS nothing could be proven here: the emulator does not know the API that they use.
-    scheme: replace(_PROTOCOLS[scheme], client="obstore", extra="obstore", by_obstore=True, read={})
+    scheme: replace(
+        _PROTOCOLS[scheme], client="obstore", extra="obstore", by_obstore=True, read={}, pages=obstore_pages
+    )
     for scheme in ("s3", "s3a", "az", "abfs", "abfss")
 }

@@ -6,34 +6,56 @@ the store has none. Listings are cached nowhere, as they would hide what other p
 
 from __future__ import annotations
 
-import asyncio
 import errno
 import os
 import threading
+import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import Future, wait
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Any, TypeVar
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
+from doc_io.commit_record import RECORD_NAME
 from doc_io.errors import ConfigurationError, StorageError
 from doc_io.storage import remote_walk
-from doc_io.storage.base import DocumentThereError, Folder, Storage, contained
-from doc_io.storage.local import QUARANTINE_PREFIX, TEMPORARY_PREFIX
+from doc_io.storage.base import (
+    QUARANTINE_PREFIX,
+    TEMPORARY_PREFIX,
+    DocumentExistsError,
+    Folder,
+    Storage,
+    check_sizes,
+    contained,
+)
+from doc_io.storage.client import DEFAULT_CALL_TIMEOUT, MAX_REQUESTS, Client
 from doc_io.storage.protocols import FSSPEC, protocol_of
 
 if TYPE_CHECKING:
-    from fsspec import AbstractFileSystem
     from upath import UPath
 
-_T = TypeVar("_T")
+GRACE_PERIOD = 5.0
+"""Seconds for which requests under way may go on after an interrupt or a failure."""
 
-_AT_ONCE = 32
-"""Requests under way at the same time while many files are read; more only makes the one Python thread wait."""
 
-_PATIENCE = 120.0
-"""Seconds one call may take, all retries of the client included, and a second more for each of its megabytes. The clients'
-own limits multiply (s3fs: 5 tries of botocore's 5 tries of 15 s)."""
+@dataclass
+class _Upload:
+    """A document that is being written.
+
+    Attributes:
+        doc_dir: Its folder.
+        files: What has to be begun yet: path inside the folder and content.
+        deadline: When it has taken too long, however many files it has.
+        under_way: The requests that were begun.
+        existing: Whether a file of it exists already.
+    """
+
+    doc_dir: str
+    files: deque[tuple[str, bytes]]
+    deadline: float
+    under_way: list[Future[Any]] = field(default_factory=list)
+    existing: bool = False
 
 
 class RemoteStorage(Storage):
@@ -42,73 +64,126 @@ class RemoteStorage(Storage):
     Args:
         root: The docs root, without credentials.
         storage_options: What the file system is made with. Default: nothing, so that it finds the usual credentials in
-            the environment. ``client`` chooses the client, `doc_io.storage.protocols.OBSTORE` or the default one.
+            the environment. Two of them are doc_io's own: ``client`` chooses the client, `doc_io.storage.protocols.OBSTORE`
+            or the default one. ``call_timeout`` bounds each call in seconds, all retries of the client included, whatever
+            the number of files: the writing of a document (and a second more for each of its megabytes), a read, a page
+            of a listing. Default: 60.
 
     Raises:
-        ConfigurationError: The root holds credentials or a query, or its client is not installed.
+        ConfigurationError: The root holds credentials or a query, its client is not installed, or the time-out is not a
+            positive number.
     """
 
     def __init__(self, root: str, storage_options: Mapping[str, Any] | None = None) -> None:
         self._options = dict(storage_options or {})
         named = isinstance(self._options.get("client"), str)  # the file system of WebDAV has a client that is an object
         self._protocol = protocol_of(root, self._options.pop("client") if named else FSSPEC)
+        self.call_timeout = _positive(self._options.pop("call_timeout", DEFAULT_CALL_TIMEOUT), root)
         self.capabilities = self._protocol.capabilities
         self.root = root.rstrip("/")
         self._lock = threading.Lock()
-        self._made: tuple[int, AbstractFileSystem, str] | None = None
+        self._opened: Client | None = None
 
     def __repr__(self) -> str:
         return f"RemoteStorage({self.root!r})"
 
-    def create(self, doc_dir: str, files: Mapping[str, bytes]) -> None:
-        if self.create_many({doc_dir: files}):
-            raise DocumentThereError(errno.EEXIST, "a document lies there already", doc_dir)
+    def create_many(self, documents: Mapping[str, Mapping[str, bytes]], *, written: set[str] | None = None) -> set[str]:
+        for doc_dir, files in documents.items():
+            check_sizes(self.root, doc_dir, files)
+        written = set() if written is None else written
+        existing = set() if self.capabilities.atomic_create else self._having_records(documents)
+        uploads: deque[_Upload] = deque()
+        under_way = 0
+        client = self._client()
+        try:
+            for doc_dir, files in documents.items():
+                if doc_dir in existing:
+                    continue
+                size = sum(map(len, files.values()))
+                uploads.append(_Upload(doc_dir, deque(files.items()), client.deadline(size)))
+                while uploads[-1].files:
+                    under_way += self._begin_file(client, uploads[-1])
+                    while under_way >= client.width:
+                        under_way -= self._end_file(client, uploads, existing, written)
+            while uploads:
+                self._end_file(client, uploads, existing, written)
+        except BaseException as error:
+            if not isinstance(error, Exception):  # an interrupt: the server is well, and takes the rest of these
+                self._begin_rest(client, uploads)
+            self._end_all(uploads, written)
+            raise
+        return existing
 
-    def create_many(self, documents: Mapping[str, Mapping[str, bytes]]) -> set[str]:
-        there = set() if self.capabilities.atomic_create else self._with_a_record(documents)
-        new = {doc_dir: files for doc_dir, files in documents.items() if doc_dir not in there}
-        calls = [
-            (self._put, f"{doc_dir}/{name}", data, self._protocol.create)
-            for doc_dir, files in new.items()
-            for name, data in files.items()
-        ]
-        owners = [doc_dir for doc_dir, files in new.items() for _ in files]
-        most = max([_AT_ONCE, *(len(files) for files in new.values())])  # a document is as slow as its slowest file
-        for doc_dir, outcome in zip(
-            owners, self._each(calls, most), strict=False
-        ):  # the last may be missing behind a failure
-            with self._translate_errors("write", doc_dir):
-                if isinstance(outcome, BaseException):
-                    if not _says_that_it_is_there(outcome):
-                        raise outcome
-                    there.add(doc_dir)
-        return there
+    def _begin_file(self, client: Client, upload: _Upload) -> int:
+        name, data = upload.files[0]
+        path = contained(client.base, f"{upload.doc_dir}/{name}")
+        upload.under_way.append(client.start("pipe_file", path, data, **self._protocol.create))
+        upload.files.popleft()  # last: what an interrupt hits before is begun again
+        return 1
+
+    def _end_file(self, client: Client, uploads: deque[_Upload], existing: set[str], written: set[str]) -> int:
+        """Wait for the first request under way; how many have ended (0: a document without further requests has)."""
+        upload = uploads[0]
+        if not upload.under_way:
+            (existing if upload.existing else written).add(upload.doc_dir)
+            uploads.popleft()
+            return 0
+        with self._translate_errors("write", upload.doc_dir):
+            try:
+                client.wait(upload.under_way[0], upload.deadline)
+            except Exception as error:
+                if not _says_that_it_exists(error):
+                    raise
+                upload.existing = True
+        upload.under_way.pop(0)
+        return 1
+
+    def _begin_rest(self, client: Client, uploads: deque[_Upload]) -> None:
+        """Begin what is missing of the documents that were begun, so that none is left half written."""
+        for upload in uploads:
+            while 0 < len(upload.files) <= MAX_REQUESTS:
+                self._begin_file(client, upload)
+
+    def _end_all(self, uploads: deque[_Upload], written: set[str]) -> None:
+        """Let requests under way end, within the grace period; name the documents that are whole then.
+
+        What is left half written is not removed: another writer of the same attempt may be about to complete it.
+        """
+        requests = [request for upload in uploads for request in upload.under_way]
+        seconds = min((upload.deadline - time.monotonic() for upload in uploads), default=0.0)
+        wait(requests, min(GRACE_PERIOD, max(0.0, seconds)))
+        for upload in uploads:
+            if not upload.existing and not upload.files and all(map(_has_succeeded, upload.under_way)):
+                written.add(upload.doc_dir)
+        for request in requests:
+            request.cancel()
 
     def replace(self, path: str, data: bytes) -> None:
         with self._translate_errors("replace", path):
+            client = self._client()
             if not self._protocol.folders:  # a PUT is atomic
-                self._raised(self._each([(self._put, path, data, {})]))
+                self._put(client, path, data)
                 return
             folder = path.rpartition("/")[0]
             temporary = f"{folder}/{TEMPORARY_PREFIX}{os.urandom(4).hex()}"
-            self._raised(self._each([(self._put, temporary, data, {})]))
-            filesystem, base = self._filesystem()
-            filesystem.mv(f"{base}/{temporary}", f"{base}/{path}")
+            self._put(client, temporary, data)
+            client.call("mv", f"{client.base}/{temporary}", contained(client.base, path))
 
     def quarantine(self, doc_dir: str) -> None:
         key_folder, _, name = doc_dir.rpartition("/")
         aside = f"{key_folder}/{QUARANTINE_PREFIX}{name}-{os.urandom(4).hex()}"
-        with self._translate_errors("set aside", doc_dir):
-            filesystem, base = self._filesystem()
+        with self._translate_errors("quarantine", doc_dir):
+            client = self._client()
+            top = contained(client.base, doc_dir)
             if self._protocol.folders:
-                if filesystem.exists(f"{base}/{doc_dir}"):
-                    filesystem.mv(f"{base}/{doc_dir}", f"{base}/{aside}", recursive=True)
+                if client.call("exists", top):
+                    client.call("mv", top, f"{client.base}/{aside}", recursive=True)
                 return
-            # One object after the other, each copied before it goes: what a second writer adds meanwhile stays.
-            for path in filesystem.find(f"{base}/{doc_dir}"):
-                with suppress(FileNotFoundError):  # whoever took it away meanwhile wanted the same
-                    filesystem.cp_file(path, f"{base}/{aside}{path.rpartition(doc_dir)[2]}")
-                    filesystem.rm_file(path)
+            # One object after the other, each copied before it is removed: what a second writer adds meanwhile stays.
+            for each in remote_walk.files(client, self._protocol.pages, doc_dir):
+                with suppress(FileNotFoundError):  # somebody else quarantined it meanwhile
+                    client.call("cp_file", each.name, f"{client.base}/{aside}{each.name[len(top) :]}")
+                    client.call("rm_file", each.name)
 
     def sync(self, doc_dir: str, files: Iterable[str]) -> None:
         """Nothing to do: an object that can be seen is stored (the stores' own promise; SFTP makes none)."""
@@ -120,48 +195,64 @@ class RemoteStorage(Storage):
         return data
 
     def read_many(self, paths: Iterable[str]) -> Iterator[bytes | OSError]:
-        for path, outcome in self._in_order((self._get, path) for path in paths):
-            try:
-                with self._translate_errors("read", path):
-                    data = self._whole(path, outcome)
-            except OSError as error:
-                yield error
-            else:
+        client = self._client()
+        under_way: deque[tuple[str, Future[Any], float]] = deque()
+        remaining = iter(paths)
+        hanging = False
+        try:
+            while True:
+                while not hanging and len(under_way) < client.width and (path := next(remaining, None)) is not None:
+                    under_way.append((path, self._get(client, path), client.deadline()))
+                if not under_way:
+                    break
+                data = self._whole(client, *under_way[0])
+                path, _, deadline = under_way.popleft()
                 yield data
+                # A server that let all of these wait answers nothing: of further requests, each would only take its time.
+                late = isinstance(data, StorageError) and time.monotonic() >= deadline
+                hanging = hanging or (late and not any(request.done() for _, request, _ in under_way))
+            for path in remaining:
+                yield StorageError(docs_root=self.root, action="read", path=path, reason="the server does not answer")
+        finally:
+            for _, request, _ in under_way:  # the reader stopped early
+                request.cancel()
 
-    def folders(self) -> Iterator[Folder]:
-        with self._translate_errors("list", "it"):
-            yield from remote_walk.folders(*self._filesystem())
+    def folders(self, stage: str = "", start: str = "") -> Iterator[Folder]:
+        with self._translate_errors("list", stage):
+            yield from remote_walk.folders(self._client(), self._protocol.pages, stage, start)
 
     def folder(self, path: str) -> Folder:
         with self._translate_errors("list", path):
-            return remote_walk.folder(*self._filesystem(), path)
+            return remote_walk.folder(self._client(), self._protocol.pages, path)
 
     def put(self, path: str, data: bytes) -> None:
         with self._translate_errors("write", path):
-            self._raised(self._each([(self._put, path, data, {})]))
+            self._put(self._client(), path, data)
 
     def delete(self, path: str) -> None:
         with self._translate_errors("delete", path):
-            filesystem, base = self._filesystem()
-            remote_walk.delete(filesystem, f"{base}/{path}")
+            client = self._client()
+            self._delete(client, [contained(client.base, path)])
 
     def remove(self, folder: str) -> None:
         with self._translate_errors("remove", folder):
-            filesystem, base = self._filesystem()
-            remote_walk.remove(filesystem, base, folder)
-            if self._protocol.folders:
-                remote_walk.remove_folder(filesystem, f"{base}/{folder}")
+            client = self._client()
+            top = contained(client.base, folder)
+            found = [each.name for each in remote_walk.files(client, self._protocol.pages, folder)]
+            self._delete(client, [name for name in found if name == f"{top}/{RECORD_NAME}"])
+            self._delete(client, [name for name in found if name != f"{top}/{RECORD_NAME}"])
+            if self._protocol.folders and client.call("exists", top):
+                client.call("rm", top, recursive=True)
 
     def names(self, folder: str) -> list[str]:
         with self._translate_errors("list", folder):
-            return remote_walk.names(*self._filesystem(), folder)
+            return remote_walk.names(self._client(), folder)
 
     def add(self, path: str, data: bytes) -> None:
         folder, _, name = path.rpartition("/")
         # Asked first: a store that ignores If-None-Match says nothing of what it overwrites.
-        if self._with_a_record({folder: {name: data}}):
-            raise DocumentThereError(errno.EEXIST, "a file lies there already", path)
+        if self._having_records({folder: {name: data}}):
+            raise DocumentExistsError(errno.EEXIST, "a file exists already", path)
         super().add(path, data)
 
     def upath(self, path: str) -> UPath:
@@ -178,110 +269,76 @@ class RemoteStorage(Storage):
 
     def close(self) -> None:
         with self._lock:
-            self._made = None  # its finalizer closes the connections
+            self._opened = None  # its finalizer closes the connections
 
-    def _filesystem(self) -> tuple[AbstractFileSystem, str]:
-        """The file system of this process, and the root as it calls it; one from before a fork fails or hangs."""
-        made = self._made
-        if made is None or made[0] != os.getpid():
+    def _client(self) -> Client:
+        """The client of this process."""
+        opened = self._opened
+        if opened is None or opened.pid != os.getpid():
             with self._lock:
-                made = self._made
-                if made is None or made[0] != os.getpid():
+                opened = self._opened
+                if opened is None or opened.pid != os.getpid():
                     with self._translate_errors("open", "it"):
-                        made = (os.getpid(), *self._protocol.open(self.root, self._options, _AT_ONCE))
-                    self._made = made
-        return made[1], made[2]
+                        opened = self._protocol.open(self.root, self._options, self.call_timeout)
+                    self._opened = opened
+        return opened
 
-    def _with_a_record(self, documents: Mapping[str, Mapping[str, bytes]]) -> set[str]:
-        """The folders where a document lies: what a store that overwrites must be asked before each write."""
+    def _having_records(self, documents: Mapping[str, Mapping[str, bytes]]) -> set[str]:
+        """The folders where a document exists: what a store that overwrites must be asked before each write."""
         records = [f"{doc_dir}/{[*files][-1]}" for doc_dir, files in documents.items()]
-        found = zip(documents, self.read_many(records), strict=True)
-        there = set()
-        for doc_dir, data in found:
+        existing = set()
+        for doc_dir, data in zip(documents, self.read_many(records), strict=True):
             if isinstance(data, bytes):
-                there.add(doc_dir)
+                existing.add(doc_dir)
             elif not isinstance(data, FileNotFoundError):
                 raise data
-        return there
+        return existing
 
-    def _put(self, filesystem: Any, path: str, data: bytes, how: Mapping[str, Any]) -> Any:
-        return _method(filesystem, "pipe_file")(path, data, **how)
+    def _put(self, client: Client, path: str, data: bytes) -> None:
+        deadline = client.deadline(len(data))
+        client.wait(client.start("pipe_file", contained(client.base, path), data), deadline)
 
-    def _get(self, filesystem: Any, path: str) -> Any:
-        return _method(filesystem, "cat_file")(path, **self._protocol.read)
+    def _get(self, client: Client, path: str) -> Future[Any]:
+        return client.start("cat_file", contained(client.base, path), **self._protocol.read)
 
-    def _whole(self, path: str, outcome: Callable[[], bytes]) -> bytes:
-        """What a request gives; asked once more where its body ended early, which no client but obstore's does itself."""
+    def _delete(self, client: Client, paths: list[str]) -> None:
+        """Remove files, many at once; no error where one is missing."""
+        for start in range(0, len(paths), client.width):
+            deadline = client.deadline()
+            requests = [client.start("rm_file", path) for path in paths[start : start + client.width]]
+            for request in requests:
+                with suppress(FileNotFoundError):
+                    client.wait(request, deadline)
+
+    def _whole(self, client: Client, path: str, request: Future[Any], deadline: float) -> bytes | OSError:
+        """What a read gives; asked once more where its body ended early, which no client but obstore's does itself."""
         try:
-            return outcome()
-        except Exception as error:
-            if type(error).__name__ != "ClientPayloadError":  # aiohttp's, by name: not every store's client has it
-                raise
-        ((_, again),) = self._in_order([(self._get, path)])
-        data: bytes = again()
+            with self._translate_errors("read", path):
+                try:
+                    data: bytes = client.wait(request, deadline)
+                except Exception as error:
+                    if (
+                        type(error).__name__ != "ClientPayloadError"
+                    ):  # aiohttp's, by name: not every store's client has it
+                        raise
+                    data = client.wait(self._get(client, path), deadline)
+        except OSError as error:
+            return error
         return data
-
-    def _each(self, calls: list[tuple[Any, ...]], at_once: int = _AT_ONCE) -> list[object]:
-        """Make all calls, many at once where the file system can, and wait for every one.
-
-        After one that failed no more are begun: of a server that does not answer, each would only take its time.
-        """
-        outcomes: list[object] = []
-        failed = False
-
-        def wanted() -> Iterator[tuple[Any, ...]]:
-            for call in calls:
-                if failed:
-                    return
-                yield call
-
-        for _, outcome in self._in_order(wanted(), at_once):
-            try:
-                outcomes.append(outcome())
-            except Exception as error:  # noqa: BLE001 - the caller judges them all together
-                outcomes.append(error)
-                failed = failed or not _says_that_it_is_there(error)
-        return outcomes
-
-    def _in_order(
-        self, calls: Iterable[tuple[Any, ...]], at_once: int = _AT_ONCE
-    ) -> Iterator[tuple[str, Callable[[], Any]]]:
-        """Each call's path and a function that waits for its result, in the order asked for."""
-        filesystem, base = self._filesystem()
-        begin = _beginning(filesystem)
-        if begin is None:
-            for call, path, *rest in calls:
-                yield path, _later(call, filesystem, contained(base, path), *rest)
-            return
-        under_way: deque[tuple[str, Future[Any], float]] = deque()
-        try:
-            for call, path, *rest in calls:
-                size = sum(len(each) for each in rest if isinstance(each, bytes))
-                future = begin(call, filesystem, contained(base, path), *rest)
-                under_way.append((path, future, _PATIENCE + size / 2**20))
-                if len(under_way) >= at_once:
-                    yield _waiting(under_way.popleft())
-            while under_way:
-                yield _waiting(under_way.popleft())
-        finally:
-            for _, future, _ in under_way:  # the reader stopped early
-                future.cancel()
-
-    @staticmethod
-    def _raised(outcomes: list[object]) -> None:
-        for outcome in outcomes:
-            if isinstance(outcome, BaseException):
-                raise outcome
 
     @contextmanager
     def _translate_errors(self, action: str, path: str) -> Iterator[None]:
         """Turn whatever a client raises into one error that says what was done and holds no secret."""
         try:
             yield
-        except (ConfigurationError, DocumentThereError, StorageError):
+        except (ConfigurationError, DocumentExistsError, StorageError):
             raise
         except Exception as error:  # noqa: BLE001 - each client has errors of its own, and all of them may hold secrets
-            if action == "read" and isinstance(error, FileNotFoundError) and not _says_that_the_bucket_is_not(error):
+            if (
+                action == "read"
+                and isinstance(error, FileNotFoundError)
+                and not _says_that_the_bucket_is_missing(error)
+            ):
                 raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), self.url(path)) from None
             # ``from None``: the client's own message and its frames may hold the options, and Dagster shows causes.
             raise StorageError(
@@ -289,48 +346,26 @@ class RemoteStorage(Storage):
             ) from None
 
 
-def _method(filesystem: Any, name: str) -> Callable[..., Any]:
-    # The coroutine of an asynchronous file system has an underscore (filesystem_spec, "Async": "_cat_file").
-    method: Callable[..., Any] = getattr(filesystem, f"_{name}" if filesystem.async_impl else name)
-    return method
+def _positive(seconds: object, root: str) -> float:
+    if isinstance(seconds, (int, float)) and 0 < seconds < float("inf"):
+        return float(seconds)
+    raise ConfigurationError(
+        setting=f"The option call_timeout of {root}", reason="it is not a positive number", hint="Give seconds."
+    )
 
 
-def _beginning(filesystem: Any) -> Callable[..., Future[Any]] | None:
-    """How a call is made while others are under way; ``None`` where they must go one after the other."""
-    if filesystem.async_impl:
-        return lambda call, *arguments: asyncio.run_coroutine_threadsafe(call(*arguments), filesystem.loop)
-    # Of a file system without asyncio nobody promises that threads may share it, but where it brings its own.
-    pool: ThreadPoolExecutor | None = getattr(filesystem, "pool", None)
-    return None if pool is None else pool.submit
+def _has_succeeded(request: Future[Any]) -> bool:
+    return request.done() and not request.cancelled() and request.exception() is None
 
 
-def _later(call: Callable[..., _T], *arguments: Any) -> Callable[[], _T]:
-    return lambda: call(*arguments)
-
-
-def _waiting(pending: tuple[str, Future[_T], float]) -> tuple[str, Callable[[], _T]]:
-    path, future, seconds = pending
-
-    def wait() -> _T:
-        try:
-            return future.result(seconds)
-        except TimeoutError as error:
-            if future.done():  # the client's own time-out
-                raise
-            future.cancel()
-            raise TimeoutError(errno.ETIMEDOUT, f"no answer within {seconds:.0f} s") from error
-
-    return path, wait
-
-
-def _says_that_it_is_there(error: BaseException) -> bool:
-    """Whether a conditional write was refused because of what is there."""
+def _says_that_it_exists(error: BaseException) -> bool:
+    """Whether a conditional write was refused because something exists there."""
     if isinstance(error, FileExistsError):
         return True
     return _code(error) in ("PreconditionFailed", "412", "ConditionalRequestConflict", "409")
 
 
-def _says_that_the_bucket_is_not(error: BaseException) -> bool:
+def _says_that_the_bucket_is_missing(error: BaseException) -> bool:
     return _code(error) == "NoSuchBucket"
 
 

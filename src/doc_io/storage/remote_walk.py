@@ -1,105 +1,125 @@
-"""What lies below the URL of a docs root, and taking it away: the calls of fsspec that upkeep needs and no reader does."""
+"""What lies below the URL of a docs root: its folders in flat memory, and their files."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
-from datetime import datetime
+from collections.abc import Iterator
 from itertools import groupby
-from typing import Any
 
-from doc_io.commit_record import RECORD_NAME
-from doc_io.storage.base import DOCUMENT_DEPTH, STORE_FOLDER, Folder
-from doc_io.storage.local import TEMPORARY_PREFIX
-
-_TIMES = ("LastModified", "last_modified", "updated", "mtime", "created")
-"""What the file systems call the time of an object: s3fs, adlfs, gcsfs, sftp and local, memory."""
+from doc_io.storage.base import DOCUMENT_DEPTH, STORE_FOLDER, TEMPORARY_PREFIX, Folder
+from doc_io.storage.client import Client
+from doc_io.storage.listing import Entry, Pages, entry
 
 
-def folders(filesystem: Any, base: str) -> Iterator[Folder]:
-    """See `doc_io.storage.base.Storage.folders`. A stage is listed at once: a thousand objects for each request."""
-    strays = {}
-    for entry in sorted(_listed(filesystem, base), key=lambda entry: str(entry["name"])):
-        name = _relative(entry["name"], base)
-        if entry["type"] != "directory":
-            strays[name] = entry
-        elif name != STORE_FOLDER:
-            yield from _of_stage(filesystem, base, name)
-    if strays:
-        yield _folder("", strays)
+def folders(client: Client, pages: Pages | None, stage: str = "", start: str = "") -> Iterator[Folder]:
+    """See `doc_io.storage.base.Storage.folders`.
+
+    Args:
+        client: The client.
+        pages: How the store lists objects by prefix; ``None`` for a store that has folders.
+        stage: Only this stage.
+        start: Only logical keys that begin with this.
+    """
+    stages = [stage]
+    if not stage:
+        found = sorted(_listed(client, client.base))
+        stages = [name for name, is_folder, _ in found if is_folder and name != STORE_FOLDER]
+        strays = {name: each for name, is_folder, each in found if not is_folder}
+        if strays and not start:
+            yield _folder("", strays)
+    for name in stages:
+        if pages is not None:
+            yield from _of_objects(client, pages, f"{name}/{start}")
+        else:
+            yield from _of_folders(client, name, start)
 
 
-def folder(filesystem: Any, base: str, path: str) -> Folder:
+def folder(client: Client, pages: Pages | None, path: str) -> Folder:
     """All files in one folder and below it."""
-    found = filesystem.find(f"{base}/{path}", detail=True)
-    return _folder(path, {_relative(name, f"{base}/{path}"): entry for name, entry in found.items()})
+    return _folder(path, {each.name[len(client.base) + len(path) + 2 :]: each for each in files(client, pages, path)})
 
 
-def names(filesystem: Any, base: str, path: str) -> list[str]:
-    """The names of the files right in a folder, but of those that are still being written."""
-    found = _listed(filesystem, f"{base}/{path}")
-    files = (_relative(entry["name"], f"{base}/{path}") for entry in found if entry["type"] != "directory")
-    return sorted(name for name in files if name and not name.startswith(TEMPORARY_PREFIX))
+def files(client: Client, pages: Pages | None, path: str) -> list[Entry]:
+    """The files below a folder, by their full names."""
+    top = f"{client.base}/{path}"
+    if pages is not None:
+        return [each for page in pages(client, f"{top}/") for each in page if not each.name.endswith("/")]
+    found = client.call("find", top, detail=True)
+    return [entry(str(name), int(each.get("size") or 0), each) for name, each in found.items()]
 
 
-def remove(filesystem: Any, base: str, path: str) -> None:
-    """Remove what lies in a folder, the commit record first."""
-    found = filesystem.find(f"{base}/{path}")
-    for name in sorted(found, key=lambda name: not str(name).endswith(f"/{RECORD_NAME}")):
-        delete(filesystem, str(name))
+def names(client: Client, path: str) -> list[str]:
+    """The names of the files directly in a folder, without those that are still being written."""
+    found = _listed(client, f"{client.base}/{path}")
+    return sorted(name for name, is_folder, _ in found if not is_folder and not name.startswith(TEMPORARY_PREFIX))
 
 
-def remove_folder(filesystem: Any, path: str) -> None:
-    """Remove an emptied folder, of a store that has folders; no error where it is gone."""
-    if filesystem.exists(path):
-        filesystem.rm(path, recursive=True)
+def _of_objects(client: Client, pages: Pages, prefix: str) -> Iterator[Folder]:
+    """Folders made of the objects whose names begin with a prefix, which come in the order of their names."""
+    found = (
+        (each.name[len(client.base) + 1 :], each)
+        for page in pages(client, f"{client.base}/{prefix}")
+        for each in page
+        if not each.name.endswith("/")
+    )
+    strays: dict[str, dict[str, Entry]] = {}  # of the shallower folders that the walk is in
+    for path, group in groupby(found, key=lambda named: _folder_of(named[0])):
+        for passed in [stray for stray in strays if path != stray and not path.startswith(f"{stray}/")]:
+            yield _folder(passed, strays.pop(passed))
+        inside = {name[len(path) + 1 :]: each for name, each in group}
+        if path.count("/") < DOCUMENT_DEPTH - 1:
+            strays.setdefault(path, {}).update(inside)
+        else:
+            yield _folder(path, inside)
+    for passed, entries in strays.items():
+        yield _folder(passed, entries)
 
 
-def delete(filesystem: Any, path: str) -> None:
-    """Remove one file; no error where it is gone."""
+def _of_folders(client: Client, path: str, start: str) -> Iterator[Folder]:
+    """Folders of a store that has some: listed one after the other, as deep as documents lie."""
+    depth = path.count("/") + 1
+    strays = {}
     try:
-        filesystem.rm_file(path)
-    except FileNotFoundError:
+        found = sorted(_listed(client, f"{client.base}/{path}"))
+    except PermissionError:
+        yield _passed_over(path)
         return
+    for name, is_folder, each in found:
+        if depth == 1 and not name.startswith(start):
+            continue
+        if not is_folder:
+            strays[name] = each
+        elif depth == DOCUMENT_DEPTH - 1:
+            try:
+                yield folder(client, None, f"{path}/{name}")
+            except PermissionError:
+                yield _passed_over(f"{path}/{name}")
+        else:
+            yield from _of_folders(client, f"{path}/{name}", start)
+    if strays:
+        yield _folder(path, strays)
 
 
-def _of_stage(filesystem: Any, base: str, stage: str) -> Iterator[Folder]:
-    found = filesystem.find(f"{base}/{stage}", detail=True)
-    entries = sorted((_relative(name, base), entry) for name, entry in found.items())
-    for path, group in groupby(entries, key=lambda named: _folder_of(named[0])):
-        yield _folder(path, {name[len(path) + 1 :]: entry for name, entry in group})
+def _passed_over(path: str) -> Folder:
+    return Folder(path, {}, time.time(), "the folder cannot be listed: permission denied")
 
 
 def _folder_of(path: str) -> str:
     return "/".join(path.split("/")[:-1][:DOCUMENT_DEPTH])
 
 
-def _folder(path: str, entries: Mapping[str, Any]) -> Folder:
-    sizes = {name: int(entry.get("size") or 0) for name, entry in entries.items()}
-    return Folder(path, sizes, max((_modified(entry) for entry in entries.values()), default=0.0))
+def _folder(path: str, entries: dict[str, Entry]) -> Folder:
+    sizes = {name: each.size for name, each in entries.items()}
+    return Folder(path, sizes, max((each.modified for each in entries.values()), default=0.0))
 
 
-def _modified(entry: Mapping[str, Any]) -> float:
-    for name in _TIMES:
-        value = entry.get(name)
-        if isinstance(value, str):
-            try:
-                value = datetime.fromisoformat(value.replace("Z", "+00:00"))
-            except ValueError:
-                continue
-        if isinstance(value, datetime):
-            return value.timestamp()
-        if isinstance(value, (int, float)):
-            return float(value)
-    return time.time()  # not known: as young as can be, so that nobody takes it for left over
-
-
-def _listed(filesystem: Any, path: str) -> list[Mapping[str, Any]]:
+def _listed(client: Client, path: str) -> Iterator[tuple[str, bool, Entry]]:
+    """What lies directly in a folder: its name, whether it is a folder, and the rest."""
     try:
-        return list(filesystem.ls(path, detail=True))
+        found = client.call("ls", path, detail=True)
     except FileNotFoundError:
-        return []
-
-
-def _relative(name: str, base: str) -> str:
-    return str(name).rstrip("/")[len(base) :].lstrip("/")
+        return
+    for each in found:
+        name = str(each["name"]).rstrip("/")[len(path) :].lstrip("/")
+        if name:
+            yield name, each["type"] == "directory", entry(str(each["name"]), int(each.get("size") or 0), each)

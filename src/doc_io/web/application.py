@@ -18,6 +18,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from doc_io.document import Status
 from doc_io.errors import DocIOError, IndexAccessError
+from doc_io.index import page_queries
 from doc_io.store import DocumentStore
 from doc_io.web import numbers, shown
 from doc_io.web.address import AddressError, Links
@@ -105,7 +106,7 @@ def _endpoint(site: Site, make: Make) -> Callable[[Request], Response]:
 def _new(site: Site, request: Request) -> Response:
     """How many documents came after those that a page knows of."""
     since = request.query_params.get("since", "")
-    count = site.store.index.count_after(int(since), 1000) if since.isdecimal() and len(since) < 16 else 0  # noqa: PLR2004
+    count = page_queries.count_after(site.store.index, int(since), 1000) if since.isdecimal() and len(since) < 16 else 0  # noqa: PLR2004
     return JSONResponse({"new": count})
 
 

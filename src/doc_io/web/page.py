@@ -16,6 +16,7 @@ from starlette.responses import Response
 
 from doc_io.document import DocumentRow
 from doc_io.escaping import printable
+from doc_io.index import page_queries
 from doc_io.store import DocumentStore
 from doc_io.web.address import Links
 from doc_io.web.remember import Remembered
@@ -114,7 +115,7 @@ def _newest_seq(site: Site) -> int | None:
     from doc_io.errors import DocIOError  # noqa: PLC0415 - an error page about the index has no count either
 
     try:
-        return site.store.index.newest_seq()
+        return page_queries.newest_seq(site.store.index)
     except DocIOError:
         return None
 

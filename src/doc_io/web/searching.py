@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable
 
 from doc_io.errors import DocIOError
+from doc_io.index.base import ALL, Filter
 from doc_io.reports import search
 from doc_io.reports.search import SearchHit
 from doc_io.store import DocumentStore
@@ -23,45 +24,49 @@ class Searching:
 
     def __init__(self, store: DocumentStore) -> None:
         self._store = store
-        self._running: dict[str, _Search] = {}
+        self._running: dict[tuple[str, Filter], _Search] = {}
         self._lock = threading.Lock()
 
-    def find(self, words: str) -> tuple[list[SearchHit] | None, int]:
+    def find(self, words: str, wanted: Filter = ALL) -> tuple[list[SearchHit] | None, int]:
         """What was found, best first; ``None`` where texts are still being read; and how many were read.
 
         Args:
             words: Words in any order.
+            wanted: Which documents. Default: all.
 
         Raises:
             DocIOError: The search failed.
         """
         with self._lock:
-            running = self._running.get(words)
+            question = (words, wanted)
+            running = self._running.get(question)
             if running is None:
-                running = self._running[words] = _Search(self._store, words)
+                self._running = {asked: each for asked, each in self._running.items() if each.is_alive()}
+                running = self._running[question] = _Search(self._store, words, wanted)
                 running.start()
         running.join(_PATIENCE)
         if running.is_alive():
             return None, running.read
         with self._lock:
-            self._running.pop(words, None)
+            self._running.pop(question, None)
         if running.error is not None:
             raise running.error
         return running.hits, running.read
 
 
 class _Search(threading.Thread):
-    def __init__(self, store: DocumentStore, words: str) -> None:
+    def __init__(self, store: DocumentStore, words: str, wanted: Filter) -> None:
         super().__init__(daemon=True)
         self._store = store
         self._words = words
+        self._wanted = wanted
         self.read = 0
         self.hits: list[SearchHit] = []
         self.error: DocIOError | None = None
 
     def run(self) -> None:
         try:
-            self.hits = search(self._store, self._words, limit=_HITS, progress=self._progress())
+            self.hits = search(self._store, self._words, self._wanted, limit=_HITS, progress=self._progress())
         except DocIOError as error:
             self.error = error
 

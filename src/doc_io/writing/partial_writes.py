@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 from doc_io.commit_record import RECORD_NAME, CommitRecord, CommitRecordError, decode, file_entry
 from doc_io.errors import StorageError
-from doc_io.storage.base import DocumentThereError, Storage
+from doc_io.storage.base import DocumentExistsError, Storage
 
 _MAX_TRIES = 20  # each but the first follows a writer who needed no turn, as nothing lay there when it came
 
@@ -43,7 +43,7 @@ def complete_partial_write(storage: Storage, doc_dir: str, files: Mapping[str, b
             missing = files
         try:
             storage.create(doc_dir, missing)
-        except DocumentThereError:
+        except DocumentExistsError:
             continue
         if RECORD_NAME in missing:
             return decode(files[RECORD_NAME])

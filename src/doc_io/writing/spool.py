@@ -21,7 +21,7 @@ from doc_io.commit_record import (
     file_entry,
 )
 from doc_io.file_lock import file_lock
-from doc_io.storage.base import DocumentThereError
+from doc_io.storage.base import DocumentExistsError
 from doc_io.storage.local import LocalStorage
 from doc_io.writing.draft import Draft, next_created_at
 from doc_io.writing.partial_writes import complete_partial_write
@@ -70,7 +70,7 @@ def _claimed(storage: LocalStorage, owner: str) -> LocalStorage:
     name = docs_root_seen_from(storage, owner)
     try:
         storage.add(OWNER_NAME, encode_text(name))
-    except DocumentThereError:
+    except DocumentExistsError:
         if owner_of(storage) != name:
             return _claimed(LocalStorage(f"{storage.root}-{hashlib.sha256(encode_text(owner)).hexdigest()[:8]}"), owner)
     return storage

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from doc_io.commit_record import RECORD_NAME, CommitRecord, encode
 from doc_io.document import DocumentRow
 from doc_io.errors import DocumentConflictError
-from doc_io.index.base import ConcurrentWriteError, DocumentIndexedError, HistoryHead, Index
+from doc_io.index.base import ConcurrentWriteError, HistoryHead
+from doc_io.index.sql_index import Index
 from doc_io.storage.base import Storage
 from doc_io.writing.draft import Draft, next_created_at
 from doc_io.writing.partial_writes import complete_partial_write
@@ -42,18 +43,14 @@ class Writer:
     def _placed(self, drafts: Sequence[Draft]) -> dict[str, Written]:
         """By its folder each document, and its record at the place where it comes: after those before it."""
         placed: dict[str, Written] = {}
-        newest: dict[tuple[str, str], str] = {}
-        last: dict[str, str] = {}
+        heads = self.index.heads([(draft.row["stage"], draft.row["task_id"]) for draft in drafts])
         for draft in drafts:
             if draft.doc_dir in placed:  # the same attempt twice is one document
                 refuse_other(draft, placed[draft.doc_dir][1])
                 continue
-            row = draft.row
-            task, key = (row["stage"], row["task_id"]), row["logical_key_id"]
-            place = self.index.head(*task, key)
-            place = HistoryHead(newest.get(task, place.newest_created_at), last.get(key, place.prev_doc_id))
-            record = _placed(draft, place)
-            newest[task], last[key] = record.row["created_at"], row["doc_id"]
+            task = draft.row["stage"], draft.row["task_id"]
+            record = _placed(draft, heads[task])
+            heads[task] = HistoryHead(draft.row["doc_id"], record.row["created_at"])
             placed[draft.doc_dir] = draft, record
         return placed
 
@@ -84,30 +81,37 @@ class Writer:
         return there
 
     def _commit(self, written: Sequence[Written]) -> list[DocumentRow]:
-        """The rows, durable: together, or each alone where a writer came between or a document is there already."""
+        """The rows, durable: together, or each alone where another writer came between."""
         if len(written) > 1:
             try:
-                return self.index.insert_all(
+                rows = self.index.insert(
                     [({**record.row, "doc_dir": draft.doc_dir}, record.parents) for draft, record in written]
                 )
-            except (ConcurrentWriteError, DocumentIndexedError):
-                pass
+            except ConcurrentWriteError:
+                return [self._commit_one(draft, record) for draft, record in written]
+            for row, (draft, record) in zip(rows, written, strict=True):
+                self._refuse_or_restore(row, draft, record)
+            return rows
         return [self._commit_one(draft, record) for draft, record in written]
 
     def _commit_one(self, draft: Draft, record: CommitRecord) -> DocumentRow:
         """The row, durable. Another writer may come first: then the record is written again with its new place."""
         while True:
             try:
-                return self.index.insert({**record.row, "doc_dir": draft.doc_dir}, record.parents)
-            except ConcurrentWriteError as taken:
-                record = _placed(draft, taken.place)
+                [row] = self.index.insert([({**record.row, "doc_dir": draft.doc_dir}, record.parents)])
+            except ConcurrentWriteError as concurrent:
+                record = _placed(draft, concurrent.heads[draft.row["stage"], draft.row["task_id"]])
                 self.storage.replace(f"{draft.doc_dir}/{RECORD_NAME}", encode(record))
-            except DocumentIndexedError as indexed:
-                refuse_other(draft, record, indexed.row)
-                committed = draft.record(indexed.row.created_at, indexed.row.lineage_prev_doc_id)
-                if committed != record:  # the row outlived its folder, which was written anew just now
-                    self.storage.replace(f"{draft.doc_dir}/{RECORD_NAME}", encode(committed))
-                return indexed.row
+                continue
+            self._refuse_or_restore(row, draft, record)
+            return row
+
+    def _refuse_or_restore(self, row: DocumentRow, draft: Draft, record: CommitRecord) -> None:
+        """Where the row was there already it may be of other content, or have outlived its folder, written anew just now."""
+        refuse_other(draft, record, row)
+        committed = draft.record(row.created_at, row.lineage_prev_doc_id)
+        if committed != record:
+            self.storage.replace(f"{draft.doc_dir}/{RECORD_NAME}", encode(committed))
 
 
 def _files(draft: Draft, record: CommitRecord) -> dict[str, bytes]:
@@ -115,7 +119,7 @@ def _files(draft: Draft, record: CommitRecord) -> dict[str, bytes]:
 
 
 def _placed(draft: Draft, place: HistoryHead) -> CommitRecord:
-    return draft.record(next_created_at(place.newest_created_at), place.prev_doc_id)
+    return draft.record(next_created_at(place.created_at), place.doc_id)
 
 
 def refuse_other(draft: Draft, there: CommitRecord, committed: DocumentRow | None = None) -> None:

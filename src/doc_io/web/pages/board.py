@@ -8,7 +8,8 @@ from typing import Any, cast
 from starlette.requests import Request
 
 from doc_io.document import Status
-from doc_io.index.base import SplitBy, TokenUsage
+from doc_io.index.base import TokenUsage
+from doc_io.index.page_queries import SplitBy
 from doc_io.reports import search, stage_counts, usage
 from doc_io.reports.board import WINDOW, Board, Cell, Column, board
 from doc_io.web.address import Chosen, Links, chosen, number

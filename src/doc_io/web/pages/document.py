@@ -12,6 +12,7 @@ from starlette.requests import Request
 
 from doc_io.document import DocumentRow, Status
 from doc_io.errors import DamagedDocumentError, DocIOError, StorageError
+from doc_io.index import page_queries
 from doc_io.reading import Which
 from doc_io.reports.board import stale_among
 from doc_io.web.address import Links, number
@@ -64,7 +65,7 @@ def document_page(site: Site, request: Request, links: Links) -> Page:  # noqa: 
     older = history[at + 1] if at is not None and at + 1 < len(history) else None
     parents = site.store.parents(row.doc_id)
     above = {each.doc_id: each for each in site.store.index.get_many([parent.doc_id for parent in parents])}
-    children = site.store.index.newest_children(row.doc_id, _CHILDREN)
+    children = page_queries.newest_children(site.store.index, row.doc_id, _CHILDREN)
     raw = part(site, row, "raw", number(query, "at"))
     why = str(metadata.get("error") or reason(row))
     texts = {

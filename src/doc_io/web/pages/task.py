@@ -9,6 +9,7 @@ from starlette.requests import Request
 from doc_io.document import DocumentRow, Status
 from doc_io.errors import UnknownDocumentError
 from doc_io.ids import unstorable
+from doc_io.index import page_queries
 from doc_io.index.base import Filter
 from doc_io.web.address import Links, name_in
 from doc_io.web.page import Page, Site
@@ -50,7 +51,7 @@ def attempts_of(
     """The newest attempts at a task, at most a page of them, and how many there are."""
     if unstorable(stage) or unstorable(task_id):
         return [], 0
-    total = site.store.index.attempts_of_task(stage, task_id)
+    total = page_queries.attempts_of_task(site.store.index, stage, task_id)
     if total <= _ATTEMPTS:
         history = site.store.history(stage, task_id)  # a branch's own and its parent's
         return history, len(history)

@@ -1,0 +1,212 @@
+"""The filters: one set of options, for every command that is about many documents."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta, timezone
+from functools import wraps
+from itertools import islice
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from doc_io.cli.options import complete, groups, listed, tasks_starting
+from doc_io.document import DocumentRow, Status
+from doc_io.index.base import Filter, GroupedBy
+
+if TYPE_CHECKING:
+    from doc_io.progress import Progress
+    from doc_io.store import DocumentStore
+
+# ruff: noqa: PLC0415 - `ls` need not wait for what only another command, or a mistake, needs
+
+_F = TypeVar("_F", bound=Callable[..., Any])
+_MAX_SUGGESTED = 10_000  # rows that are read to suggest a task
+_FAILED = (Status.TRUNCATED, Status.PARSE_ERROR, Status.GEN_ERROR)
+_AGE = re.compile(r"(\d{1,6})([smhdw])")
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+
+
+class Age(click.ParamType):  # type: ignore[type-arg, unused-ignore]  # generic from click 8.3 on
+    """A duration: a number and s, m, h, d or w."""
+
+    name = "age"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:
+        """The duration of ``30d``; click's own signature."""
+        if isinstance(value, timedelta):
+            return value
+        found = _AGE.fullmatch(value)
+        if found is None:
+            self.fail(f"{value!r} is no age; give a number and s, m, h, d or w, such as 30d", param, ctx)
+        return timedelta(**{_UNITS[found[2]]: int(found[1])})
+
+
+class Time(click.ParamType):  # type: ignore[type-arg, unused-ignore]  # as above
+    """A point in time: a date or time in ISO 8601 (UTC where it does not say), or an age such as 2h."""
+
+    name = "time"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """The time in the form of ``created_at``; click's own signature."""
+        try:
+            if _AGE.fullmatch(value):
+                moment = datetime.now(timezone.utc) - Age().convert(value, param, ctx)
+            else:
+                moment = datetime.fromisoformat(value.replace("Z", "+00:00"))
+                moment = moment.replace(tzinfo=moment.tzinfo or timezone.utc).astimezone(timezone.utc)
+        except (ValueError, OverflowError):
+            self.fail(f"{value!r} is no time; give 2026-01-31, 2026-01-31T12:00, or an age such as 2h", param, ctx)
+        return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+@dataclass(frozen=True)
+class Selection:
+    """The documents that the filters of a command line choose.
+
+    Attributes:
+        filter: What the index can tell.
+        words: Words that the text must have. Default: any text.
+        limit: How many at most. Default: as many as there are.
+        failed: Whether only failures are asked for.
+    """
+
+    filter: Filter
+    words: str | None = None
+    limit: int | None = None
+    failed: bool = False
+
+    def wanted(self, store: DocumentStore, progress: Progress | None = None) -> Filter | None:
+        """One filter for all of it; ``None`` where no document has the words.
+
+        Raises:
+            UnknownNameError: No document has such a stage, task, model, …
+        """
+        refuse_unknown(store, self.filter)
+        if self.words is None:
+            return self.filter
+        from doc_io.reports.search import MAX_HITS, search
+
+        hits = search(store, self.words, self.filter, limit=MAX_HITS, progress=progress)
+        if len(hits) == MAX_HITS:
+            click.echo(f"Only the best {MAX_HITS:,} documents with these words are counted.", err=True)
+        return replace(self.filter, doc_id=tuple(hit.row.doc_id for hit in hits)) if hits else None
+
+    def rows(self, store: DocumentStore, after: DocumentRow | None = None) -> Iterator[DocumentRow]:
+        """The rows, newest first."""
+        wanted = self.wanted(store)
+        if wanted is None:
+            return iter(())
+        return islice(_pages(store, wanted, after, self.limit), self.limit)
+
+
+def _pages(store: DocumentStore, wanted: Filter, after: DocumentRow | None, limit: int | None) -> Iterator[DocumentRow]:
+    while page := store.select(wanted, after=after, limit=min(limit or 1000, 1000)):
+        yield from page
+        after = page[-1]
+
+
+_GROUPS: dict[str, tuple[str, GroupedBy]] = {
+    "stage": ("stage", "stage"),
+    "model_id": ("model", "model_id"),
+    "template_id": ("template", "template_id"),
+    "run_id": ("run", "run_id"),
+    "experiment_id": ("experiment", "experiment_id"),
+}
+"""What can be unknown, its name for people, and the totals that know all of it."""
+
+
+def refuse_unknown(store: DocumentStore, wanted: Filter) -> None:
+    """Raise where a name that was asked for is nowhere, so that nobody takes a typing error for an empty answer.
+
+    Raises:
+        UnknownNameError: No document has such a stage, task, model, …
+    """
+    one_of_each = all(len(_several(getattr(wanted, name))) <= 1 for name in ("task_id", *_GROUPS))
+    if wanted == Filter() or (one_of_each and store.select(wanted, limit=1)):
+        return
+    from doc_io.naming import unknown_value
+
+    for column, (what, group) in _GROUPS.items():
+        names = _several(getattr(wanted, column))
+        known = groups(store, group) if names else []
+        for name in names:
+            if name not in known:
+                raise unknown_value(store.docs_root, what, name, known)
+    for task in _several(wanted.task_id):
+        if not store.select(Filter(stage=wanted.stage, task_id=task), limit=1):
+            rows = store.select(Filter(stage=wanted.stage), limit=_MAX_SUGGESTED)
+            raise unknown_value(store.docs_root, "task", task, {row.task_id for row in rows})
+
+
+def _several(value: Any) -> tuple[str, ...]:
+    return () if value is None else (value,) if isinstance(value, str) else tuple(value)
+
+
+def _statuses(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> tuple[Status, ...]:
+    choice = click.Choice([each.value for each in Status])
+    return tuple(Status(choice.convert(each, param, ctx)) for each in listed(ctx, param, values))
+
+
+def _complete_status(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:  # noqa: ARG001
+    return [each.value for each in Status if each.value.startswith(incomplete)]
+
+
+def _names(option: str, name: str, help_text: str, suggest: Callable[[DocumentStore, str], list[str]]) -> Any:
+    return click.option(
+        option, name, multiple=True, metavar="NAMES", callback=listed, help=help_text, shell_complete=complete(suggest)
+    )
+
+
+def _starting(group: GroupedBy) -> Callable[[DocumentStore, str], list[str]]:
+    return lambda store, start: [each for each in groups(store, group) if each.startswith(start)]
+
+
+_FILTERS = (
+    _names("--stage", "stage", "Only these stages; commas between them.", _starting("stage")),
+    _names("--task", "task_id", "Only these tasks.", lambda store, start: tasks_starting(store, start, None)),
+    click.option(
+        "--status",
+        multiple=True,
+        metavar="NAMES",
+        callback=_statuses,
+        shell_complete=_complete_status,
+        help="Only these: ok, truncated, parse_error, gen_error, skipped.",
+    ),
+    click.option("--failed", is_flag=True, help="Only tasks whose newest attempt failed."),
+    click.option("--newest", is_flag=True, help="Only the newest attempt of each task."),
+    _names("--model", "model_id", "Only these models.", _starting("model_id")),
+    _names("--template", "template_id", "Only these templates.", _starting("template_id")),
+    _names("--run", "run_id", "Only these runs.", _starting("run_id")),
+    _names("--experiment", "experiment_id", "Only these experiments.", _starting("experiment_id")),
+    click.option("--since", type=Time(), help="Made at or after a time (2026-01-31) or within an age (2h, 7d)."),
+    click.option("--until", type=Time(), help="Made before a time, or longer ago than an age."),
+)
+words = click.option("--words", help="Only texts that have all these words.")
+"""The one filter that `search` takes as its argument."""
+
+limit = click.option("-n", "--limit", type=click.IntRange(1), help="How many at most.")
+
+
+def filters(command: _F) -> _F:
+    """The options that choose documents, handed to the command as one ``chosen``, a `Selection`."""
+
+    @wraps(command)
+    def selecting(*args: Any, words: str | tuple[str, ...] | None = None, limit: int | None, **values: Any) -> Any:
+        names = ("stage", "task_id", "model_id", "template_id", "run_id", "experiment_id")
+        # One name is asked for by equality, which the index's own plans are made for.
+        several = {name: values.pop(name) for name in names}
+        named: dict[str, Any] = {name: each[0] if len(each) == 1 else each or None for name, each in several.items()}
+        status, failed, newest = values.pop("status"), values.pop("failed"), values.pop("newest")
+        if failed:
+            status = tuple(each for each in _FAILED if not status or each in status) or _FAILED
+        times = {"since": values.pop("since"), "until": values.pop("until")}
+        chosen = Filter(status=status, newest=newest or failed, **times, **named)
+        text = " ".join(words) if isinstance(words, tuple) else words
+        return command(*args, chosen=Selection(chosen, text, limit, failed), **values)
+
+    for option in reversed((*_FILTERS, limit)):
+        option(selecting)
+    return selecting  # type: ignore[return-value]
