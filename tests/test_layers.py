@@ -13,7 +13,7 @@ PACKAGE = Path(__file__).parent.parent / "src" / "doc_io"
 
 LAYERS: list[tuple[set[str], ...]] = [
     (
-        {"escaping", "progress"},
+        {"escaping", "progress", "clock"},
         {"errors"},
         {"ids", "provider_responses"},
         {"document_fields"},
@@ -23,7 +23,7 @@ LAYERS: list[tuple[set[str], ...]] = [
     ({"parsers"},),  # what is known about a text before it is a document
     ({"file_lock", "durable_folders"},),  # what storage and index both need of the operating system
     ({"storage", "index"},),
-    ({"integrity", "task_table"},),
+    ({"integrity", "task_table"}, {"store_identity"}),
     ({"writing"},),
     ({"reading", "branch", "naming"}, {"store"}),
     ({"maintenance", "reports", "legacy"},),

@@ -28,7 +28,7 @@ def a_record(document: Document | None = None) -> CommitRecord:
         document or Document("text", prompt="p", extras={"a/b": b"\0"}, metadata={"provider": "x"}),
         Origin(stage="essay", task_id="t", attempt="1", run_id="r", parents=(Parent("p" * 16, "draft"),)),
     )
-    return draft.record("2026-01-31T12:00:00.000001Z", None)
+    return draft.at("2026-01-31T12:00:00.000001Z", None).record
 
 
 def forged(change: dict[str, Any]) -> bytes:

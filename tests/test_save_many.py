@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from doc_io import Document, DocumentConflictError, DocumentStore, InvalidDocumentError, Origin
+from doc_io import Document, DocumentStore, InvalidDocumentError, Origin
+from doc_io.index.sqlite import SqliteIndex
 
 
 def origin(task_id: str, attempt: str = "step") -> Origin:
@@ -54,12 +55,32 @@ def test_an_attempt_twice_in_one_call_is_one_document(store: DocumentStore) -> N
     assert documents_in(store) == 1
 
 
-def test_another_text_under_the_same_attempt_is_refused_before_anything_is_written(store: DocumentStore) -> None:
-    """Which of the two was meant, only the caller knows."""
-    with pytest.raises(DocumentConflictError):
-        store.save_many([("a", origin("t")), ("b", origin("t"))])
+def test_another_text_under_the_same_attempt_is_another_document(store: DocumentStore) -> None:
+    """Both were paid for."""
+    rows = store.save_many([("a", origin("t")), ("b", origin("t"))])
 
-    assert documents_in(store) == 0
+    assert [store.read(row) for row in rows] == ["a", "b"]
+    assert store.history("draft", "t") == rows[::-1]
+
+
+def test_a_batch_asks_the_index_once_for_all_heads(store: DocumentStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many tasks it has: one question, one transaction."""
+    asked: list[str] = []
+
+    def counted(name: str) -> None:
+        method = getattr(SqliteIndex, name)
+
+        def ask(index: SqliteIndex, given: object) -> object:
+            asked.append(name)
+            return method(index, given)
+
+        monkeypatch.setattr(SqliteIndex, name, ask)
+
+    counted("heads")
+    counted("insert")
+    store.save_many([(str(number), origin(f"t{number % 7}", str(number))) for number in range(50)])
+
+    assert asked == ["heads", "insert"]
 
 
 def test_versions_of_one_task_in_one_call_follow_each_other(store: DocumentStore) -> None:

@@ -11,6 +11,7 @@ import stat
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -19,19 +20,21 @@ from hypothesis import strategies as st
 from doc_io import (
     DamagedDocumentError,
     Document,
-    DocumentConflictError,
     DocumentNotFoundError,
     DocumentStore,
     InvalidDocumentError,
     MissingTextError,
+    Origin,
     Parent,
     Status,
     StorageError,
     StoredDocument,
     Usage,
     maintenance,
+    register_parser,
 )
 from doc_io.document import COLUMNS, OK
+from doc_io.writing.draft import make_drafts
 
 ANY_TEXT = st.text(st.characters(exclude_categories=()))
 
@@ -83,7 +86,7 @@ def test_the_folder_of_a_document_reads_like_the_design(store: DocumentStore) ->
 
     assert row.doc_dir == f"essay/{row.logical_key_id}/{row.doc_id}"
     assert {path.removeprefix(f"{row.doc_dir}/") for path in files_of(store)} == {
-        "raw.txt", "parsed.txt", "prompt.txt", "extras/a%2Fb.json", "metadata.json",
+        "raw.txt", "parsed.txt", "prompt.txt", "extras/a%2Fb.json", "metadata.json", ".doc_io/store.json",
     }  # fmt: skip
 
 
@@ -203,20 +206,111 @@ def test_the_same_attempt_twice_is_one_document(store: DocumentStore) -> None:
     assert (files_of(store), store.history("draft", "t")) == (before, [first])
 
 
-@pytest.mark.parametrize(
-    "other",
-    [Document("y"), Document("x", prompt="p"), Document("x", finish_reason="stop"), Document("x", metadata={"a": 1})],
-)
-def test_another_document_under_the_same_id_is_refused_and_changes_nothing(
-    store: DocumentStore, other: Document
-) -> None:
-    """A committed document never changes."""
-    first = store.save("x", stage="draft", task_id="t", run_id="r", attempt="1")
-    before = files_of(store)
+def nested(levels: int) -> Any:
+    """Lists in lists."""
+    value: Any = 1
+    for _ in range(levels):
+        value = [value]
+    return value
 
-    with pytest.raises(DocumentConflictError, match=first.doc_id):
-        store.save(other, stage="draft", task_id="t", run_id="r", attempt="1")
-    assert (files_of(store), store.history("draft", "t")) == (before, [first])
+
+FACTS = {f"fact {number}": number for number in range(32)}
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (Document("x"), Document("y")),
+        (Document("x"), Document("x", prompt="p")),
+        (Document("x"), Document("x", finish_reason="stop")),
+        (Document("x"), Document("x", metadata={"a": 1})),
+        (Document("x"), Document("x", usage=Usage(prompt_tokens=1))),
+        (Document("x", extras={"a": "1"}), Document("x", extras={"b": "1"})),
+        (Document("x", metadata={"eval": {"score": 1}}), Document("x", metadata={"eval": {"score": 9}})),
+        (Document("x", metadata={"a": "w" * 200 + "1"}), Document("x", metadata={"a": "w" * 200 + "2"})),
+        (Document("x", finish_reason="w" * 200 + "1"), Document("x", finish_reason="w" * 200 + "2")),
+        (Document("x", metadata={**FACTS, "last": 1}), Document("x", metadata={**FACTS, "last": 2})),
+        (Document("x", metadata={"a": [1]}), Document("x", metadata={"a": [1.0]})),
+        (Document("x", metadata={"a": None}), Document("x", metadata={})),
+    ],
+)
+def test_other_content_under_the_same_attempt_is_another_document_and_both_stay(
+    store: DocumentStore, one: Document, other: Document
+) -> None:
+    """A committed document never changes, to the byte, whatever differs."""
+    first = store.save(one, stage="draft", task_id="t", run_id="r", attempt="1")
+    before = files_of(store)
+    second = store.save(other, stage="draft", task_id="t", run_id="r", attempt="1")
+
+    assert store.history("draft", "t") == [second, first]
+    assert before.items() <= files_of(store).items()
+    assert {each.kind for each in maintenance.verify(store, full=True, grace=0)} <= {"duplicate"}
+
+
+def test_parents_are_part_of_what_makes_a_document(store: DocumentStore) -> None:
+    """The same text made from other inputs is another document."""
+    a, b = (store.save(name, stage="draft", task_id=name).doc_id for name in "ab")
+    lists: list[list[Parent | str]] = [[a, b], [b, a], [Parent(a, "input"), b]]
+    made = [store.save("x", stage="essay", task_id="t", run_id="r", attempt="1", parents=parents) for parents in lists]
+
+    assert len({row.doc_id for row in made}) == 3
+
+
+def test_what_an_author_changes_after_the_save_changes_nothing(store: DocumentStore) -> None:
+    """The metadata is read once."""
+    metadata: dict[str, list[int]] = {"a": [1]}
+    [draft] = make_drafts([(Document("x", metadata=metadata), Origin("draft", "t"))])
+    metadata["a"].append(2)
+    [row] = store.commit([draft])
+
+    assert store.stored(row).metadata == {"a": [1]}
+
+
+def test_drafts_can_be_committed_again_and_are_not_parsed_again(store: DocumentStore) -> None:
+    """A retry costs no second parse and makes no second document."""
+    parsed: list[str] = []
+
+    def upper(text: str) -> str:
+        parsed.append(text)
+        return text.upper()
+
+    register_parser("counting", upper)
+    drafts = make_drafts([(Document("x", parser="counting"), Origin("draft", "t"))])
+
+    assert store.commit(drafts) == store.commit(drafts)
+    assert parsed == ["x"]
+
+
+@pytest.mark.parametrize(
+    "metadata",
+    [
+        {"a": nested(64)},
+        {"a": 10**640},
+        {"a": {"b": [-(10**640)]}},
+        {"a": float("nan")},
+        {"a": {1, 2}},
+        {"a": "x" * (64 * 2**20)},
+    ],
+    ids=["deep", "digits", "negative digits", "nan", "a set", "large"],
+)
+def test_what_could_not_be_read_back_is_refused_before_anything_is_written(
+    store: DocumentStore, metadata: dict[str, Any]
+) -> None:
+    """Every limit of the reader is one of the writer."""
+    with pytest.raises(InvalidDocumentError):
+        store.save(Document("x", metadata=metadata), stage="draft", task_id="t")
+
+    assert list(Path(store.docs_root).glob("*")) == []
+
+
+@pytest.mark.parametrize("metadata", [{"a": nested(63)}, {"a": 10**640 - 1}, {"a": "x" * 2**20}])
+def test_what_is_within_the_limits_is_read_back(store: DocumentStore, metadata: dict[str, Any]) -> None:
+    """By verify and reindex too."""
+    row = store.save(Document("x", metadata=metadata), stage="draft", task_id="t")
+
+    assert store.stored(row).metadata == metadata
+    assert maintenance.reindex(store).rejected == ()
+    assert list(maintenance.verify(store, full=True)) == []
 
 
 def test_an_attempt_whose_writer_died_before_its_row_is_taken_up(store: DocumentStore) -> None:
@@ -329,7 +423,7 @@ def test_a_skipped_task_has_a_row_and_no_text(store: DocumentStore) -> None:
     row = store.save(Document.skipped("no source"), stage="draft", task_id="t")
 
     assert (row.status, row.raw_chars, row.meta_small) == (Status.SKIPPED, None, {"skip_reason": "no source"})
-    assert [path.rpartition("/")[2] for path in files_of(store)] == ["metadata.json"]
+    assert {path.rpartition("/")[2] for path in files_of(store)} == {"metadata.json", "store.json"}
     with pytest.raises(MissingTextError, match="skipped"):
         store.read(row)
 
@@ -444,7 +538,7 @@ def test_a_row_is_taken_only_with_its_whole_document(store: DocumentStore) -> No
     database.close()
 
     assert maintenance.index_document(store, row.as_dict()) == row
-    with pytest.raises(DocumentConflictError):
+    with pytest.raises(InvalidDocumentError, match="another model_id"):
         maintenance.index_document(store, {**row.as_dict(), "model_id": "another"})
     (Path(store.docs_root) / row.doc_dir / "raw.txt").unlink()
     with pytest.raises(DamagedDocumentError):

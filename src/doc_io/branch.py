@@ -18,7 +18,7 @@ from doc_io.storage.base import Storage
 if TYPE_CHECKING:
     from upath import UPath
 
-_AT_ONCE = 64  # files that are asked for together, in both stores
+_BATCH_SIZE = 64  # files that are asked for together, in both stores
 
 
 class _Over:
@@ -90,7 +90,7 @@ class BranchStorage(_Over):
 
     def read_many(self, paths: Iterable[str]) -> Iterator[bytes | OSError]:
         remaining = iter(paths)
-        while asked := list(islice(remaining, _AT_ONCE)):
+        while asked := list(islice(remaining, _BATCH_SIZE)):
             found = dict(zip(asked, self._own.read_many(asked), strict=True))
             missing = [path for path in asked if isinstance(found[path], FileNotFoundError)]
             if missing:

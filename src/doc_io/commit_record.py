@@ -12,6 +12,7 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from datetime import datetime
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -28,7 +29,16 @@ RAW_NAME, PARSED_NAME, PROMPT_NAME = "raw.txt", "parsed.txt", "prompt.txt"
 EXTRAS_FOLDER = "extras"
 
 _to_json = json.JSONEncoder(ensure_ascii=True, allow_nan=False).encode
-_MAX_RECORD = 64 * 2**20  # bytes; a record is read whole, and one that is larger is an attack or an accident
+
+MAX_RECORD_BYTES = 64 * 2**20
+"""Of a commit record: it is read whole, and a larger one is an attack or an accident."""
+MAX_METADATA_DEPTH = 64
+"""Levels of lists and dicts in the attached metadata; far from where a JSON parser's stack ends."""
+MAX_INTEGER_DIGITS = 640
+"""Digits of an integer in the metadata: what every Python reads, however its own limit is set
+(docs.python.org/3/library/stdtypes.html#int-max-str-digits)."""
+END_OF_TIME = "3000-01-01T00:00:00.000000Z"
+"""Every ``created_at`` is earlier. A later one is forged or of a broken clock, and would be the newest for ever."""
 
 
 class FileEntry(NamedTuple):
@@ -115,8 +125,51 @@ def encode(record: CommitRecord) -> bytes:
             hint="Give strings, numbers, lists and dicts.",
         ) from None
     body = "".join(lines)
+    if len(body) > MAX_RECORD_BYTES - _CHECKSUM_LENGTH:
+        raise InvalidDocumentError(
+            what="A document",
+            reason=f"its {RECORD_NAME} would have more than {MAX_RECORD_BYTES // 2**20} MiB",
+            hint="Give what is that large as extras: they are files of their own.",
+        )
     checksum = hashlib.sha256(body.encode("ascii")).hexdigest()
     return f'{{\n{body}  "checksum": "{checksum}"\n}}\n'.encode("ascii")
+
+
+def frozen_metadata(metadata: Mapping[str, Any]) -> dict[str, Any]:
+    """Metadata as it will be read back: plain JSON values that nobody else can change.
+
+    Raises:
+        InvalidDocumentError: JSON cannot hold it, or it is more than a reader accepts.
+    """
+    if not metadata:
+        return {}
+    frozen: dict[str, Any] = {}
+    try:
+        frozen = _from_json(_to_json(dict(metadata)))
+        reason = _unreadable(frozen)
+    except (TypeError, ValueError, RecursionError) as error:
+        reason = f"is not JSON: {error}"
+    if reason is not None:
+        raise InvalidDocumentError(
+            what="A document", reason=f"its metadata {reason}", hint="Give strings, numbers, lists and dicts."
+        )
+    return frozen
+
+
+def _unreadable(metadata: dict[str, Any]) -> str | None:
+    level: list[Any] = [metadata]
+    for _ in range(MAX_METADATA_DEPTH + 1):
+        if any(type(value) is int and abs(value) >= 10**MAX_INTEGER_DIGITS for value in level):
+            return f"has an integer of more than {MAX_INTEGER_DIGITS} digits"
+        level = [
+            inner
+            for value in level
+            if isinstance(value, (dict, list))
+            for inner in (value.values() if isinstance(value, dict) else value)
+        ]
+        if not level:
+            return None
+    return f"is nested more than {MAX_METADATA_DEPTH} levels deep"
 
 
 def decode(data: bytes) -> CommitRecord:
@@ -131,8 +184,8 @@ def decode(data: bytes) -> CommitRecord:
     Raises:
         CommitRecordError: It does not hold true, and why.
     """
-    if len(data) > _MAX_RECORD:
-        raise CommitRecordError("metadata.json is larger than 64 MiB")
+    if len(data) > MAX_RECORD_BYTES:
+        raise CommitRecordError(f"metadata.json is larger than {MAX_RECORD_BYTES // 2**20} MiB")
     if not _checksum_holds(data):
         raise CommitRecordError("metadata.json is cut short or altered: its checksum does not match")
     fields = _parsed(data)
@@ -248,8 +301,16 @@ def _check_row(row: Mapping[str, Any]) -> None:
         raise CommitRecordError("status is none of the five")
     if not (is_id(row["doc_id"]) and is_id(row["logical_key_id"])):
         raise CommitRecordError("doc_id or logical_key_id is not an id")
-    if not _CREATED_AT.fullmatch(row["created_at"]):
+    if not (_CREATED_AT.fullmatch(row["created_at"]) and _is_time(row["created_at"])):
         raise CommitRecordError("created_at is not a time in the form of the index")
+
+
+def _is_time(created_at: str) -> bool:
+    try:
+        datetime.fromisoformat(created_at.removesuffix("Z"))  # there is no 13th month
+    except ValueError:
+        return False
+    return created_at < END_OF_TIME
 
 
 def _is_count(value: object) -> bool:

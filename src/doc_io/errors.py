@@ -81,12 +81,6 @@ class AmbiguousDocumentError(DocIOError, ValueError):
     exit_code = 4
 
 
-class DocumentConflictError(DocIOError, FileExistsError):
-    """Document {doc_id} ({stage}, task {task}) exists already with other content ({difference}). A committed document never changes and nothing was written; save the new text as another attempt."""
-
-    exit_code = 5
-
-
 class DamagedDocumentError(DocIOError, OSError):
     """Document {doc_id} in {doc_dir} is not whole: {reason}. Look at it with `doc-io verify`; the other attempts are in `doc-io history`."""
 
@@ -137,6 +131,10 @@ class IndexFormatError(IndexAccessError):
 
 class IndexVersionError(IndexAccessError):
     """The index {index} has schema {found}, and this doc_io uses schema {known}. It was not touched. {hint}"""
+
+
+class StoreMismatchError(IndexAccessError):
+    """The docs root {docs_root} and the index {index} do not belong together: {reason}. Nothing was written or looked up. {hint}"""
 
 
 class QueryError(DocIOError, ValueError):

@@ -1,4 +1,4 @@
-"""Whether what lies in a folder is a whole document; nothing else in upkeep decides that."""
+"""Commit record against files against row: the only judge of whether a document is whole, and whether its row is right."""
 
 from __future__ import annotations
 
@@ -6,13 +6,16 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import NamedTuple
 
-from doc_io.commit_record import RECORD_NAME, CommitRecord, CommitRecordError, decode, encode, file_entry
+from doc_io.commit_record import RECORD_NAME, CommitRecord, CommitRecordError, FileEntry, decode, encode, file_entry
+from doc_io.document import DocumentRow, Parent
 from doc_io.errors import StorageError
 from doc_io.ids import is_id
 from doc_io.storage.base import DOCUMENT_DEPTH, MAX_RECORD_BYTES, Folder, Storage
 
-_AT_ONCE = 256  # folders; enough for a storage that reads side by side, little enough to stay flat
-_BYTES_AT_ONCE = 32 * 2**20  # of the files of documents that are read whole; one alone may have more
+_BATCH_SIZE = 256  # folders; enough for a storage that reads side by side, little enough to stay flat
+_ROWS_BATCH_SIZE = 64  # documents whose files are in memory at the same time
+MAX_BATCH_BYTES = 32 * 2**20
+"""Of the files of documents that are read whole and together; one alone may have more."""
 
 
 class FolderVerdict(NamedTuple):
@@ -56,7 +59,7 @@ def judge(storage: Storage, folders: Iterable[Folder], *, full: bool = False) ->
         any other and does not end the scan.
     """
     folders = iter(folders)
-    while batch := list(islice(folders, _AT_ONCE)):
+    while batch := list(islice(folders, _BATCH_SIZE)):
         storage.prefetch(
             f"{folder.path}/{name}" for folder in batch for name in folder.files if full or name == RECORD_NAME
         )
@@ -113,6 +116,118 @@ def contents(storage: Storage, paths: Sequence[str]) -> Iterator[list[Content]]:
         yield [_content(path, data, record, read) for path, data, record in group]
 
 
+def read_whole_record(storage: Storage, path: str) -> CommitRecord | None:
+    """The commit record of a folder whose document is whole, every byte of it; else ``None``.
+
+    Raises:
+        StorageError: A file cannot be read, which says nothing of what is in it.
+    """
+    try:
+        record = _record_of(path, storage.read(f"{path}/{RECORD_NAME}"))
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    if isinstance(record, str):
+        return None
+    found = storage.read_many([f"{path}/{name}" for name in record.files])
+    for entry, data in zip(record.files.values(), found, strict=True):
+        if isinstance(data, FileNotFoundError) or (isinstance(data, bytes) and file_entry(data) != entry):
+            return None
+        if isinstance(data, OSError):
+            raise data
+    return record
+
+
+def missing_files(storage: Storage, path: str, files: Mapping[str, bytes]) -> dict[str, bytes] | None:
+    """The files that a partially written document still lacks.
+
+    Args:
+        storage: Where it lies.
+        path: Its folder.
+        files: All files of the document, the commit record too. A record that differs from it in no more than what the
+            moment of writing adds counts as the same.
+
+    Returns:
+        Those that are not there; ``None`` where one is there that is not this document's.
+
+    Raises:
+        StorageError: A file cannot be read.
+    """
+    ours = decode(files[RECORD_NAME]).files
+    missing = {}
+    found = storage.read_many([f"{path}/{name}" for name in files])
+    for (name, content), data in zip(files.items(), found, strict=True):
+        if isinstance(data, FileNotFoundError):
+            missing[name] = content
+        elif isinstance(data, OSError):
+            raise data
+        elif data != content:
+            record = _record_of(path, data) if name == RECORD_NAME else ""
+            if isinstance(record, str) or record.files != ours:
+                return None
+    return missing
+
+
+def differences(row: DocumentRow, record: CommitRecord, parents: Sequence[Parent] | None = None) -> list[str]:
+    """The columns in which a row is not what its commit record says.
+
+    Args:
+        row: The row of the index.
+        record: The document's record.
+        parents: What the index has as its parents. Default: not compared.
+    """
+    expected = {**record.row, "doc_dir": record.doc_dir}
+    actual = row.as_dict()
+    different = [column for column, value in expected.items() if actual[column] != value]
+    if parents is not None and tuple(parents) != record.parents:
+        different.append("list of parents")
+    return different
+
+
+class DocumentProblem(NamedTuple):
+    """What is wrong with an indexed document.
+
+    Attributes:
+        row: Its row.
+        missing: Whether a file is missing or cannot be read; else one, or the row, is not what was saved.
+        reason: What exactly, for people.
+    """
+
+    row: DocumentRow
+    missing: bool
+    reason: str
+
+
+def check_documents(storage: Storage, rows: Iterable[DocumentRow]) -> Iterator[DocumentProblem]:
+    """Hold rows against their commit records, and every byte of their files against the manifest; in flat memory."""
+    remaining = iter(rows)
+    while batch := list(islice(remaining, _ROWS_BATCH_SIZE)):
+        found = storage.read_many([f"{row.doc_dir}/{RECORD_NAME}" for row in batch])
+        records: list[tuple[DocumentRow, CommitRecord]] = []
+        for row, data in zip(batch, found, strict=True):
+            record = _record_of(row.doc_dir, data)
+            if isinstance(record, str):
+                yield DocumentProblem(row, isinstance(data, OSError), record)
+                continue
+            records.append((row, record))
+            different = differences(row, record)
+            if different:
+                yield DocumentProblem(row, missing=False, reason=f"{RECORD_NAME} has another {', '.join(different)}")
+        files = [(row, path, entry) for row, record in records for path, entry in record.files.items()]
+        contents_found = storage.read_many([f"{row.doc_dir}/{path}" for row, path, _ in files])
+        for (row, path, entry), data in zip(files, contents_found, strict=True):
+            reason = _file_problem(path, entry, data)
+            if reason is not None:
+                yield DocumentProblem(row, isinstance(data, OSError), reason)
+
+
+def _file_problem(name: str, entry: FileEntry, data: bytes | OSError) -> str | None:
+    if isinstance(data, FileNotFoundError):
+        return f"{name} is missing"
+    if isinstance(data, OSError):
+        return f"{name} cannot be read: {data}"
+    return None if file_entry(data) == entry else f"{name} was altered: its hash is another one"
+
+
 _Found = tuple[str, "bytes | OSError", "CommitRecord | str"]
 
 
@@ -122,7 +237,7 @@ def _of_some_megabytes(found: Iterable[_Found]) -> Iterator[list[_Found]]:
     for each in found:
         record = each[2]
         coming = sum(entry.size for entry in record.files.values()) if isinstance(record, CommitRecord) else 0
-        if group and size + coming > _BYTES_AT_ONCE:
+        if group and size + coming > MAX_BATCH_BYTES:
             yield group
             group, size = [], 0
         group.append(each)
@@ -137,13 +252,10 @@ def _content(path: str, data: bytes | OSError, record: CommitRecord | str, read:
     files = {}
     reasons = []
     for (name, entry), content in zip(record.files.items(), islice(read, len(record.files)), strict=True):
-        if isinstance(content, FileNotFoundError):
-            reasons.append(f"{name} is missing")
-        elif isinstance(content, OSError):
-            reasons.append(f"{name} cannot be read: {content}")
-        elif file_entry(content) != entry:
-            reasons.append(f"{name} was altered")
-        else:
+        reason = _file_problem(name, entry, content)
+        if reason is not None:
+            reasons.append(reason)
+        elif isinstance(content, bytes):
             files[name] = content
     if encode(record) != data:
         reasons.append(f"{RECORD_NAME} was altered")
@@ -197,10 +309,9 @@ def _compared(storage: Storage, verdicts: list[FolderVerdict]) -> Iterator[Folde
     altered: dict[str, list[str]] = {}
     read = storage.read_many([f"{path}/{name}" for path, name, _ in wanted])
     for (path, name, entry), data in zip(wanted, read, strict=True):
-        if isinstance(data, OSError):
-            altered.setdefault(path, []).append(f"{name} cannot be read: {data}")
-        elif file_entry(data) != entry:
-            altered.setdefault(path, []).append(f"{name} was altered: its hash is another one")
+        reason = _file_problem(name, entry, data)
+        if reason is not None:
+            altered.setdefault(path, []).append(reason)
     for verdict in verdicts:
         reasons = altered.get(verdict.folder.path)
         yield verdict if reasons is None else verdict._replace(record=None, reasons=tuple(reasons))

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from doc_io.commit_record import CommitRecord
 from doc_io.document import OK, Document, DocumentRow, Parent, Status
-from doc_io.errors import StorageError
+from doc_io.errors import IndexAccessError, StorageError, StoreMismatchError
 from doc_io.ids import unstorable
 from doc_io.index.base import ALL, LATEST_OK, Filter, VersionSelector
 from doc_io.index.open import open_index
@@ -28,7 +28,9 @@ if TYPE_CHECKING:
     from typing_extensions import Self
     from upath import UPath
 
-    from doc_io.writing.draft import Origin
+    from doc_io.store_identity import StoreIdentity
+    from doc_io.writing.draft import Draft, Origin
+    from doc_io.writing.spool import SpoolOwner
 
 # ruff: noqa: PLC0415 - who only reads need not wait for what writes, and `doc-io ls` is to answer at once
 
@@ -65,30 +67,78 @@ class DocumentStore:
         db_on_network: bool = False,
         parent: DocumentStore | None = None,
     ) -> None:
-        self.storage: Storage = open_storage(docs_root, storage_options)
-        self.index: Index = open_index(db_path or _beside(self.storage), db_url, on_network=db_on_network)
+        self._own_storage = open_storage(docs_root, storage_options)
+        self._own_index = open_index(db_path or _beside(self._own_storage), db_url, on_network=db_on_network)
+        self._storage, self._index = self._own_storage, self._own_index
         if db_url is None and "://" in self.docs_root:
-            _say_that_the_index_is_local(self.docs_root, self.index.name)
+            _say_that_the_index_is_local(self.docs_root, self._index.name)
+        self._parent = parent
         if parent is not None:
             from doc_io.branch import BranchIndex, BranchStorage
 
-            self.index = cast("Index", BranchIndex(self.index, parent.index))
-            self.storage = cast("Storage", BranchStorage(self.storage, parent.storage))
+            self._index = cast("Index", BranchIndex(self._own_index, parent._index))  # noqa: SLF001 - a store like this one
+            self._storage = cast("Storage", BranchStorage(self._own_storage, parent._storage))  # noqa: SLF001 - as above
+        self._store_id: str | None = None
+        self._is_compared = self._is_claimed = False
+
+    @property
+    def storage(self) -> Storage:
+        """Where the files are. Its first use compares docs root and index, as that of `index` does."""
+        self.check()
+        return self._storage
+
+    @property
+    def index(self) -> Index:
+        """Where the rows are.
+
+        Raises:
+            StoreMismatchError: At the first use: the docs root and the index do not belong together.
+        """
+        self.check()
+        return self._index
+
+    @property
+    def unchecked(self) -> StoreIdentity:
+        """Docs root and index as they are, whether or not they belong together: for what sets that right."""
+        from doc_io.store_identity import StoreIdentity
+
+        return StoreIdentity(self._own_storage, self._own_index)
+
+    @property
+    def owner(self) -> SpoolOwner:
+        """What a spool calls this store; nothing is opened for it, as it may be out of reach."""
+        from doc_io.writing.spool import SpoolOwner
+
+        return SpoolOwner(self.docs_root, self._store_id)
 
     @property
     def docs_root(self) -> str:
         """The docs root as it may be shown: without credentials."""
-        return self.storage.root
+        return self._storage.root
 
-    @property
-    def has_lost_its_index(self) -> bool:
-        """Whether there are documents and no file of their index, which `reindex` makes from them; no where nobody can say."""
-        if "://" in self.index.name or os.path.exists(self.index.name):  # noqa: PTH110 - asked at each start of a step
-            return False
+    def check(self) -> None:
+        """Make sure that docs root and index belong together, as the first look-up or write does.
+
+        Where one of the two is out of reach this is silent: whatever needs it says so.
+
+        Raises:
+            StoreMismatchError: They do not.
+        """
+        if not self._is_compared:
+            self._compare()
+
+    def _compare(self) -> None:
+        if self._parent is not None:
+            self._parent.check()
         try:
-            return next(self.storage.folders(), None) is not None
-        except StorageError:
-            return False
+            ids = self.unchecked.check()
+            self._store_id = ids.at_root or ids.in_index
+            self._is_claimed = ids.at_root is not None and ids.in_index is not None
+        except StoreMismatchError:
+            raise
+        except (StorageError, IndexAccessError):
+            pass
+        self._is_compared = True
 
     def save(
         self,
@@ -105,7 +155,8 @@ class DocumentStore:
     ) -> DocumentRow:
         """Write a document; it is acknowledged, durable and visible to every reader when this returns.
 
-        The same attempt saved again is the same document: nothing changes and its row is returned.
+        The same attempt saved again with the same content is the same document: nothing changes and its row is returned.
+        With other content it is another document, and both are kept.
 
         Args:
             document: The text, alone or with what is known of it.
@@ -125,9 +176,9 @@ class DocumentStore:
 
         Raises:
             InvalidDocumentError: It cannot be stored; nothing was written.
-            DocumentConflictError: The attempt exists with other content; nothing was changed.
             StorageError: The docs root failed; there is no such document.
             IndexAccessError: The index failed. The files stay; save the same attempt again, or reindex.
+            StoreMismatchError: The docs root and the index do not belong together; nothing was written.
         """
         from doc_io.writing.draft import Origin
 
@@ -159,9 +210,29 @@ class DocumentStore:
             DocIOError: As for `save`; some of the documents may be there and others not.
         """
         from doc_io.writing.draft import make_drafts
-        from doc_io.writing.writer import Writer
 
-        return Writer(self.storage, self.index).save(make_drafts(documents))
+        return self.commit(make_drafts(documents))
+
+    def commit(self, drafts: Sequence[Draft]) -> list[DocumentRow]:
+        """Write drafts, as `doc_io.writing.draft.make_drafts` makes them; `save_many` in two steps.
+
+        Where this raises, it can be called again with the same drafts: no parser runs twice, and a document that is there
+        already is not made anew.
+
+        Returns:
+            The rows, in the order given.
+
+        Raises:
+            DocIOError: As for `save_many`.
+        """
+        from doc_io.writing.commit import commit
+
+        if not drafts:
+            return []
+        if not self._is_claimed:
+            self._store_id = self.unchecked.claim()
+            self._is_compared = self._is_claimed = True
+        return commit(self._own_storage, self._own_index, drafts)
 
     def get(self, doc_id: str) -> DocumentRow | None:
         """The row of one version; ``None`` where the index has none."""
@@ -317,8 +388,8 @@ class DocumentStore:
 
     def close(self) -> None:
         """Let go of files and connections. Using the store again opens them again."""
-        self.index.close()
-        self.storage.close()
+        self._index.close()
+        self._storage.close()
 
     def __enter__(self) -> Self:
         return self
@@ -329,7 +400,7 @@ class DocumentStore:
         self.close()
 
     def __repr__(self) -> str:
-        return f"DocumentStore({self.docs_root!r}, index={self.index.name!r})"
+        return f"DocumentStore({self.docs_root!r}, index={self._index.name!r})"
 
 
 @cache

@@ -11,10 +11,10 @@ import time
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from doc_io.clock import utc_now
 from doc_io.index.sqlite import SqliteIndex
 from doc_io.maintenance import removal
 from doc_io.storage.local import LocalStorage
-from doc_io.writing.writer import Writer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -75,8 +75,7 @@ def synchronous_normal() -> None:
 
 def index_first() -> None:
     """The rows are committed before the files are written."""
-    create_many, insert_placed = LocalStorage.create_many, SqliteIndex.insert_placed
-    commit = Writer._commit  # noqa: SLF001 - what is wrong here is inside it
+    create_many, insert, insert_placed = LocalStorage.create_many, SqliteIndex.insert, SqliteIndex.insert_placed
     put_off: list[tuple[LocalStorage, Any]] = []
 
     def create_later(storage: LocalStorage, documents: Any) -> set[str]:
@@ -94,7 +93,7 @@ def index_first() -> None:
 
     LocalStorage.create_many = create_later  # type: ignore[method-assign, assignment]
     SqliteIndex.insert_placed = then_the_files(insert_placed)  # type: ignore[method-assign]
-    Writer._commit = then_the_files(commit)  # type: ignore[method-assign] # noqa: SLF001 - as above
+    SqliteIndex.insert = then_the_files(insert)  # type: ignore[method-assign]
 
 
 def delete_first() -> None:
@@ -112,9 +111,7 @@ def delete_first() -> None:
 
 def prunes_the_young() -> None:
     """A pruning that knows no grace period."""
-    prune = module("prune")
-    ago = prune._ago  # noqa: SLF001 - what is wrong here is inside it
-    prune._ago = lambda _: ago(timedelta())  # noqa: SLF001 - as above
+    module("prune").utc_now = lambda: utc_now() + timedelta(days=1)
 
 
 def spool_emptied_first() -> None:

@@ -155,7 +155,7 @@ def spool(root: Path, diary: Diary, chance: random.Random, unfinished: str | Non
         while True:
             name = f"{chance.randrange(TASKS)}/{secrets.token_hex(6)}"
             origin = Origin(stage="letter", task_id=name.split("/", maxsplit=1)[0], run_id="soak", attempt=name)
-            keep(spool_folder(root), make_drafts([(f"letter {name}\n" * 40, origin)]), owner=store.docs_root)
+            keep(spool_folder(root), make_drafts([(f"letter {name}\n" * 40, origin)]), owner=store.owner)
             diary.say("spooled", name)
             if chance.randrange(3) == 0:
                 for filed in maintenance.recover(store, spool_folder(root)):

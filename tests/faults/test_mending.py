@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from doc_io import DocIOError, Document, DocumentConflictError, DocumentRow, DocumentStore, maintenance
+from doc_io import DocIOError, Document, DocumentRow, DocumentStore, maintenance
 from doc_io.commit_record import RECORD_NAME
 from doc_io.index.postgres import PostgresIndex
 from doc_io.index.sql_index import Index
@@ -19,7 +19,7 @@ from doc_io.storage.base import Storage
 from doc_io.storage.local import LocalStorage
 from doc_io.storage.remote import RemoteStorage
 from doc_io.writing.draft import Draft, Origin, make_draft, make_drafts
-from doc_io.writing.spool import spool, spooled
+from doc_io.writing.spool import SpoolOwner, spool, spooled
 from tests.servers.postgres import Postgres
 from tests.servers.s3 import S3
 
@@ -95,6 +95,7 @@ def places(
         yield one, other
 
 
+OWNER = SpoolOwner("a store", None)
 DOCUMENT = Document("paid for", prompt="p", extras={"a": "b"})
 KINDS = ["local, sqlite", "local, postgres", "s3, sqlite", "s3, postgres"]
 
@@ -225,7 +226,7 @@ def test_a_torn_text_in_the_spool_does_not_keep_the_next_one_out(tmp_path: Path,
     """A power cut in the middle of spooling left a folder of zeros; the text that comes now is kept all the same."""
     draft = torn_draft(DOCUMENT)
     LocalStorage(tmp_path / "spool").create(draft.doc_dir, {"raw.txt": b"\0\0\0", RECORD_NAME: b"\0" * 40})
-    spool(tmp_path / "spool", [draft], owner=store.storage.root)
+    spool(tmp_path / "spool", [draft], owner=store.owner)
     [filed] = maintenance.recover(store, tmp_path / "spool")
 
     assert filed.row is not None
@@ -233,12 +234,13 @@ def test_a_torn_text_in_the_spool_does_not_keep_the_next_one_out(tmp_path: Path,
     assert spooled(tmp_path / "spool") == 0
 
 
-def test_another_text_under_the_same_attempt_is_not_taken_for_spooled(tmp_path: Path) -> None:
+def test_another_text_under_the_same_attempt_is_spooled_beside_it(tmp_path: Path) -> None:
     """It would be lost in silence."""
-    spool(tmp_path / "spool", [torn_draft(DOCUMENT)], owner="a store")
-    spool(tmp_path / "spool", [torn_draft(DOCUMENT)], owner="a store")
-    with pytest.raises(DocumentConflictError):
-        spool(tmp_path / "spool", [torn_draft(Document("another", prompt="p", extras={"a": "b"}))], owner="a store")
+    spool(tmp_path / "spool", [torn_draft(DOCUMENT)], owner=OWNER)
+    spool(tmp_path / "spool", [torn_draft(DOCUMENT)], owner=OWNER)
+    assert spooled(tmp_path / "spool") == 1
+    spool(tmp_path / "spool", [torn_draft(Document("another", prompt="p", extras={"a": "b"}))], owner=OWNER)
+    assert spooled(tmp_path / "spool") == 2
 
 
 def test_two_recoveries_of_one_spool_file_each_text_once(tmp_path: Path) -> None:
@@ -247,7 +249,7 @@ def test_two_recoveries_of_one_spool_file_each_text_once(tmp_path: Path) -> None
     with DocumentStore(tmp_path / "docs", tmp_path / "index.sqlite") as store:
         for number in range(count):
             drafts = make_drafts([(DOCUMENT, Origin(stage="essay", task_id="t", attempt=str(number)))])
-            spool(tmp_path / "spool", drafts, owner=store.docs_root)
+            spool(tmp_path / "spool", drafts, owner=store.owner)
 
     def work(_: int) -> list[str | None]:
         with DocumentStore(tmp_path / "docs", tmp_path / "index.sqlite") as store:

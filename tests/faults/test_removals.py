@@ -6,6 +6,7 @@ import json
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -108,7 +109,8 @@ def test_the_end_of_an_interrupted_removal_spares_what_is_being_written_anew(
 
 def test_without_a_look_at_its_age_it_would_be_lost(store: DocumentStore, monkeypatch: pytest.MonkeyPatch) -> None:
     """The control."""
-    monkeypatch.setattr(removal, "_seconds", lambda _: float("inf"))
+    folder = LocalStorage.folder
+    monkeypatch.setattr(LocalStorage, "folder", lambda storage, path: replace(folder(storage, path), modified=0.0))
     row = end_a_removal_while_it_is_written_anew(store, monkeypatch)
 
     with pytest.raises(DocIOError):

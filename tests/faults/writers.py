@@ -102,9 +102,9 @@ def spool(root: Path, acknowledge: Acknowledge) -> None:
     with open_store(root) as store:
         for attempts in (("0", "1"), ("2",)):
             documents = [(FULL if attempt == "0" else CUT_SHORT, of(attempt)) for attempt in attempts]
-            keep(spool_folder(root), make_drafts(documents), owner=store.docs_root)
+            keep(spool_folder(root), make_drafts(documents), owner=store.owner)
             for document, origin in documents:
-                acknowledge(make_draft(document, origin).row["doc_id"], document.raw or "")
+                acknowledge(make_draft(document, origin).doc_id, document.raw or "")
 
 
 def a_spool(root: Path) -> None:
@@ -118,7 +118,7 @@ def recover(root: Path, acknowledge: Acknowledge) -> None:
     """What waits is filed; all of it was acknowledged when it was spooled."""
     for attempt in "012":
         document = FULL if attempt == "0" else CUT_SHORT
-        acknowledge(make_draft(document, of(attempt)).row["doc_id"], document.raw or "")
+        acknowledge(make_draft(document, of(attempt)).doc_id, document.raw or "")
     with open_store(root) as store:
         for filed in maintenance.recover(store, spool_folder(root)):
             if filed.error is not None:

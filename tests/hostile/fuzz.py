@@ -119,7 +119,7 @@ def found(data: bytes) -> None:
 def tombstone(data: bytes) -> None:
     """Any bytes in a removal's place name a document of three segments, or nothing."""
     _store().storage.put(".doc_io/removals/fuzz", data)
-    for doc_id, doc_dir in removal._read(_store().storage, ".doc_io/removals/fuzz"):  # noqa: SLF001 - what believes a file
+    for doc_id, doc_dir in removal.read_tombstone(_store().storage, ".doc_io/removals/fuzz"):
         assert doc_dir.split("/")[2:] == [doc_id]
         _store().storage.folder(doc_dir)
 

@@ -46,7 +46,7 @@ def test_bytes_led_by_coverage_break_nothing(name: str, tmp_path: Path) -> None:
     corpus = tmp_path / "corpus"
     corpus.mkdir()
     draft = make_draft(Document("text", prompt="p", extras={"a": "b"}), Origin(stage="essay", task_id="t"))
-    true = encode(draft.record("2026-01-31T12:00:00.000001Z", None))
+    true = encode(draft.at("2026-01-31T12:00:00.000001Z", None).record)
     (corpus / "record").write_bytes(true)
     (corpus / "body").write_bytes(true[2 : true.rindex(b'  "checksum"')])
     (corpus / "name").write_bytes("é/../%2E~\xff.v1".encode("latin-1"))

@@ -143,10 +143,10 @@ def test_killed_at_random_points_and_resumed_gives_the_same(tmp_path: Path, stor
     """``kill -9`` at any time; the next run goes on, and no row ever points to what is not there."""
     chance = random.Random(files)  # noqa: S311 - must come out the same
     tree = make_tree(tmp_path / "data", files, seed=files + 1)
-    killed = DocumentStore(tmp_path / "killed")
+    killed = DocumentStore(tmp_path / "killed" / "docs")
     for _ in range(3):
         with subprocess.Popen(
-            [sys.executable, "-c", BACKFILL, str(tree.root), str(tmp_path / "killed"), "run"], stdout=subprocess.PIPE
+            [sys.executable, "-c", BACKFILL, str(tree.root), killed.docs_root, "run"], stdout=subprocess.PIPE
         ) as process:
             assert process.stdout is not None
             for _ in range(chance.randrange(1, 3 + files // 600)):
@@ -154,7 +154,7 @@ def test_killed_at_random_points_and_resumed_gives_the_same(tmp_path: Path, stor
             process.kill()
         for row in killed.index.scan():
             store_files = killed.record(row).files
-            assert all((tmp_path / "killed" / row.doc_dir / name).is_file() for name in store_files)
+            assert all(Path(killed.docs_root, row.doc_dir, name).is_file() for name in store_files)
 
     backfill(killed, tree.root, run_id="run")
     backfill(store, tree.root, run_id="run")

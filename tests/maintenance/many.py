@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from doc_io import Document, DocumentStore, Parent, Status, Usage
-from doc_io.commit_record import RECORD_NAME, encode
 from doc_io.writing.draft import Origin, make_draft
 
 STAGES = ("draft", "essay", "evaluation")
@@ -31,7 +30,7 @@ def _documents(
     root: Path, count: int, chance: random.Random, made: list[str]
 ) -> Iterator[tuple[Mapping[str, Any], Sequence[Parent]]]:
     by_stage: dict[str, list[str]] = {stage: [] for stage in STAGES}
-    newest: dict[str, str] = {}
+    newest: dict[tuple[str, str], str] = {}
     for number in range(count):
         stage = STAGES[number % 3]
         above = by_stage[STAGES[number % 3 - 1]] if number % 3 else []
@@ -41,18 +40,18 @@ def _documents(
             stage, f"task-{number % max(1, count // 20)}", f"attempt-{number}", f"run-{number // 50}", parents=parents
         )
         draft = make_draft(document, origin)
-        key = draft.row["logical_key_id"]
-        record = draft.record((_START + timedelta(seconds=number)).strftime("%Y-%m-%dT%H:%M:%S.%fZ"), newest.get(key))
+        draft = draft.at((_START + timedelta(seconds=number)).strftime("%Y-%m-%dT%H:%M:%S.%fZ"), newest.get(draft.task))
+        record = draft.record
         folder = root / draft.doc_dir
         folder.mkdir(parents=True)
         if record.extras:
             (folder / "extras").mkdir()
-        for name, data in {**draft.contents, RECORD_NAME: encode(record)}.items():
+        for name, data in draft.files.items():
             (folder / name).write_bytes(data)
-        newest[key] = draft.row["doc_id"]
-        made.append(draft.row["doc_id"])
+        newest[draft.task] = draft.doc_id
+        made.append(draft.doc_id)
         if document.status == Status.OK:
-            by_stage[stage].append(draft.row["doc_id"])
+            by_stage[stage].append(draft.doc_id)
         yield {**record.row, "doc_dir": draft.doc_dir}, record.parents
 
 

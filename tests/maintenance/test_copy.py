@@ -150,7 +150,7 @@ def test_large_documents_are_read_a_few_at_a_time(
     store: DocumentStore, rows: list[DocumentRow], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """However many there are in a batch, only some megabytes of their files are in memory; none is left out."""
-    monkeypatch.setattr("doc_io.integrity._BYTES_AT_ONCE", 20)
+    monkeypatch.setattr("doc_io.integrity.MAX_BATCH_BYTES", 20)
 
     with DocumentStore(tmp_path / "copy" / "docs") as target:
         assert maintenance.copy(store, target).copied == COUNT

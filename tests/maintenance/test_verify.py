@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from doc_io import Document, DocumentStore, maintenance
+from doc_io import Document, DocumentStore, StoreMismatchError, maintenance
 from doc_io.commit_record import RECORD_COLUMNS
 from doc_io.maintenance.verify import NOTES
 from tests.maintenance.damage import DAMAGES
@@ -132,8 +132,8 @@ def test_an_extra_row_that_points_to_another_documents_folder_is_found(store: Do
 
 def test_one_extra_folder_is_found(store: DocumentStore, folder: Path) -> None:
     """A whole document that the index does not know."""
-    with DocumentStore(store.docs_root, Path(store.docs_root).parent / "other.sqlite") as other:
-        row = other.save("unknown", stage="draft", task_id="unknown")
+    row = store.save("unknown", stage="draft", task_id="unknown")
+    store.index.remove([row.doc_id])
 
     assert found(store) == [("unindexed", row.doc_dir)]
 
@@ -232,7 +232,7 @@ def test_notes_tell_orphans_duplicates_empty_texts_and_tasks_without_ok(store: D
     """None of them is damage."""
     store.save("same", stage="draft", task_id="a", parents=["nobody"])
     store.save("same", stage="draft", task_id="b")
-    store.save("", stage="draft", task_id="c")
+    store.save(Document("", status="ok"), stage="draft", task_id="c")
     store.save(Document("half", status="truncated"), stage="draft", task_id="d")
 
     findings = list(maintenance.verify(store, grace=0))
@@ -258,8 +258,8 @@ def test_verifying_changes_nothing(store: DocumentStore, folder: Path) -> None:
 
 def test_a_repair_adds_and_removes_rows_and_deletes_no_document(store: DocumentStore, folder: Path) -> None:
     """A document gets its row, a row without a document goes, a damaged document stays for people to look at."""
-    with DocumentStore(store.docs_root, Path(store.docs_root).parent / "other.sqlite") as other:
-        unknown = other.save("unknown", stage="draft", task_id="unknown")
+    unknown = store.save("unknown", stage="draft", task_id="unknown")
+    store.index.remove([unknown.doc_id])
     lost = store.latest("draft", "before")
     assert lost is not None
     (Path(store.docs_root) / lost.doc_dir).rename(Path(store.docs_root).parent / "elsewhere")
@@ -279,5 +279,35 @@ def test_a_root_that_is_not_mounted_costs_no_row(store: DocumentStore, folder: P
     root.rename(root.with_name("unmounted"))
     root.mkdir()
 
-    assert list(maintenance.repair(store, maintenance.verify(store, grace=0), dry_run=False)) == []
+    with DocumentStore(root, store.index.name) as later, pytest.raises(StoreMismatchError, match="is mounted"):
+        list(maintenance.repair(later, maintenance.verify(later, grace=0), dry_run=False))
     assert len(list(store.index.scan())) == 3
+
+
+def test_a_row_whose_document_came_back_before_the_repair_stays(store: DocumentStore, folder: Path) -> None:
+    """Each repair judges again at the moment it acts."""
+    away = Path(store.docs_root).parent / "away"
+    folder.rename(away)
+    findings = list(maintenance.verify(store, grace=0))
+    away.rename(folder)
+
+    assert [each.kind for each in findings] == ["missing"]
+    assert list(maintenance.repair(store, findings, dry_run=False)) == []
+    assert found(store) == []
+
+
+def test_a_temporary_folder_whose_writer_came_back_before_the_repair_stays(store: DocumentStore, folder: Path) -> None:
+    """As above: what was old when it was found may be young now."""
+    left = folder.parent / ".tmp-0123456789abcdef-00"
+    left.mkdir()
+    (left / "raw.txt").write_text("half")
+    os.utime(left / "raw.txt", (1, 1))
+    os.utime(left, (1, 1))
+    findings = list(maintenance.verify(store))
+    planned = maintenance.repair(store, findings)
+    (left / "raw.txt").write_text("more")
+
+    assert [each.kind for each in findings] == ["temporary"]
+    assert list(maintenance.repair(store, findings, dry_run=False)) == []
+    assert [each.action for each in planned] == ["none"]
+    assert left.exists()

@@ -5,19 +5,16 @@ The questions behind the asset checks; knows the store and not Dagster.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import cached_property
-from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
-from doc_io.commit_record import RAW_NAME, RECORD_NAME, CommitRecord, CommitRecordError, decode, file_entry
 from doc_io.document import FAILED, DocumentRow, Status
+from doc_io.integrity import check_documents
 
 if TYPE_CHECKING:
     from doc_io.document import Parent
     from doc_io.store import DocumentStore
-
-_AT_ONCE = 64  # documents whose files are in memory at the same time
 
 
 class Problem(NamedTuple):
@@ -139,55 +136,9 @@ class Findings:
     def _of_files(self) -> tuple[list[Problem], list[Problem]]:
         missing: list[Problem] = []
         altered: list[Problem] = []
-        for rows in _chunks(self.read):
-            self._inspect(rows, missing, altered)
+        for row, is_missing, reason in check_documents(self._store.storage, self.read):
+            (missing if is_missing else altered).append(Problem(row.task_id, row.doc_id, reason))
         return missing, altered
-
-    def _inspect(self, rows: Sequence[DocumentRow], missing: list[Problem], altered: list[Problem]) -> None:
-        records: list[tuple[DocumentRow, CommitRecord]] = []
-        found = self._store.storage.read_many([f"{row.doc_dir}/{RECORD_NAME}" for row in rows])
-        for row, data in zip(rows, found, strict=True):
-            if isinstance(data, OSError):
-                missing.append(_unread(row, RECORD_NAME, data))
-                continue
-            try:
-                record = decode(data)
-            except CommitRecordError as error:
-                altered.append(Problem(row.task_id, row.doc_id, str(error)))
-                continue
-            difference = _difference(row, record)
-            if difference is not None:
-                altered.append(Problem(row.task_id, row.doc_id, difference))
-            records.append((row, record))
-        files = [(row, record, path) for row, record in records for path in record.files]
-        contents = self._store.storage.read_many([f"{row.doc_dir}/{path}" for row, _, path in files])
-        for (row, record, path), data in zip(files, contents, strict=True):
-            if isinstance(data, OSError):
-                missing.append(_unread(row, path, data))
-            elif file_entry(data) != record.files[path]:
-                altered.append(Problem(row.task_id, row.doc_id, f"{path} is not what was saved"))
 
 
 Question = Callable[[Findings], "list[Problem]"]
-
-
-def _difference(row: DocumentRow, record: CommitRecord) -> str | None:
-    """What the row and the record disagree on, where they do."""
-    for column, value in record.row.items():
-        if getattr(row, column) != value:
-            return f"{RECORD_NAME} says another {column} than the index"
-    raw = record.files.get(RAW_NAME)
-    if row.content_hash != (None if raw is None else raw.sha256):
-        return f"{RECORD_NAME} lists another {RAW_NAME} than the index"
-    return None
-
-
-def _unread(row: DocumentRow, path: str, error: OSError) -> Problem:
-    what = f"{path} is gone" if isinstance(error, FileNotFoundError) else f"{path} cannot be read: {error}"
-    return Problem(row.task_id, row.doc_id, what)
-
-
-def _chunks(rows: Sequence[DocumentRow]) -> Iterator[list[DocumentRow]]:
-    remaining = iter(rows)
-    while chunk := list(islice(remaining, _AT_ONCE)):
-        yield chunk

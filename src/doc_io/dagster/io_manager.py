@@ -25,7 +25,7 @@ from doc_io.dagster.outputs import AWAY, Documents, Filing, documents_of, salvag
 from doc_io.dagster.reuse import ReusedDocument
 from doc_io.dagster.rollout import Phase
 from doc_io.dagster.settings import StoreSettings
-from doc_io.errors import DocIOError, DocumentConflictError, SpooledError, TextLostError
+from doc_io.errors import DocIOError, SpooledError, TextLostError
 from doc_io.escaping import printable
 from doc_io.legacy.versioned_files import VersionedFiles
 from doc_io.task_table import Task, TaskTable
@@ -198,7 +198,7 @@ class DocDirIOManager(StoreSettings, ConfigurableIOManager, _UPathBase):
 
     def _kept_texts(self, context: OutputContext, output: OutputInfo, documents: Documents, error: DocIOError) -> str:
         """Keep the bare texts of what was refused, and say where; nothing where the store itself is the trouble."""
-        if isinstance(error, (*AWAY, SpooledError, TextLostError, DocumentConflictError)):
+        if isinstance(error, (*AWAY, SpooledError, TextLostError)):
             return ""
         try:
             rows = self._filing.save_texts(self.store, output, documents, error)

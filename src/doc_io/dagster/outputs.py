@@ -111,7 +111,7 @@ class Filing:
             spool = str(Path(self.spool).expanduser().absolute())  # whoever reads the message may be anywhere
             try:
                 drafts = make_drafts(self._filed(None, output, documents, tasks, attempts))
-                spool = spool_drafts(spool, drafts, owner=store.docs_root)
+                spool = spool_drafts(spool, drafts, owner=store.owner)
             except DocIOError as trouble:
                 raise TextLostError(count=len(documents), spool=spool, reason=error, trouble=trouble) from error
             raise SpooledError(

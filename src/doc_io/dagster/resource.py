@@ -81,7 +81,7 @@ class DocumentsIndex(StoreSettings):
 
         Raises:
             DamagedDocumentError: Its files are not whole; a row never points to a document that is not there.
-            DocumentConflictError: The row does not say what the document's own record says.
+            InvalidDocumentError: The row does not say what the document's own record says.
         """
         return maintenance.index_document(self.store, row if isinstance(row, Mapping) else row.as_dict())
 

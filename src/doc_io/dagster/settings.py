@@ -98,17 +98,14 @@ class StoreSettings(ConfigurableResource[Any]):
             )
         return self._store
 
-    def setup_for_execution(self, context: Any) -> None:
+    def setup_for_execution(self, context: Any) -> None:  # noqa: ARG002 - the name is Dagster's
         """Refuse settings that cannot be used before a body runs, and pays for a text that nobody could keep.
 
         Raises:
             ConfigurationError: The docs root or the database cannot be used.
+            StoreMismatchError: They do not belong together.
         """
-        if self.store.has_lost_its_index:
-            context.log.warning(
-                f"{self.store.docs_root} holds documents, and their index {self.store.index.name} is not there: nothing of"
-                " them will be found. Make it from them with `doc-io reindex`."
-            )
+        self.store.check()
 
     def teardown_after_execution(self, context: Any) -> None:  # noqa: ARG002 - the name is Dagster's
         """Let go of the connections when the run, or the step's process, ends."""

@@ -145,6 +145,9 @@ class PostgresIndex(Index):
         self.change([(queries.SET_STORE_ID, (store_id,))])
         return self.store_id() or store_id
 
+    def replace_store_id(self, store_id: str) -> None:
+        self.change([(queries.REPLACE_STORE_ID, (store_id,))])
+
     @contextmanager
     def maintenance_lock(self) -> Iterator[None]:
         with self._translate_errors():

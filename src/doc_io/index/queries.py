@@ -80,6 +80,10 @@ INSERT_PARENT = "INSERT INTO document_parents (doc_id, position, parent_doc_id, 
 
 STORE_ID = "SELECT value FROM documents_properties WHERE name = 'store_id'"
 SET_STORE_ID = "INSERT INTO documents_properties (name, value) VALUES ('store_id', ?) ON CONFLICT (name) DO NOTHING"
+REPLACE_STORE_ID = (
+    "INSERT INTO documents_properties (name, value) VALUES ('store_id', ?)"
+    " ON CONFLICT (name) DO UPDATE SET value = excluded.value"
+)
 
 
 def latest_by_task(stage: str, task_id: str, selector: VersionSelector) -> tuple[str, list[Any]]:

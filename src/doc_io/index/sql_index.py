@@ -326,6 +326,10 @@ class Index(ABC):
         """
 
     @abstractmethod
+    def replace_store_id(self, store_id: str) -> None:
+        """Set the id of the store, whichever was set: after a rebuild from that store's documents."""
+
+    @abstractmethod
     def maintenance_lock(self) -> AbstractContextManager[None]:
         """Held by one maintenance command at a time, on any machine that shares the index.
 

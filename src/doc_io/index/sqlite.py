@@ -171,6 +171,10 @@ class SqliteIndex(Index):
             connection.execute(queries.SET_STORE_ID, (store_id,))
             return _stored_id(connection) or store_id
 
+    def replace_store_id(self, store_id: str) -> None:
+        with self._file.transaction() as connection:
+            connection.execute(queries.REPLACE_STORE_ID, (store_id,))
+
     @contextmanager
     def maintenance_lock(self) -> Iterator[None]:
         self._file.make_folder()

@@ -24,7 +24,7 @@ from doc_io.task_table import Task
 if TYPE_CHECKING:
     from doc_io.store import DocumentStore
 
-_AT_ONCE = 64
+_BATCH_SIZE = 64
 """Documents that are made durable side by side and committed together."""
 
 
@@ -115,7 +115,7 @@ def _batches(
         report.bad_files += bad
         counts.bad += len(bad)
         batch += olds
-        if len(batch) >= _AT_ONCE:
+        if len(batch) >= _BATCH_SIZE:
             yield batch
             batch = []
     if batch:

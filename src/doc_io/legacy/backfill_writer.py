@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from doc_io.commit_record import PARSED_NAME, PROMPT_NAME, RAW_NAME, RECORD_NAME, CommitRecord, encode
+from doc_io.commit_record import PARSED_NAME, PROMPT_NAME, RAW_NAME
 from doc_io.document import Document, DocumentRow
 from doc_io.errors import InvalidDocumentError
 from doc_io.legacy.backfill_result import BackfillReport, BadFile, StageReport
@@ -16,7 +15,6 @@ from doc_io.legacy.reading import Old, OldFile
 from doc_io.legacy.versioned_files import UNVERSIONED
 from doc_io.task_table import Task
 from doc_io.writing.draft import Draft, Origin, later_created_at, make_draft
-from doc_io.writing.partial_writes import complete_partial_write
 
 if TYPE_CHECKING:
     from doc_io.store import DocumentStore
@@ -29,13 +27,11 @@ class New(NamedTuple):
     """A document to be written.
 
     Attributes:
-        draft: Its identity and its files.
-        record: Its commit record.
+        draft: It, at its place in history.
         old: What it is made of.
     """
 
     draft: Draft
-    record: CommitRecord
     old: Old
 
 
@@ -78,15 +74,15 @@ class Filing:
             for old in versions:
                 row = rows.get(old.doc_id) or history.row_of(old)
                 if row is not None:
-                    history.follow(row.logical_key_id, row.created_at, row.doc_id)
+                    history.follow(row.created_at, row.doc_id)
                     continue
                 draft = self._draft(old, tasks, parents)
                 if draft is None:
                     refused.append(old)
                 else:
-                    new[draft.doc_dir] = New(draft, history.placed(draft, old), old)
+                    new[draft.doc_dir] = New(history.placed(draft, old), old)
         if not self.report.dry_run:
-            self._write(new)
+            self.store.commit([self._linked(each) for each in new.values()])
         added, bad = [each.old for each in new.values()], _paths(refused)
         counts.documents += len(added)
         counts.bad += len(bad)
@@ -96,7 +92,7 @@ class Filing:
 
     def _nothing_indexed(self) -> bool:
         """Whether a dry run would make the index by asking it."""
-        name = self.store.index.name
+        name = self.store.unchecked.index.name  # no look-up, which would make it
         return self.report.dry_run and "://" not in name and not Path(name).exists()
 
     def _there(self, olds: Sequence[Old]) -> dict[str, DocumentRow]:
@@ -137,24 +133,13 @@ class Filing:
                 self._bad(old, file, str(error), filed=False)
             return None
 
-    def _write(self, new: Mapping[str, New]) -> None:
-        records = {doc_dir: each.record for doc_dir, each in new.items()}
-        files = {doc_dir: self._files(each) for doc_dir, each in new.items()}
-        storage = self.store.storage
-        there = storage.create_many(files)
-        with self.store.index.repair_lock() if there else nullcontext():
-            for doc_dir in there:
-                # An earlier run ended before its rows: whatever that run was called, a whole document is this one.
-                records[doc_dir] = complete_partial_write(storage, doc_dir, files[doc_dir])
-            rows = [({**record.row, "doc_dir": doc_dir}, record.parents) for doc_dir, record in records.items()]
-            self.store.index.insert_placed(rows)
-
-    def _files(self, new: New) -> dict[str, bytes]:
-        files = dict(new.draft.contents)
-        if self.link:
-            named = ((RAW_NAME, new.old.raw), (PARSED_NAME, new.old.parsed), (PROMPT_NAME, new.old.prompt))
-            files |= {name: file.data for name, file in named if file is not None}
-        return {**files, RECORD_NAME: encode(new.record)}
+    def _linked(self, new: New) -> Draft:
+        """The draft; where links are allowed, with contents that know their file."""
+        if not self.link:
+            return new.draft
+        named = ((RAW_NAME, new.old.raw), (PARSED_NAME, new.old.parsed), (PROMPT_NAME, new.old.prompt))
+        linked = {name: file.data for name, file in named if file is not None}
+        return replace(new.draft, contents={**new.draft.contents, **linked})
 
     def _tell(
         self, added: Sequence[Old], tasks: Mapping[str, Task] | None, parents: Mapping[Key, str], counts: StageReport
@@ -186,7 +171,7 @@ class _History:
     def __init__(self, rows: Sequence[DocumentRow]) -> None:
         self._rows = rows
         self._last: str | None = None
-        self._of_key = [(row.logical_key_id, row.created_at, row.doc_id) for row in rows]
+        self._places = [(row.created_at, row.doc_id) for row in rows]
 
     def row_of(self, old: Old) -> DocumentRow | None:
         """The row of a document that was written with this legacy file beside it, by ``rollout``."""
@@ -201,18 +186,17 @@ class _History:
                 return row
         return None
 
-    def follow(self, key: str, created_at: str, doc_id: str) -> None:
+    def follow(self, created_at: str, doc_id: str) -> None:
         """The next version comes after this one."""
         self._last = created_at
-        self._of_key.append((key, created_at, doc_id))
+        self._places.append((created_at, doc_id))
 
-    def placed(self, draft: Draft, old: Old) -> CommitRecord:
-        """The record of a version: at the time of its file, or right after the version before it."""
+    def placed(self, draft: Draft, old: Old) -> Draft:
+        """A version at its place: the time of its file, or right after the version before it."""
         created_at = later_created_at(old.source.modified, self._last)
-        key = draft.row["logical_key_id"]
-        before = max(((at, doc_id) for of, at, doc_id in self._of_key if of == key and at < created_at), default=None)
-        self.follow(key, created_at, draft.row["doc_id"])
-        return draft.record(created_at, None if before is None else before[1])
+        before = max(((at, doc_id) for at, doc_id in self._places if at < created_at), default=(None, None))
+        self.follow(created_at, draft.doc_id)
+        return draft.at(created_at, before[1])
 
 
 def _by_task(olds: Iterable[Old]) -> Iterable[list[Old]]:

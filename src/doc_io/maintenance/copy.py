@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
-from doc_io.commit_record import RECORD_NAME, encode
 from doc_io.document import DocumentRow
-from doc_io.errors import ConfigurationError
+from doc_io.errors import DamagedDocumentError
 from doc_io.ids import doc_dir
-from doc_io.index.sql_index import Index
 from doc_io.integrity import contents
 from doc_io.maintenance.pins import pinned
 from doc_io.maintenance.reindex import Rejected
 from doc_io.progress import Progress
 from doc_io.storage.base import Storage
 from doc_io.store import DocumentStore
-from doc_io.writing.partial_writes import complete_partial_write
+from doc_io.writing.draft import Draft, draft_from_files
 
-_AT_ONCE = 100  # documents; each batch is committed, so an interrupted copy goes on where it was
+_BATCH_SIZE = 100  # documents; each batch is committed, so an interrupted copy goes on where it was
 
 
 @dataclass(frozen=True)
@@ -54,7 +51,7 @@ def copy(
         progress: Progress callback, called with `(done, total)`. Default: none.
 
     Raises:
-        ConfigurationError: The target's index is that of another root.
+        StoreMismatchError: The target's index is that of another root.
         MaintenanceBusyError: Another maintenance command is running on the target.
         StorageError: The target could not be written.
     """
@@ -64,10 +61,8 @@ def copy(
     rejected: list[Rejected] = []
     with target.index.maintenance_lock():
         rows = index.scan()
-        while batch := list(islice(rows, _AT_ONCE)):
-            indexed = target.index.get_many([row.doc_id for row in batch])
-            _belongs(target.storage, target.index, indexed[:1])
-            known = {row.doc_id for row in indexed}
+        while batch := list(islice(rows, _BATCH_SIZE)):
+            known = {row.doc_id for row in target.index.get_many([row.doc_id for row in batch])}
             new = [row for row in batch if row.doc_id not in known]
             there += len(known)
             copied += _copy_batch(storage, target, new, rejected)
@@ -78,19 +73,6 @@ def copy(
     return Copied(copied, there, tuple(rejected))
 
 
-def _belongs(storage: Storage, index: Index, rows: Sequence[DocumentRow]) -> None:
-    """Raise where a row has no document: of another root's index every document would seem to be there already."""
-    for row in rows:
-        try:
-            storage.read(f"{row.doc_dir}/{RECORD_NAME}")
-        except FileNotFoundError:
-            raise ConfigurationError(
-                setting=f"The index {index.name}",
-                reason=f"it has document {row.doc_id}, which is not in {storage.root}",
-                hint="Give each root an index of its own; where this is its own, look at both with `doc-io verify`.",
-            ) from None
-
-
 def _copy_batch(storage: Storage, target: DocumentStore, rows: list[DocumentRow], rejected: list[Rejected]) -> int:
     copied = 0
     forged = [row for row in rows if row.doc_dir != doc_dir(row.stage, row.logical_key_id, row.doc_id)]
@@ -99,26 +81,18 @@ def _copy_batch(storage: Storage, target: DocumentStore, rows: list[DocumentRow]
     ]
     for documents in contents(storage, [row.doc_dir for row in rows if row not in forged]):
         rejected += [Rejected(each.path, each.reasons) for each in documents if each.record is None]
-        whole = {each.path: (each.record, each.files) for each in documents if each.record is not None}
-        others = _create(target.storage, target.index, {path: files for path, (_, files) in whole.items()})
-        rejected += [
-            Rejected(path, ("the target has another document in its place, without a row",)) for path in others
-        ]
-        arrived = [
-            ({**record.row, "doc_dir": path}, record.parents)
-            for path, (record, _) in whole.items()
-            if path not in others
-        ]
-        target.index.insert_placed(arrived)
-        copied += len(arrived)
+        copied += _commit(
+            target, [draft_from_files(each.path, each.files) for each in documents if each.record], rejected
+        )
     return copied
 
 
-def _create(storage: Storage, index: Index, documents: Mapping[str, Mapping[str, bytes]]) -> list[str]:
-    """Write documents at once; those in whose place another one lies, which stays."""
-    others = []
-    for path in storage.create_many(documents):  # an earlier copy ended between the files and the row, or in the files
-        with index.repair_lock():
-            if encode(complete_partial_write(storage, path, documents[path])) != documents[path][RECORD_NAME]:
-                others.append(path)
-    return others
+def _commit(target: DocumentStore, drafts: list[Draft], rejected: list[Rejected]) -> int:
+    """Commit them together; where another document lies, forged, in the place of one, one by one."""
+    try:
+        return len(target.commit(drafts))
+    except DamagedDocumentError as error:
+        if len(drafts) == 1:
+            rejected.append(Rejected(drafts[0].doc_dir, (f"in the target, {error.facts['reason']}",)))
+            return 0
+        return sum(_commit(target, [draft], rejected) for draft in drafts)

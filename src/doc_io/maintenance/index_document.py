@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from doc_io.document import DocumentRow
-from doc_io.errors import DamagedDocumentError, DocumentConflictError, UnknownDocumentError
+from doc_io.errors import DamagedDocumentError, InvalidDocumentError
+from doc_io.integrity import contents
 from doc_io.store import DocumentStore
-from doc_io.writing.partial_writes import read_whole_record
+from doc_io.writing.draft import draft_from_files
 
 
 def index_document(store: DocumentStore, row: Mapping[str, Any]) -> DocumentRow:
@@ -23,23 +24,16 @@ def index_document(store: DocumentStore, row: Mapping[str, Any]) -> DocumentRow:
 
     Raises:
         DamagedDocumentError: Its files are not whole: a row never points to a document that is not there.
-        DocumentConflictError: The row says something else than the record.
+        InvalidDocumentError: The row says something else than the record.
     """
-    record = read_whole_record(store.storage, row["doc_dir"])
-    if record is None or record.doc_dir != row["doc_dir"]:
-        raise DamagedDocumentError(
-            doc_id=row["doc_id"], doc_dir=row["doc_dir"], reason="no whole document lies in its folder"
+    [[content]] = contents(store.storage, [row["doc_dir"]])
+    if content.record is None:
+        raise DamagedDocumentError(doc_id=row["doc_id"], doc_dir=row["doc_dir"], reason="; ".join(content.reasons))
+    different = [column for column, value in content.record.row.items() if column in row and row[column] != value]
+    if different:
+        raise InvalidDocumentError(
+            what=f"The row of document {row['doc_id']}",
+            reason=f"its commit record has another {', '.join(different)}",
+            hint="Leave out what you do not mean to check.",
         )
-    for column, value in record.row.items():
-        if column in row and row[column] != value:
-            raise DocumentConflictError(
-                doc_id=row["doc_id"],
-                stage=record.row["stage"],
-                task=record.row["task_id"],
-                difference=f"another {column}",
-            )
-    store.index.insert_placed([({**record.row, "doc_dir": record.doc_dir}, record.parents)])
-    committed = store.index.get(record.row["doc_id"])
-    if committed is None:
-        raise UnknownDocumentError(doc_id=row["doc_id"], docs_root=store.docs_root)
-    return committed
+    return store.commit([draft_from_files(content.path, content.files)])[0]

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta, timezone
+from datetime import timedelta
 
+from doc_io.clock import utc_now
 from doc_io.errors import ConfigurationError
 from doc_io.index.base import Filter, PruneCandidate
 from doc_io.index.sql_index import Index
@@ -18,11 +19,12 @@ from doc_io.maintenance.removal import finish, remove_documents
 from doc_io.progress import Progress
 from doc_io.storage.base import Storage
 from doc_io.store import DocumentStore
+from doc_io.writing.draft import time_text
 
 GRACE = timedelta(days=1)
 """How old a document must at least be: what a run that is still going on may come back to."""
 
-_AT_ONCE = 200
+_BATCH_SIZE = 200
 _END_OF_TIME = "9999-12-31T23:59:59.999999Z"
 
 
@@ -116,8 +118,8 @@ def prune(
         finished = finish(storage, index, before)
         documents, kept = _plan(storage, index, policy, before)
         gone: set[str] = set()
-        for start in range(0, len(documents), _AT_ONCE):
-            batch = [(each.doc_id, each.doc_dir) for each in documents[start : start + _AT_ONCE]]
+        for start in range(0, len(documents), _BATCH_SIZE):
+            batch = [(each.doc_id, each.doc_dir) for each in documents[start : start + _BATCH_SIZE]]
             gone.update(remove_documents(storage, index, batch, before))
             if progress is not None:
                 progress(start + len(batch), len(documents))
@@ -163,16 +165,16 @@ def _with_descendants(index: Index, wanted: Filter) -> list[str]:
 def _removable(index: Index, doc_ids: list[str], before: str) -> dict[str, PruneCandidate]:
     return {
         each.doc_id: each
-        for start in range(0, len(doc_ids), _AT_ONCE)
-        for each in index.removable(doc_ids[start : start + _AT_ONCE], before)
+        for start in range(0, len(doc_ids), _BATCH_SIZE)
+        for each in index.removable(doc_ids[start : start + _BATCH_SIZE], before)
     }
 
 
 def _children(index: Index, doc_ids: Iterable[str]) -> dict[str, list[str]]:
     ids = list(doc_ids)
     found: dict[str, list[str]] = {}
-    for start in range(0, len(ids), _AT_ONCE):
-        found |= index.children_of(ids[start : start + _AT_ONCE])
+    for start in range(0, len(ids), _BATCH_SIZE):
+        found |= index.children_of(ids[start : start + _BATCH_SIZE])
     return found
 
 
@@ -197,4 +199,4 @@ def _children_first(candidates: Iterable[str], children: Mapping[str, Sequence[s
 
 
 def _ago(age: timedelta) -> str:
-    return (datetime.now(timezone.utc) - age).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return time_text(utc_now() - age)

@@ -12,8 +12,8 @@ from doc_io.document import DocumentRow
 from doc_io.errors import ConfigurationError, DocIOError
 from doc_io.storage.local import LocalStorage
 from doc_io.store import DocumentStore
-from doc_io.writing.spool import OWNER_NAME, docs_root_seen_from, owner_of, spooled_draft, spooled_folders
-from doc_io.writing.writer import Writer
+from doc_io.store_identity import IDENTITY_NAME
+from doc_io.writing.spool import is_owned_by, owner_of, spooled_draft, spooled_folders
 
 
 class Recovered(NamedTuple):
@@ -44,20 +44,21 @@ def recover(store: DocumentStore, folder: str | os.PathLike[str]) -> Iterator[Re
         What became of each, as it happens.
 
     Raises:
-        ConfigurationError: They are meant for another docs root.
+        ConfigurationError: They are meant for another store.
+        StoreMismatchError: The store's docs root and index do not belong together.
     """
-    writer, waiting = Writer(store.storage, store.index), LocalStorage(Path(folder).expanduser())
-    owner = owner_of(waiting)
-    if owner not in (None, docs_root_seen_from(waiting, store.docs_root)):
+    waiting = LocalStorage(Path(folder).expanduser())
+    store.check()
+    if not is_owned_by(waiting, store.owner):
         raise ConfigurationError(
             setting=f"The spool {waiting.root}",
-            reason=f"its documents are meant for the docs root {owner} (a path counts from the spool)",
-            hint=f"Name that one; or, if it is the same under another name, remove the file {OWNER_NAME} in the spool.",
+            reason=f"its documents are meant for another store: {owner_of(waiting)} (a path counts from the spool)",
+            hint=f"Name that one; or, if it is the same under another name, remove {IDENTITY_NAME} in the spool.",
         )
     for document in spooled_folders(folder):
         row = None
         try:
-            [row] = writer.save([spooled_draft(document)])
+            [row] = store.commit([spooled_draft(document)])
             waiting.remove(document.relative_to(waiting.root).as_posix())  # at one instant: no half of it is left
         except (DocIOError, CommitRecordError, OSError) as error:
             if document.exists():  # else another recovery filed it meanwhile

@@ -17,7 +17,7 @@ from doc_io.storage.base import Folder, Storage
 from doc_io.storage.local import LocalStorage
 from doc_io.store import DocumentStore
 
-_AT_ONCE = 500
+_BATCH_SIZE = 500
 
 
 class Rejected(NamedTuple):
@@ -52,9 +52,10 @@ def reindex(
     *,
     incremental: bool = False,
     full: bool = False,
+    empty: bool = False,
     progress: Progress | None = None,
 ) -> Reindexed:
-    """Make the index from the commit records.
+    """Make the index from the commit records; it then is that of this docs root, whatever it was before.
 
     The new table replaces the old one at one instant and only when it is whole; an interruption leaves the old one.
     Writers may go on meanwhile.
@@ -64,13 +65,17 @@ def reindex(
         incremental: Only add rows for documents that have none. Default: rebuild all.
         full: Read and hash every file. Default: only where the storage may have files with other bytes than were
             written, as a disk has after a power cut; else compare lengths, and the record's own checksum.
+        empty: Make an index without any row, for a store that is meant to be new. Default: from the documents.
         progress: Progress callback, called with `(done, total)`; the total may be unknown. Default: none.
 
     Raises:
         MaintenanceBusyError: Another maintenance command is running.
+        StoreMismatchError: The index has rows and the docs root no document: it is probably not mounted. Or, with
+            ``incremental``, docs root and index do not belong together.
         StorageError: The docs root cannot be listed; the index is as it was.
     """
-    storage, index = store.storage, store.index
+    identity = store.unchecked
+    storage, index = identity.storage, identity.index
     full = full or not storage.capabilities.whole_files
     rejected: list[Rejected] = []
     added = 0
@@ -84,22 +89,28 @@ def reindex(
             added += 1
             yield {**verdict.row, "doc_dir": verdict.path}, verdict.parents
 
+    if incremental:
+        store.check()
+    elif not empty:
+        identity.check_mounted()
     with index.maintenance_lock():
         if incremental:
-            inserted = looked_at = 0
+            inserted = checked = 0
             known = _known(index)
             documents = filter(is_document_or_error, storage.folders())
-            while batch := list(islice(documents, _AT_ONCE)):
+            while batch := list(islice(documents, _BATCH_SIZE)):
                 fresh = verdicts(storage, _without_row(index, batch), full=full)
                 inserted += index.insert_placed(list(arriving(fresh)))
-                looked_at += len(batch)
+                checked += len(batch)
                 if progress is not None:
-                    progress(looked_at, max(looked_at, known))
+                    progress(checked, max(checked, known))
             return Reindexed(sum(each.documents for each in index.stage_counts()), inserted, tuple(rejected))
-        found = _verdicts(storage, full=full)
+        found = iter(()) if empty else _verdicts(storage, full=full)
         if progress is not None:
             found = _with_progress(found, storage, _known(index), progress)
-        return Reindexed(index.rebuild(arriving(found)), added, tuple(sorted(rejected)))
+        count = index.rebuild(arriving(found))
+        identity.adopt()
+        return Reindexed(count, added, tuple(sorted(rejected)))
 
 
 def _verdicts(storage: Storage, *, full: bool) -> Iterator[Verdict]:
@@ -108,7 +119,7 @@ def _verdicts(storage: Storage, *, full: bool) -> Iterator[Verdict]:
         yield from verdicts(storage, filter(is_document_or_error, storage.folders()), full=full)
         return
     keys = storage.logical_keys()
-    yield from verdicts(storage, documents_of(storage, islice(keys, _AT_ONCE)), full=full)
+    yield from verdicts(storage, documents_of(storage, islice(keys, _BATCH_SIZE)), full=full)
     for key in keys:  # only where there are more
         yield from verdicts_aside(storage, chain([key], keys), full=full)
 
@@ -133,7 +144,7 @@ def _with_progress(found: Iterable[Verdict], storage: Storage, known: int, progr
         key = verdict.path.rpartition("/")[0]
         if key != last:
             seen, last = seen + 1, key
-        if done % _AT_ONCE == 0:
+        if done % _BATCH_SIZE == 0:
             total = known or round(done * keys / seen)
             progress(done, max(done, total) if total else None)
         yield verdict

@@ -17,7 +17,7 @@ from doc_io.maintenance.pins import pinned
 from doc_io.storage.base import STORE_FOLDER, Storage
 
 _FOLDER = f"{STORE_FOLDER}/removals"
-_IN_A_TURN = 25  # documents; on an object store some seconds, which others may have to wait
+_LOCK_BATCH_SIZE = 25  # documents; on an object store some seconds, which others may have to wait
 
 
 def remove_documents(storage: Storage, index: Index, documents: Sequence[tuple[str, str]], before: str) -> list[str]:
@@ -48,7 +48,7 @@ def finish(storage: Storage, index: Index, before: str) -> list[str]:
     """
     gone = []
     for tombstone in under_way(storage):
-        documents = _read(storage, tombstone)
+        documents = read_tombstone(storage, tombstone)
         gone += _carry_out(storage, index, tombstone, documents, before)
     return gone
 
@@ -62,8 +62,8 @@ def _carry_out(
     storage: Storage, index: Index, tombstone: str, documents: Sequence[tuple[str, str]], before: str
 ) -> list[str]:
     gone: list[str] = []
-    for start in range(0, len(documents), _IN_A_TURN):
-        gone += _remove(storage, index, dict(documents[start : start + _IN_A_TURN]), before)
+    for start in range(0, len(documents), _LOCK_BATCH_SIZE):
+        gone += _remove(storage, index, dict(documents[start : start + _LOCK_BATCH_SIZE]), before)
     storage.delete(tombstone)
     return gone
 
@@ -95,7 +95,8 @@ def _seconds(created_at: str) -> float:
     return datetime.fromisoformat(created_at.removesuffix("Z") + "+00:00").timestamp()
 
 
-def _read(storage: Storage, tombstone: str) -> list[tuple[str, str]]:
+def read_tombstone(storage: Storage, tombstone: str) -> list[tuple[str, str]]:
+    """The documents that a tombstone names, ``(doc_id, doc_dir)``; it may be torn or forged."""
     try:
         documents = json.loads(storage.read(tombstone))
         return list(_believed(documents))

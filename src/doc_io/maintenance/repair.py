@@ -9,11 +9,12 @@ import time
 from collections.abc import Iterable, Iterator
 from typing import Literal, NamedTuple
 
-from doc_io.index.sql_index import Index
-from doc_io.integrity import is_document_folder, judge
+from doc_io.commit_record import RECORD_NAME
+from doc_io.errors import DamagedDocumentError
+from doc_io.integrity import contents
 from doc_io.maintenance.verify import Finding, Kind
-from doc_io.storage.base import Storage
 from doc_io.store import DocumentStore
+from doc_io.writing.draft import draft_from_files
 
 Action = Literal["add the row", "remove the row", "remove the folder", "none"]
 
@@ -49,44 +50,61 @@ def repair(store: DocumentStore, findings: Iterable[Finding], *, dry_run: bool =
     Raises:
         MaintenanceBusyError: Another maintenance command is running.
     """
-    planned = _plan(store.storage, findings)
-    return planned if dry_run else _carry_out(store.storage, store.index, planned)
+    planned = _plan(store, findings)
+    return planned if dry_run else _carry_out(store, planned)
 
 
-def _plan(storage: Storage, findings: Iterable[Finding]) -> Iterator[Repair]:
-    mounted = any(is_document_folder(folder) for folder in storage.folders())
+def _plan(store: DocumentStore, findings: Iterable[Finding]) -> Iterator[Repair]:
     for finding in findings:
         action, details = _ADVICE[finding.kind]
-        if finding.kind == "missing" and not mounted:
-            action, details = "none", "the docs root holds no document at all; is it the right one, and is it mounted?"
-        elif finding.kind == "temporary" and time.time() - storage.folder(finding.where).modified < _DAY:
+        if finding.kind == "temporary" and not _is_abandoned(store, finding.where):
             action, details = "none", "its writer may still be at work; look again tomorrow"
         yield Repair(finding, action, details)
 
 
-def _carry_out(storage: Storage, index: Index, repairs: Iterable[Repair]) -> Iterator[Repair]:
-    with index.maintenance_lock():
+def _carry_out(store: DocumentStore, repairs: Iterable[Repair]) -> Iterator[Repair]:
+    actions = {"add the row": _add_row, "remove the row": _remove_row, "remove the folder": _remove_folder}
+    with store.index.maintenance_lock():
         for repair in repairs:
-            where = repair.finding.where
-            if repair.action == "add the row":
-                done = _add_row(storage, index, where)
-            elif repair.action == "remove the row":
-                done = bool(index.remove([where.rpartition("/")[2]]))
-            elif repair.action == "remove the folder":
-                storage.remove(where)
-                done = True
-            else:
-                done = False
-            if done:
+            act = actions.get(repair.action)
+            if act is not None and act(store, repair.finding.where):
                 yield repair
 
 
-def _add_row(storage: Storage, index: Index, path: str) -> bool:
-    for verdict in judge(storage, [storage.folder(path)], full=True):
-        if verdict.record is not None:
-            index.insert_placed([({**verdict.record.row, "doc_dir": path}, verdict.record.parents)])
-            return True
+def _add_row(store: DocumentStore, path: str) -> bool:
+    """Commit what lies there, where it is whole now; `commit` judges it again under its lock."""
+    [[content]] = contents(store.storage, [path])
+    if content.record is None:
+        return False
+    try:
+        store.commit([draft_from_files(path, content.files)])
+    except DamagedDocumentError:
+        return False
+    return True
+
+
+def _remove_row(store: DocumentStore, path: str) -> bool:
+    """Remove a row where there is still no document of it."""
+    doc_id = path.rpartition("/")[2]
+    with store.index.repair_lock():  # a writer that makes it whole again has its row before, or makes it anew after
+        try:
+            store.storage.read(f"{path}/{RECORD_NAME}")
+        except FileNotFoundError:
+            return store.get(doc_id) is not None and bool(store.index.remove([doc_id]))
     return False
+
+
+def _remove_folder(store: DocumentStore, path: str) -> bool:
+    """Remove an unfinished folder where its writer has still not come back."""
+    with store.index.repair_lock():
+        if not _is_abandoned(store, path):
+            return False
+        store.storage.remove(path)
+    return True
+
+
+def _is_abandoned(store: DocumentStore, path: str) -> bool:
+    return time.time() - store.storage.folder(path).modified >= _DAY
 
 
 _ADVICE: dict[Kind, tuple[Action, str]] = {

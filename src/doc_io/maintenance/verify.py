@@ -7,11 +7,11 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import Literal, NamedTuple
 
-from doc_io.commit_record import RECORD_NAME, CommitRecord
+from doc_io.commit_record import RECORD_NAME
 from doc_io.document import DocumentRow, Parent
 from doc_io.ids import doc_dir
 from doc_io.index.sql_index import Index
-from doc_io.integrity import FolderVerdict, judge
+from doc_io.integrity import FolderVerdict, differences, judge
 from doc_io.maintenance.removal import under_way
 from doc_io.progress import Progress
 from doc_io.storage.base import QUARANTINE_PREFIX, TEMPORARY_PREFIX, Folder, Storage
@@ -39,7 +39,7 @@ NOTES: frozenset[Kind] = frozenset({"orphan", "duplicate", "empty", "without_ok"
 GRACE = 3600.0
 """Seconds that an unfinished folder may be a writer's who is still at work."""
 
-_AT_ONCE = 256
+_BATCH_SIZE = 256
 _SETTLING = 1.0  # seconds between a document's files and its row; the slowest commit that was seen took 0.3
 
 
@@ -87,7 +87,7 @@ def verify(
         for path in under_way(storage)
     )
     verdicts = judge(storage, storage.folders(), full=full)
-    while batch := list(islice(verdicts, _AT_ONCE)):
+    while batch := list(islice(verdicts, _BATCH_SIZE)):
         rows = {row.doc_id: row for row in index.get_many([_name(each.folder) for each in batch])}
         seen.add(rows.values())
         parents = index.parents_of(list(rows))
@@ -133,23 +133,13 @@ def _indexed(verdict: FolderVerdict, row: DocumentRow, parents: list[Parent]) ->
     elif verdict.record is None:
         yield Finding("damaged", path, "; ".join(verdict.reasons))
     else:
-        different = differences(row, parents, verdict.record)
+        different = differences(row, verdict.record, parents)
         if different:
             yield Finding("differs", path, f"the row has another {', '.join(different)} than {RECORD_NAME}")
         if row.status.value == "ok" and 0 in (row.raw_chars, row.parsed_chars):
             yield Finding("empty", path, "an ok document with an empty text")
     if verdict.extra:
         yield Finding("extra", path, f"not in the manifest: {', '.join(sorted(verdict.extra))}")
-
-
-def differences(row: DocumentRow, parents: list[Parent], record: CommitRecord) -> list[str]:
-    """The columns in which a row is not what its commit record says."""
-    said = {**record.row, "doc_dir": record.doc_dir}
-    had = row.as_dict()
-    different = [column for column, value in said.items() if had[column] != value]
-    if tuple(parents) != record.parents:
-        different.append("list of parents")
-    return different
 
 
 def _not_indexed(verdict: FolderVerdict, grace: float) -> Iterator[Finding]:
@@ -176,8 +166,8 @@ def _still_unindexed(index: Index, found: list[FolderVerdict], started: float) -
     """Whole documents without a row; a writer that was between the two has committed by now."""
     if found:
         time.sleep(max(0.0, started + _SETTLING - time.monotonic()))
-    for start in range(0, len(found), _AT_ONCE):
-        batch = found[start : start + _AT_ONCE]
+    for start in range(0, len(found), _BATCH_SIZE):
+        batch = found[start : start + _BATCH_SIZE]
         indexed = {row.doc_id: row.doc_dir for row in index.get_many([_name(each.folder) for each in batch])}
         for each in batch:
             if indexed.get(_name(each.folder)) != each.folder.path:
@@ -186,7 +176,7 @@ def _still_unindexed(index: Index, found: list[FolderVerdict], started: float) -
 
 def _rows_without_files(storage: Storage, index: Index, seen: _Seen) -> Iterator[Finding]:
     unseen = (row for row in index.scan() if row not in seen)
-    while batch := list(islice(unseen, _AT_ONCE)):
+    while batch := list(islice(unseen, _BATCH_SIZE)):
         # Where a document of this row would be, whatever folder the row names; looked for once more, as rows that were
         # written after their folder's key was listed are here too.
         places = [doc_dir(row.stage, row.logical_key_id, row.doc_id) for row in batch]

@@ -2,27 +2,36 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timedelta
+from functools import cached_property
 from typing import Any
 
+from doc_io.clock import utc_now
 from doc_io.commit_record import (
     EXTRAS_FOLDER,
     PARSED_NAME,
     PROMPT_NAME,
     RAW_NAME,
     RECORD_COLUMNS,
+    RECORD_NAME,
     CommitRecord,
+    CommitRecordError,
     FileEntry,
+    decode,
+    encode,
     encode_text,
     file_entry,
+    frozen_metadata,
 )
 from doc_io.document import Document, Parent, Usage, as_document
 from doc_io.document_checks import checked
 from doc_io.errors import InvalidDocumentError
 from doc_io.ids import compute_logical_key_id, doc_dir, new_doc_id, path_segment, unstorable
+from doc_io.index.base import TaskKey
 from doc_io.parsers import parse
 
 _MAX_SMALL_CHARS = 200  # characters of a string in meta_small; the whole of it is in metadata.json
@@ -59,45 +68,45 @@ class Origin:
 
 @dataclass(frozen=True)
 class Draft:
-    """All of a document but its place in history.
+    """All of a document that is to be written: what `doc_io.writing.commit` takes.
 
     Attributes:
-        row: Every column of the record but ``created_at`` and ``lineage_prev_doc_id``.
-        doc_dir: Its folder, relative to the docs root.
-        contents: Path inside the folder to bytes; all files but the record.
-        files: The manifest of ``contents``.
-        parents, extras, metadata: As in `doc_io.commit_record.CommitRecord`.
+        record: Its commit record; without a ``created_at`` where its place in history is still to be found.
+        contents: Path inside its folder to bytes; all files but the record.
     """
 
-    row: Mapping[str, Any]
-    doc_dir: str
+    record: CommitRecord
     contents: Mapping[str, bytes]
-    files: Mapping[str, FileEntry]
-    parents: tuple[Parent, ...]
-    extras: Mapping[str, str]
-    metadata: Mapping[str, Any]
 
-    def record(self, created_at: str, prev_doc_id: str | None) -> CommitRecord:
-        """The commit record of this document at a place in history."""
-        row = {**self.row, "created_at": created_at, "lineage_prev_doc_id": prev_doc_id}
-        return CommitRecord(
-            row={column: row[column] for column in RECORD_COLUMNS},
-            parents=self.parents,
-            files=self.files,
-            extras=self.extras,
-            metadata=self.metadata,
-        )
+    @property
+    def doc_id(self) -> str:
+        """Its id, which follows from its content."""
+        return str(self.record.row["doc_id"])
 
-    def difference(self, record: CommitRecord) -> str | None:
-        """What a record of the same doc_id says otherwise; ``None`` where it is the same document."""
-        if dict(record.files) != dict(self.files):
-            return "other files"
-        for column, value in self.row.items():
-            if record.row[column] != value:
-                return f"another {column}"
-        if record.parents != self.parents:
-            return "other parents"
-        return None
+    @cached_property
+    def doc_dir(self) -> str:
+        """Its folder, relative to the docs root."""
+        return self.record.doc_dir
+
+    @property
+    def task(self) -> TaskKey:
+        """Whose history it belongs to."""
+        return self.record.row["stage"], self.record.row["task_id"]
+
+    @property
+    def is_placed(self) -> bool:
+        """Whether its place in history is settled."""
+        return self.record.row["created_at"] is not None
+
+    @property
+    def files(self) -> dict[str, bytes]:
+        """Every file of its folder, the commit record last."""
+        return {**self.contents, RECORD_NAME: encode(self.record)}
+
+    def at(self, created_at: str | None, prev_doc_id: str | None) -> Draft:
+        """The same document at a place in history; with ``None`` for the time, at none."""
+        row = {**self.record.row, "created_at": created_at, "lineage_prev_doc_id": prev_doc_id}
+        return Draft(replace(self.record, row=row), self.contents)
 
 
 def logical_key_id(document: Document, stage: str, task_id: str) -> str:
@@ -112,10 +121,11 @@ def logical_key_id(document: Document, stage: str, task_id: str) -> str:
 
 
 def make_draft(document: Document, origin: Origin) -> Draft:
-    """Everything that follows from a document and its origin.
+    """Everything that follows from a document and its origin; what the caller does with either later changes nothing.
 
     Raises:
-        InvalidDocumentError: A name cannot be stored in a database, or a text is not text.
+        InvalidDocumentError: A name cannot be stored in a database, a text is not text, or the metadata is no JSON that
+            can be read back.
     """
     if document.parent_doc_id is None and len(origin.parents) == 1:
         document = replace(document, parent_doc_id=origin.parents[0].doc_id)
@@ -129,16 +139,28 @@ def make_draft(document: Document, origin: Origin) -> Draft:
                 what=f"A document with {name} {value!r}", reason=reason, hint="Give another name."
             )
     document = _completed(document)
-    key = logical_key_id(document, origin.stage, origin.task_id)
-    doc_id = origin.doc_id or new_doc_id(key, origin.run_id or "", origin.attempt)
-    folder = doc_dir(origin.stage, key, doc_id)
+    metadata = frozen_metadata(document.metadata or {})
     contents, extras = _contents(document)
     files = {path: file_entry(data) for path, data in contents.items()}
-    own_prompt = f"{folder}/{PROMPT_NAME}" if document.prompt is not None else None
+    row = _row(document, origin, files, _small(document.finish_reason, metadata))
+    unnamed = CommitRecord(row, _all_parents(document, origin), files, extras, metadata)
+    doc_id = origin.doc_id
+    if doc_id is None:
+        digest = hashlib.sha256(encode(unnamed))
+        digest.update(encode_text(repr(document.finish_reason)))  # the record has only the start of a long one
+        doc_id = new_doc_id(row["logical_key_id"], origin.run_id or "", f"{origin.attempt}:{digest.hexdigest()}")
+    prompt_path = origin.prompt_path
+    if prompt_path is None and document.prompt is not None:
+        prompt_path = f"{doc_dir(origin.stage, row['logical_key_id'], doc_id)}/{PROMPT_NAME}"
+    return Draft(replace(unnamed, row={**row, "doc_id": doc_id, "prompt_path": prompt_path}), contents)
+
+
+def _row(document: Document, origin: Origin, files: Mapping[str, FileEntry], small: dict[str, Any]) -> dict[str, Any]:
+    """What a record says of the row, but the id, what follows from it, and the place in history."""
     usage = document.usage if isinstance(document.usage, Usage) else Usage()
     row = {
-        "doc_id": doc_id,
-        "logical_key_id": key,
+        "doc_id": None,
+        "logical_key_id": logical_key_id(document, origin.stage, origin.task_id),
         "stage": origin.stage,
         "task_id": origin.task_id,
         "asset_key": origin.asset_key,
@@ -148,25 +170,50 @@ def make_draft(document: Document, origin: Origin) -> Draft:
         "run_id": origin.run_id,
         "experiment_id": origin.experiment_id,
         "attempt": origin.attempt,
-        "prompt_path": origin.prompt_path or own_prompt,
+        "prompt_path": origin.prompt_path,
         "parser": document.parser,
         "status": document.outcome.value,
         "usage_prompt_tokens": usage.prompt_tokens,
         "usage_completion_tokens": usage.completion_tokens,
         "usage_max_tokens": usage.max_tokens,
         "score": document.score,
+        "created_at": None,
         "raw_chars": None if document.raw is None else len(document.raw),
         "parsed_chars": None if document.parsed is None else len(document.parsed),
         "content_hash": files[RAW_NAME].sha256 if RAW_NAME in files else None,
         "prompt_hash": files[PROMPT_NAME].sha256 if PROMPT_NAME in files else None,
-        "meta_small": _small(document),
+        "meta_small": small,
+        "lineage_prev_doc_id": None,
     }
-    return Draft(row, folder, contents, files, _all_parents(document, origin), extras, dict(document.metadata or {}))
+    return {column: row[column] for column in RECORD_COLUMNS}
 
 
 def make_drafts(documents: Iterable[tuple[Document | str, Origin]]) -> list[Draft]:
-    """The drafts of texts, each parsed by the parser that it names. Errors as for `make_draft`."""
+    """The drafts of texts, each parsed by the parser that it names, once: `commit` takes the same drafts any number of times.
+
+    Errors as for `make_draft`.
+    """
     return [make_draft(parse(as_document(document)), origin) for document, origin in documents]
+
+
+def draft_from_files(folder: str, files: Mapping[str, bytes]) -> Draft:
+    """The draft of a document that was written before, at the place in history that its record says.
+
+    Args:
+        folder: Where its files were, relative to their docs root.
+        files: All of them, the record too.
+
+    Raises:
+        CommitRecordError: They are not what its record says.
+    """
+    record = decode(files[RECORD_NAME])
+    if record.doc_dir != folder:
+        raise CommitRecordError(f"{RECORD_NAME} is of another document, {record.row['doc_id']}")
+    contents = {path: files[path] for path in record.files}
+    for path, data in contents.items():
+        if file_entry(data) != record.files[path]:
+            raise CommitRecordError(f"{path} is not what was saved")
+    return Draft(record, contents)
 
 
 def next_created_at(newest: str | None) -> str:
@@ -178,7 +225,7 @@ def next_created_at(newest: str | None) -> str:
     Returns:
         ISO 8601, UTC, with microseconds: text that sorts by time.
     """
-    return later_created_at(time_text(datetime.now(timezone.utc)), newest)
+    return later_created_at(time_text(utc_now()), newest)
 
 
 def later_created_at(time: str, newest: str | None) -> str:
@@ -230,10 +277,9 @@ def _all_parents(document: Document, origin: Origin) -> tuple[Parent, ...]:
     return (Parent(primary), *origin.parents)
 
 
-def _small(document: Document) -> dict[str, Any]:
-    facts = {"finish_reason": document.finish_reason, **(document.metadata or {})}
+def _small(finish_reason: str | None, metadata: Mapping[str, Any]) -> dict[str, Any]:
     small: dict[str, Any] = {}
-    for name, value in facts.items():
+    for name, value in {"finish_reason": finish_reason, **metadata}.items():
         if isinstance(value, str):
             small[name] = value[:_MAX_SMALL_CHARS]
         elif isinstance(value, (bool, int, float)):

@@ -6,57 +6,58 @@ It is a docs root of its own on the local disk, with the same folders, so that n
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
-from doc_io.commit_record import (
-    RECORD_NAME,
-    CommitRecord,
-    CommitRecordError,
-    decode,
-    decode_text,
-    encode,
-    encode_text,
-    file_entry,
-)
+from doc_io.commit_record import RECORD_NAME, CommitRecordError, encode_text
 from doc_io.file_lock import file_lock
 from doc_io.storage.base import DocumentExistsError
 from doc_io.storage.local import LocalStorage
-from doc_io.writing.draft import Draft, next_created_at
+from doc_io.store_identity import IDENTITY_NAME
+from doc_io.writing.draft import Draft, draft_from_files, next_created_at
 from doc_io.writing.partial_writes import complete_partial_write
-from doc_io.writing.writer import refuse_other
 
-_TURNS = ".turns"
-OWNER_NAME = ".store"
+_LOCK = ".lock"
 
 DEFAULT_SPOOL = "data/spool"
 """Where texts wait unless the IO manager says otherwise."""
 
 
-def spool(folder: str | os.PathLike[str], drafts: Sequence[Draft], *, owner: str) -> str:
+class SpoolOwner(NamedTuple):
+    """The store that a spool's documents are meant for. Both are compared where both sides know an id, else the docs root.
+
+    Attributes:
+        docs_root: Its docs root, as it may be shown.
+        store_id: Its id; ``None`` where the store could not be asked for it, or had none yet.
+    """
+
+    docs_root: str
+    store_id: str | None
+
+
+def spool(folder: str | os.PathLike[str], drafts: Sequence[Draft], *, owner: SpoolOwner) -> str:
     """Keep documents on this machine, durable when this returns.
 
     Args:
         folder: The spool, made where it is missing.
         drafts: The documents; one that is there already, whole, stays as it is.
-        owner: The docs root they are meant for. A spool holds those of one.
+        owner: The store they are meant for. A spool holds those of one.
 
     Returns:
-        Where they are: the spool, or, where that one is of another docs root, a folder beside it.
+        Where they are: the spool, or, where that one is of another store, a folder beside it.
 
     Raises:
-        DocumentConflictError: Another document is there under the same doc_id.
         StorageError: This disk cannot hold them either.
     """
     storage = _claimed(LocalStorage(Path(folder).expanduser()), owner)
     now = next_created_at(None)
-    files = {draft.doc_dir: {**draft.contents, RECORD_NAME: encode(draft.record(now, None))} for draft in drafts}
-    there = storage.create_many(files)
-    for draft in drafts:
-        if draft.doc_dir in there:
-            with file_lock(f"{storage.root}/{_TURNS}"):
-                refuse_other(draft, complete_partial_write(storage, draft.doc_dir, files[draft.doc_dir]))
+    placed = {draft.doc_dir: draft.at(now, None) for draft in drafts}
+    for existing in storage.create_many({doc_dir: draft.files for doc_dir, draft in placed.items()}):
+        with file_lock(f"{storage.root}/{_LOCK}"):
+            complete_partial_write(storage, placed[existing])
     return storage.root
 
 
@@ -65,28 +66,44 @@ def spooled(folder: str | os.PathLike[str]) -> int:
     return sum(1 for _ in spooled_folders(folder))
 
 
-def _claimed(storage: LocalStorage, owner: str) -> LocalStorage:
-    """The spool where it is this docs root's or nobody's yet; else the one beside it that is."""
-    name = docs_root_seen_from(storage, owner)
+def _claimed(storage: LocalStorage, owner: SpoolOwner) -> LocalStorage:
+    """The spool where it is this store's or nobody's yet; else the one beside it that is."""
+    name = {"store_id": owner.store_id, "docs_root": _seen_from(storage, owner.docs_root)}
     try:
-        storage.add(OWNER_NAME, encode_text(name))
+        storage.add(IDENTITY_NAME, f"{json.dumps(name)}\n".encode("ascii"))
     except DocumentExistsError:
-        if owner_of(storage) != name:
-            return _claimed(LocalStorage(f"{storage.root}-{hashlib.sha256(encode_text(owner)).hexdigest()[:8]}"), owner)
+        if not is_owned_by(storage, owner):
+            suffix = hashlib.sha256(encode_text(owner.store_id or owner.docs_root)).hexdigest()[:8]
+            return _claimed(LocalStorage(f"{storage.root}-{suffix}"), owner)
     return storage
 
 
-def docs_root_seen_from(spool: LocalStorage, docs_root: str) -> str:
-    """How a spool names a docs root: no absolute path, so that both can be moved together."""
-    return docs_root if "://" in docs_root else os.path.relpath(docs_root, spool.root)
+def is_owned_by(storage: LocalStorage, owner: SpoolOwner) -> bool:
+    """Whether a spool is meant for a store, or says nothing of it.
+
+    Raises:
+        StorageError: It cannot be read.
+    """
+    found = owner_of(storage)
+    if found is None:
+        return True
+    if found.store_id is not None and owner.store_id is not None:
+        return found.store_id == owner.store_id
+    return found.docs_root == _seen_from(storage, owner.docs_root)
 
 
-def owner_of(storage: LocalStorage) -> str | None:
-    """The docs root that a spool's documents are meant for, as `docs_root_seen_from` names it; ``None`` where it has none."""
+def owner_of(storage: LocalStorage) -> SpoolOwner | None:
+    """The store that a spool's documents are meant for, its docs root as seen from the spool; ``None`` where it says none."""
     try:
-        return decode_text(storage.read(OWNER_NAME))
-    except FileNotFoundError:
+        name = json.loads(storage.read(IDENTITY_NAME))
+        return SpoolOwner(str(name["docs_root"]), name["store_id"])
+    except (FileNotFoundError, ValueError, TypeError, KeyError, RecursionError):
         return None
+
+
+def _seen_from(spool: LocalStorage, docs_root: str) -> str:
+    """No absolute path, so that spool and docs root can be moved together."""
+    return docs_root if "://" in docs_root else os.path.relpath(docs_root, spool.root)
 
 
 def spooled_folders(folder: str | os.PathLike[str]) -> Iterator[Path]:
@@ -97,15 +114,17 @@ def spooled_folders(folder: str | os.PathLike[str]) -> Iterator[Path]:
 
 
 def spooled_draft(folder: Path) -> Draft:
-    """The draft of a spooled document.
+    """The draft of a spooled document; its place in history is still to be found.
 
     Raises:
         CommitRecordError: It is not what was spooled.
+        OSError: A file cannot be read.
     """
-    record: CommitRecord = decode((folder / RECORD_NAME).read_bytes())
-    contents = {path: (folder / path).read_bytes() for path in record.files}
-    for path, data in contents.items():
-        if file_entry(data) != record.files[path]:
-            raise CommitRecordError(f"{path} is not what was spooled")
-    row = {name: value for name, value in record.row.items() if name not in ("created_at", "lineage_prev_doc_id")}
-    return Draft(row, record.doc_dir, contents, record.files, record.parents, record.extras, record.metadata)
+    paths = [path for path in folder.rglob("*") if path.is_file() and not path.is_symlink()]
+    files = {path.relative_to(folder).as_posix(): path.read_bytes() for path in paths}
+    if RECORD_NAME not in files:
+        raise CommitRecordError(f"{RECORD_NAME} is missing")
+    try:
+        return draft_from_files("/".join(folder.parts[-3:]), files).at(None, None)
+    except KeyError as error:
+        raise CommitRecordError(f"{error} is missing") from None
