@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import re
 from collections.abc import Collection, Iterable
 from http.cookies import CookieError, SimpleCookie
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit
@@ -15,6 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 """The names by which a machine calls itself."""
 
+_HOST = re.compile(r"(?:\[([0-9a-f:.]+)\]|([^:\[\]@/]+))(?::\d*)?")
 _COOKIE = "doc_io_token"
 _A_MONTH = 30 * 24 * 3600  # seconds
 
@@ -119,10 +121,8 @@ def _path_of(scope: Scope) -> str:
 
 def _name(host: str) -> str:
     """The name in ``name:port``, also where it is an IPv6 address in brackets."""
-    host = host.lower()
-    if host.startswith("["):
-        return host[1:].partition("]")[0]
-    return host.partition(":")[0]
+    found = _HOST.fullmatch(host.lower())
+    return (found[1] or found[2] or "") if found else ""
 
 
 def _same(one: str, other: str) -> bool:
