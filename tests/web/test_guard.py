@@ -9,6 +9,8 @@ from doc_io import DocumentStore
 from doc_io.web import app
 from doc_io.web.guard import CONTENT_SECURITY_POLICY
 
+TOKEN = "s3cret"
+
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"])
 def test_only_get_and_head_are_answered(client: TestClient, method: str) -> None:
@@ -24,7 +26,9 @@ def test_a_head_request_has_the_headers_of_a_page_and_no_text(client: TestClient
     assert (answer.status_code, answer.content) == (200, b"")
 
 
-@pytest.mark.parametrize("host", ["evil.example", "evil.example:8712", "localhost.evil.example", "", "[::1].evil.example"])
+@pytest.mark.parametrize(
+    "host", ["evil.example", "evil.example:8712", "localhost.evil.example", "", "[::1].evil.example"]
+)
 def test_a_request_for_another_host_is_refused(client: TestClient, host: str) -> None:
     """DNS rebinding: the browser believes to talk to the attacker's site, and says so."""
     assert client.get("/", headers={"host": host}).status_code == 421
@@ -58,7 +62,7 @@ def test_every_answer_lets_nothing_run_or_leave(client: TestClient, path: str) -
 
 
 def test_a_token_is_asked_for_and_given_once(example: DocumentStore) -> None:
-    client = TestClient(app(example, token="s3cret"), base_url="http://localhost", follow_redirects=False)
+    client = TestClient(app(example, token=TOKEN), base_url="http://localhost", follow_redirects=False)
 
     refused = client.get("/usage?by=day")
     given = client.get("/usage?by=day&token=s3cret")
@@ -71,7 +75,7 @@ def test_a_token_is_asked_for_and_given_once(example: DocumentStore) -> None:
 
 
 def test_a_wrong_token_is_refused_and_not_repeated(example: DocumentStore) -> None:
-    client = TestClient(app(example, token="s3cret"), base_url="http://localhost")
+    client = TestClient(app(example, token=TOKEN), base_url="http://localhost")
 
     answer = client.get("/?token=wr0ng", headers={"authorization": "Bearer wr0ng", "cookie": "doc_io_token=wr0ng"})
 
@@ -81,13 +85,13 @@ def test_a_wrong_token_is_refused_and_not_repeated(example: DocumentStore) -> No
 
 
 def test_a_bearer_token_is_enough(example: DocumentStore) -> None:
-    client = TestClient(app(example, token="s3cret"), base_url="http://localhost")
+    client = TestClient(app(example, token=TOKEN), base_url="http://localhost")
 
     assert client.get("/", headers={"authorization": "Bearer s3cret"}).status_code == 200
 
 
 def test_a_redirect_never_leaves_the_server(example: DocumentStore) -> None:
-    client = TestClient(app(example, token="s3cret"), base_url="http://localhost", follow_redirects=False)
+    client = TestClient(app(example, token=TOKEN), base_url="http://localhost", follow_redirects=False)
 
     answer = client.get("http://localhost//evil.example/?token=s3cret")
 
@@ -95,7 +99,13 @@ def test_a_redirect_never_leaves_the_server(example: DocumentStore) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["/d/..%2f..%2fetc%2fpasswd", "/static/..%2fguard.py", "/static/%2e%2e/guard.py", "/d/x/files/..%2f..%2fstore.json"]
+    "path",
+    [
+        "/d/..%2f..%2fetc%2fpasswd",
+        "/static/..%2fguard.py",
+        "/static/%2e%2e/guard.py",
+        "/d/x/files/..%2f..%2fstore.json",
+    ],
 )
 def test_no_path_of_a_request_reaches_the_disk(client: TestClient, path: str) -> None:
     assert client.get(path).status_code == 404

@@ -92,7 +92,13 @@ def test_the_board_says_that_a_parent_was_made_anew(store: DocumentStore) -> Non
 
 @pytest.mark.parametrize(
     ("query", "tasks"),
-    [("status=parse_error", ["b"]), ("task=b", ["b"]), ("model=m1", ["a"]), ("q=whale", ["a"]), ("since=1h", ["a", "b"])],
+    [
+        ("status=parse_error", ["b"]),
+        ("task=b", ["b"]),
+        ("model=m1", ["a"]),
+        ("q=whale", ["a"]),
+        ("since=1h", ["a", "b"]),
+    ],
 )
 def test_the_board_is_filtered_by_its_address(store: DocumentStore, query: str, tasks: list[str]) -> None:
     store.save(Document("a whale", model_id="m1"), stage="essay", task_id="a")
@@ -157,7 +163,12 @@ def test_two_runs_are_compared_task_by_task(store: DocumentStore) -> None:
 
     pairs = pages_of(store).get("/compare.json?run=r1&run=r2").json()["pairs"]
 
-    assert {each["task_id"]: each["outcome"] for each in pairs} == {"a": "same", "b": "changed", "c": "gone", "d": "new"}
+    assert {each["task_id"]: each["outcome"] for each in pairs} == {
+        "a": "same",
+        "b": "changed",
+        "c": "gone",
+        "d": "new",
+    }
 
 
 def test_a_higher_score_is_better(store: DocumentStore) -> None:
@@ -242,10 +253,10 @@ def test_a_page_counts_what_is_new(store: DocumentStore) -> None:
 
 
 def test_a_lost_index_is_told_with_what_to_do(store: DocumentStore, tmp_path: Path) -> None:
-    store.save("one", stage="essay", task_id="t")
-    Path(store.index.name).write_bytes(b"no database" * 100)
-
-    answer = pages_of(store).get("/")
+    index = tmp_path / "other.sqlite"
+    index.write_bytes(b"no database" * 100)
+    with DocumentStore(store.docs_root, index) as lost:
+        answer = pages_of(lost).get("/")
 
     assert answer.status_code == 503
     assert "doc-io" in answer.text or "db_path" in answer.text

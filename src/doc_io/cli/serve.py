@@ -8,6 +8,7 @@ import webbrowser
 
 import click
 
+from doc_io.cli import options
 from doc_io.cli.config import StoreLocation
 from doc_io.errors import ConfigurationError
 from doc_io.escaping import printable
@@ -25,12 +26,13 @@ _NEEDED = ("starlette", "uvicorn", "jinja2", "markdown_it")
 @click.option("--token", envvar="DOC_IO_TOKEN", metavar="TEXT", help="What readers must show once, as ?token=…")
 @click.option("--allow-host", "names", multiple=True, metavar="NAME", help="Answer to this host name too; repeatable.")
 @click.option("--behind", "proxy", metavar="NAME", help="The host name of a proxy that lets in who may read.")
-@click.pass_obj
+@options.pass_location
 def serve(
     location: StoreLocation,
+    /,
+    *,
     host: str,
     port: int,
-    *,
     in_browser: bool,
     dagster_url: str | None,
     token: str | None,

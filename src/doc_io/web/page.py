@@ -16,6 +16,7 @@ from starlette.responses import Response
 
 from doc_io.document import DocumentRow
 from doc_io.escaping import printable
+from doc_io.ids import is_id
 from doc_io.index import page_queries
 from doc_io.store import DocumentStore
 from doc_io.web.address import Links
@@ -109,6 +110,17 @@ def answer(site: Site, request: Request, page: Page) -> Response:
         }
     )
     return Response(html.encode("utf-8", "backslashreplace"), page.status, media_type="text/html; charset=utf-8")
+
+
+def document_of(site: Site, name: str) -> DocumentRow:
+    """The document that an address names: a doc_id, or the start of one that no other has.
+
+    Raises:
+        UnknownDocumentError: There is none.
+        AmbiguousDocumentError: Several doc_ids begin like this.
+    """
+    row = site.store.get(name) if is_id(name) else None  # a parent store's too
+    return row or site.store.find(name)
 
 
 def _newest_seq(site: Site) -> int | None:

@@ -17,7 +17,7 @@ from doc_io.reports.diff import Change
 from doc_io.reports.runs import OUTCOMES, Pair, compare_selections
 from doc_io.web.address import AddressError, Links
 from doc_io.web.aligned import Row, laid_out, rows
-from doc_io.web.page import Page, Site
+from doc_io.web.page import Page, Site, document_of
 from doc_io.web.pages.task import attempts_of
 
 _LARGE = 200_000  # characters; of longer texts only what differs is shown
@@ -63,7 +63,7 @@ def compare_page(site: Site, request: Request, links: Links) -> Page:
 
 def _documents(site: Site, request: Request, links: Links, sides: tuple[str, str, str] | None) -> Page:
     query = request.query_params
-    old, new = site.store.find(query["a"]), site.store.find(query["b"])
+    old, new = document_of(site, query["a"]), document_of(site, query["b"])
     only = query.get("only") == "1"
     inline = query.get("view") == "inline"
     sections = [_section(site, old, new, which, only=only) for which in ("raw", "parsed", "prompt")]

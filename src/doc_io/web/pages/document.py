@@ -17,7 +17,7 @@ from doc_io.reading import Which
 from doc_io.reports.board import stale_among
 from doc_io.web.address import Links, number
 from doc_io.web.costs import cost
-from doc_io.web.page import Page, Site
+from doc_io.web.page import Page, Site, document_of
 from doc_io.web.pages.task import attempts_of
 from doc_io.web.reasons import reason
 from doc_io.web.shown import PART
@@ -56,7 +56,7 @@ class Text(NamedTuple):
 
 def document_page(site: Site, request: Request, links: Links) -> Page:  # noqa: ARG001 - as every page
     """One document."""
-    row = site.store.find(request.path_params["doc_id"])
+    row = document_of(site, request.path_params["doc_id"])
     query = request.query_params
     metadata, files, trouble = _record(site, row)
     history, total = attempts_of(site, row.stage, row.task_id)

@@ -10,7 +10,7 @@ from doc_io.reports.board import latest_of
 from doc_io.reports.story import story
 from doc_io.web import graph
 from doc_io.web.address import Links
-from doc_io.web.page import Page, Site
+from doc_io.web.page import Page, Site, document_of
 from doc_io.web.pages.document import Text, part
 from doc_io.web.reasons import reason
 
@@ -20,7 +20,7 @@ _MOST = 1_000  # documents of the graph
 
 def story_page(site: Site, request: Request, links: Links) -> Page:  # noqa: ARG001 - as every page
     """The story of a document."""
-    row = site.store.find(request.path_params["doc_id"])
+    row = document_of(site, request.path_params["doc_id"])
     chapters = story(site.store, row)
     latest = latest_of(site.store, [chapter.row for chapter in chapters])
     found = lineage(site.store, row.doc_id, limit=_MOST)
