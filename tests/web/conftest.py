@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Dialog, Page, sync_playwright
 from starlette.testclient import TestClient
 
 from doc_io import DocumentStore
@@ -123,9 +123,18 @@ def watching(browser: Browser, **options: Any) -> Iterator[Watched]:
     context = browser.new_context(viewport={"width": 1280, "height": 900}, **options)
     page = context.new_page()
     watched = Watched(page)
+
+    def dismiss(dialog: Dialog) -> None:
+        watched.troubles.append(f"dialog: {dialog.message}")
+        dialog.dismiss()
+
+    def listen(said: ConsoleMessage) -> None:
+        if "Content Security" in said.text:
+            watched.troubles.append(said.text)
+
     page.on("pageerror", lambda error: watched.troubles.append(f"error: {error}"))
-    page.on("dialog", lambda dialog: (watched.troubles.append(f"dialog: {dialog.message}"), dialog.dismiss()))
-    page.on("console", lambda said: watched.troubles.append(said.text) if "Content Security" in said.text else None)
+    page.on("dialog", dismiss)
+    page.on("console", listen)
     page.on("request", lambda request: watched.asked.append(request.url))
     try:
         yield watched

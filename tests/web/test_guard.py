@@ -9,7 +9,7 @@ from doc_io import DocumentStore
 from doc_io.web import app
 from doc_io.web.guard import CONTENT_SECURITY_POLICY
 
-TOKEN = "s3cret"
+TOKEN = "s3cret"  # noqa: S105 - of these tests
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"])

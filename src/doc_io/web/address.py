@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
+from typing import Any
 from urllib.parse import quote, unquote, urlencode
 
 from starlette.datastructures import QueryParams
@@ -69,12 +70,12 @@ def chosen(query: QueryParams) -> Chosen:
     for found in values.values():
         if any(unstorable(value) for value in found):
             raise AddressError(reason="a name has a character that no name can have")
-    named = {column: values[name][0] for name, column in _NAMES.items() if name in values}
+    named: dict[str, Any] = {column: values[name][0] for name, column in _NAMES.items() if name in values}
     try:
         status = tuple(dict.fromkeys(Status(each) for each in values.get("status", ())))
     except ValueError:
         raise AddressError(reason=f"a status is one of {', '.join(Status)}") from None
-    times = {name: _time(values[name][0]) for name in ("since", "until") if name in values}
+    times: dict[str, Any] = {name: _time(values[name][0]) for name in ("since", "until") if name in values}
     return Chosen(
         Filter(status=status, **named, **times),
         values,
