@@ -11,7 +11,20 @@ from benchmarks.ground import Setting, machine, measured_folder
 from benchmarks.measure import Outcome, hold
 from benchmarks.report import as_json, save_json, table
 
-SUBJECTS = ("writes", "reads", "queries", "steps", "crowd", "starts", "memory", "servers", "backfill", "pages", "peers")
+SUBJECTS = (
+    "writes",
+    "reads",
+    "queries",
+    "steps",
+    "crowd",
+    "starts",
+    "memory",
+    "servers",
+    "backfill",
+    "growth",
+    "pages",
+    "peers",
+)
 SIZES = (0, 1_000, 10_000, 100_000, 1_000_000)
 
 

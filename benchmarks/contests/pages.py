@@ -30,8 +30,14 @@ FAILED = (
     " WHERE status IN ('gen_error', 'parse_error', 'truncated') ORDER BY created_at DESC, seq DESC LIMIT 1000)"
 )
 ONE = "SELECT * FROM documents WHERE doc_id = ?"
+LATEST = "SELECT * FROM documents WHERE stage = ? AND task_id = ? AND status = 'ok' ORDER BY created_at DESC, seq DESC LIMIT 1"
+COUNT = "SELECT count(*) FROM documents WHERE stage = ? AND task_id = ?"
+PARENTS = "SELECT parent_doc_id, input_name FROM document_parents WHERE doc_id = ? ORDER BY position"
+CHILDREN = "SELECT doc_id FROM document_parents WHERE parent_doc_id = ?"
+FIFTY = "SELECT * FROM documents ORDER BY seq DESC LIMIT 50"
 SCORES = "SELECT template_id, status, score FROM documents WHERE stage = 'essay' AND score IS NOT NULL"
-USAGE = "SELECT model_id, sum(documents), sum(prompt_tokens) FROM document_totals GROUP BY model_id"
+TOTALS = "SELECT {0}, sum(documents), sum(prompt_tokens) FROM document_totals GROUP BY {0}"
+NEW = "SELECT max(seq) FROM documents"
 
 Asked = Sequence[tuple[str, tuple[str, ...]]]
 
@@ -44,17 +50,22 @@ def contests(setting: Setting) -> Iterator[Contest]:
     store = DocumentStore(folder / "docs", database)
     old, new = _two_texts(store)  # before the others, whose documents are in the index alone
     seed(database, setting.sizes[-1])
-    paths = [Path(store.docs_root) / row.doc_dir / "raw.txt" for row in (old, new)]
-    history: Asked = [(HISTORY, (new.stage, new.task_id))]
+    texts = [Path(store.docs_root) / row.doc_dir / "raw.txt" for row in (old, new)]
+    records = [path.with_name("metadata.json") for path in texts]
+    task = (new.stage, new.task_id)
+    history: Asked = [(COUNT, task), (HISTORY, task), (NEW, ())]
     rows: Asked = [(ONE, (old.doc_id,)), (ONE, (new.doc_id,))]
+    kin: Asked = [(PARENTS, (new.doc_id,)), (CHILDREN, (new.doc_id,)), (LATEST, task)]
+    totals: Asked = [(TOTALS.format(each), ()) for each in ("stage", "day", "model_id", "template_id", "experiment_id")]
+    board: Asked = [(NEWEST, ()), (FIFTY, ()), *totals, *[(LATEST, task)] * 50, (NEW, ())]
     pages: dict[str, tuple[str, Asked, list[Path]]] = {
-        "Board": ("/", [(NEWEST, ())], []),
-        "Document": (f"/d/{new.doc_id}", [*rows, *history], paths[1:]),
-        "Task": (f"/t/{new.stage}/{new.task_id}", history, []),
-        "Compare": (f"/compare?a={old.doc_id}&b={new.doc_id}", [*rows, *history], paths),
-        "Failures": ("/failures", [(FAILED, ())], []),
-        "Scores": ("/scores?stage=essay", [(SCORES, ())], []),
-        "Usage": ("/usage", [(USAGE, ())], []),
+        "Board": ("/", board, []),
+        "Document": (f"/d/{new.doc_id}", [rows[1], *history, *kin], [texts[1], records[1]]),
+        "Task": (f"/t/{new.stage}/{new.task_id}", [*history, (LATEST, task), totals[0]], []),
+        "Compare": (f"/compare?a={old.doc_id}&b={new.doc_id}", [*rows, *history], [*texts, *records]),
+        "Failures": ("/failures", [(FAILED, ()), totals[0], (NEW, ())], []),
+        "Scores": ("/scores?stage=essay", [(SCORES, ()), totals[0], (NEW, ())], []),
+        "Usage": ("/usage", [totals[2], (NEW, ())], []),
     }
     lanes: list[Lane] = []
     with closing(sqlite3.connect(database, check_same_thread=False)) as connection, store:

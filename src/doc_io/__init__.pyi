@@ -16,6 +16,9 @@ from .dagster.report_assets import (
 from .dagster.resource import (
     DocumentsIndex as DocumentsIndex,
 )
+from .dagster.rollout import (
+    RolloutIOManager as RolloutIOManager,
+)
 from .dagster.settings import (
     ParentStore as ParentStore,
 )

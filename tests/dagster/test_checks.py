@@ -123,7 +123,7 @@ def test_a_lost_file_is_red(bench: Bench) -> None:
     evaluations = bench.look(essay, "cats")
 
     assert red(evaluations) == {"files_exist"}
-    assert evaluations["files_exist"].description == "cats: raw.txt is gone."
+    assert evaluations["files_exist"].description == "cats: raw.txt is missing."
 
 
 def test_a_lost_folder_is_red(bench: Bench) -> None:
@@ -245,7 +245,7 @@ def test_the_problems_are_in_a_table_that_says_which_and_what(bench: Bench) -> N
 
     assert isinstance(table, dg.TableMetadataValue)
     assert [record.data for record in table.records] == [
-        {"task_id": "cats", "doc_id": row.doc_id, "what": "raw.txt is gone"}
+        {"task_id": "cats", "doc_id": row.doc_id, "what": "raw.txt is missing"}
     ]
 
 

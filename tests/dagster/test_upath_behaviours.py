@@ -1,14 +1,17 @@
 """What Dagster's own tests promise of file-based IO managers and of partitions, held here; docs/dagster.md has the list."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
 import pytest
+from upath import UPath
 
-from doc_io import DocDirIOManager
-from doc_io.testing import TemporaryDocuments, temporary_documents
+from doc_io import DocDirIOManager, Document, DocumentNotFoundError, DocumentsByPartition
+from doc_io.dagster.internals import PARTITIONED_OUTPUT_CONTEXTS
+from doc_io.testing import TemporaryDocuments, input_context, output_context, temporary_documents
 
 LETTERS = dg.StaticPartitionsDefinition(["b", "a", "c"])
 DAYS = dg.DailyPartitionsDefinition(start_date="2026-01-01", end_date="2026-01-04")
@@ -229,6 +232,182 @@ def test_a_subclass_adds_metadata_of_its_own(documents: TemporaryDocuments) -> N
     assert materialization.metadata["status"].value == "ok"
 
 
+def all_letters() -> dict[str, str]:
+    """The run tags of a run over all letters."""
+    return {"dagster/asset_partition_range_start": "b", "dagster/asset_partition_range_end": "c"}
+
+
+@dg.asset(partitions_def=LETTERS, backfill_policy=dg.BackfillPolicy.single_run())
+def words(context: dg.AssetExecutionContext) -> DocumentsByPartition:
+    return DocumentsByPartition({key: key * 3 for key in context.partition_keys})
+
+
+@dg.asset(partitions_def=LETTERS)
+def words_one(context: dg.AssetExecutionContext) -> str:
+    return f"one {context.partition_key}"
+
+
+def subclass_of(kind: type[DocDirIOManager], documents: TemporaryDocuments) -> DocDirIOManager:
+    return kind(docs_root=documents.io_manager.docs_root, db_path=documents.io_manager.db_path)
+
+
+def test_get_metadata_is_asked_for_each_document_of_a_run_over_many_partitions(documents: TemporaryDocuments) -> None:
+    """With what the asset returned for it."""
+
+    class Counting(DocDirIOManager):
+        def get_metadata(self, context: dg.OutputContext, obj: str) -> dict[str, Any]:  # noqa: ARG002 - Dagster's
+            return {"text": obj}
+
+    io_manager = subclass_of(Counting, documents)
+    result = dg.materialize([words], resources={"io_manager": io_manager}, tags=all_letters())
+
+    events = result.asset_materializations_for_node("words")
+    assert {event.partition: event.metadata["text"].value for event in events} == {"a": "aaa", "b": "bbb", "c": "ccc"}
+
+
+def test_a_subclass_says_how_a_value_becomes_a_document(documents: TemporaryDocuments) -> None:
+    """``to_document``: for one partition, for many, and for none."""
+
+    class Json(DocDirIOManager):
+        def to_document(self, context: dg.OutputContext, obj: Any) -> Any:  # noqa: ARG002 - Dagster's
+            return Document(json.dumps(obj), metadata={"kind": "json"})
+
+    @dg.asset
+    def alone() -> dict[str, int]:
+        return {"n": 1}
+
+    @dg.asset(partitions_def=LETTERS)
+    def one() -> dict[str, int]:
+        return {"n": 2}
+
+    io_manager = subclass_of(Json, documents)
+    dg.materialize([alone], resources={"io_manager": io_manager})
+    dg.materialize([one], resources={"io_manager": io_manager}, partition_key="a")
+    dg.materialize([words], resources={"io_manager": io_manager}, tags=all_letters())
+
+    assert (documents.read(alone), documents.read(one, "a"), documents.read(words, "b")) == (
+        '{"n": 1}',
+        '{"n": 2}',
+        '"bbb"',
+    )
+
+
+@pytest.mark.parametrize("asynchronous", [False, True])
+def test_a_subclass_loads_each_document_from_its_folder(documents: TemporaryDocuments, *, asynchronous: bool) -> None:
+    """``load_from_path``, plain or a coroutine; one document and many."""
+
+    class Plain(DocDirIOManager):
+        def load_from_path(self, context: dg.InputContext, path: UPath) -> Any:  # noqa: ARG002 - Dagster's
+            return len((path / "raw.txt").read_text())
+
+    class Asynchronous(DocDirIOManager):
+        async def load_from_path(self, context: dg.InputContext, path: UPath) -> Any:  # noqa: ARG002 - Dagster's
+            return len((path / "raw.txt").read_text())
+
+    @dg.asset(partitions_def=LETTERS)
+    def length(letter: int) -> str:
+        return str(letter)
+
+    @dg.asset
+    def lengths(letter: dict[str, int]) -> str:
+        return str(letter)
+
+    io_manager = subclass_of(Asynchronous if asynchronous else Plain, documents)
+    for made, key in ((length, "a"), (lengths, None)):
+        dg.materialize([letter, made], selection=[made], resources={"io_manager": io_manager}, partition_key=key)
+
+    assert (documents.read(length, "a"), documents.read(lengths)) == ("8", "{'b': 8, 'a': 8, 'c': 8}")
+
+
+@pytest.mark.parametrize(
+    ("hook", "instead"),
+    [("dump_to_path", "to_document"), ("unlink", "doc-io prune"), ("get_asset_relative_path", "doc_io/stage")],
+)
+def test_a_hook_that_would_have_no_effect_is_refused_when_the_class_is_made(hook: str, instead: str) -> None:
+    """The message says what to override instead."""
+    with pytest.raises(NotImplementedError, match=f"{hook} would never be called.*{instead}"):
+        type("Mine", (DocDirIOManager,), {hook: lambda *_: None, "__module__": __name__})
+
+
+@pytest.mark.parametrize("hook", ["make_directory", "unlink"])
+def test_a_document_is_neither_made_nor_removed_by_its_path(documents: TemporaryDocuments, hook: str) -> None:
+    row = documents.row(letter, "a")
+    assert row is not None
+    with pytest.raises(NotImplementedError, match=hook):
+        getattr(documents.io_manager, hook)(documents.store.resolve_doc_dir(row))
+    assert documents.read(letter, "a") == "letter a"
+
+
+def test_a_path_exists_where_a_document_is_whole(documents: TemporaryDocuments) -> None:
+    """A folder without a commit record holds no document."""
+    row = documents.row(letter, "a")
+    assert row is not None
+    folder = documents.store.resolve_doc_dir(row)
+
+    assert documents.io_manager.path_exists(folder)
+    (folder / "metadata.json").unlink()
+    assert not documents.io_manager.path_exists(folder)
+
+
+def test_the_path_of_a_partition_is_the_folder_of_its_latest_ok_document(documents: TemporaryDocuments) -> None:
+    row = documents.row(letter, "a")
+    assert row is not None
+    context = input_context(letter, "a")
+    root = documents.store.storage.upath("")
+
+    folder = documents.io_manager.get_path_for_partition(context, root, "a")
+
+    assert folder == documents.store.resolve_doc_dir(row)
+    assert documents.io_manager.load_from_path(context, folder) == "letter a"
+
+
+def test_an_input_of_what_has_no_partitions_cannot_miss_one(documents: TemporaryDocuments) -> None:
+    """``allow_missing_partitions`` is about partitions: an asset that was never made is an error, not None."""
+
+    @dg.asset
+    def never_made() -> str:
+        return ""
+
+    @dg.asset(ins={"never_made": dg.AssetIn(metadata={"allow_missing_partitions": True})})
+    def reader(never_made: str | None) -> str:
+        return str(never_made)
+
+    with pytest.raises(DocumentNotFoundError, match="never_made"):
+        dg.materialize([never_made, reader], selection=[reader], resources=documents.resources)
+
+
+def test_an_output_is_handled_with_a_partition_key_and_no_definition(documents: TemporaryDocuments) -> None:
+    """As Dagster's own tests build it."""
+    with dg.build_output_context(asset_key="p", partition_key="a") as context:
+        documents.io_manager.handle_output(context, "text")
+
+    row = documents.store.latest("p", "a")
+    assert row is not None
+    assert documents.store.read(row) == "text"
+
+
+def test_several_partitions_are_handled_outside_of_a_run_and_once_more_are_the_same_documents(
+    documents: TemporaryDocuments,
+) -> None:
+    """What Dagster would get to see of each is in the context's events."""
+    if not PARTITIONED_OUTPUT_CONTEXTS:
+        return
+    with output_context(words, ("b", "c")) as context:
+        for _ in range(2):
+            documents.io_manager.handle_output(context, {key: f"{key}!" for key in "abc"})
+
+        assert [len(documents.store.history("words", key)) for key in "abc"] == [1, 1, 1]
+        assert {event.partition for event in context.get_logged_events()} == {"a", "b", "c"}
+
+
+def test_an_input_is_loaded_from_the_bare_context_of_an_op(documents: TemporaryDocuments) -> None:
+    """It has no name, which only a message needs."""
+    upstream = dg.build_output_context(name="result", step_key="shout", run_id="r")
+    documents.io_manager.handle_output(upstream, "loud")
+
+    assert documents.io_manager.load_input(dg.build_input_context(upstream_output=upstream)) == "loud"
+
+
 def test_a_multi_asset_with_partitions_writes_each(documents: TemporaryDocuments) -> None:
     @dg.multi_asset(partitions_def=LETTERS, outs={"left": dg.AssetOut(), "right": dg.AssetOut()})
     def both(context: dg.AssetExecutionContext) -> tuple[str, str]:
@@ -368,3 +547,22 @@ def test_every_field_may_be_set_at_launch(tmp_path: Path) -> None:
     )
 
     assert (tmp_path / "docs" / "essay").is_dir()
+
+
+@pytest.mark.skipif(not hasattr(dg, "migrate_io_storage"), reason="this Dagster has no migrate_io_storage")
+@pytest.mark.filterwarnings("ignore:Function .migrate_io_storage. is currently in preview")
+def test_dagsters_own_migration_brings_the_partitions_of_another_io_manager(
+    documents: TemporaryDocuments, tmp_path: Path
+) -> None:
+    """Its contexts have a partition key and no definition."""
+    pickles = dg.FilesystemIOManager(base_dir=str(tmp_path))
+    with dg.DagsterInstance.ephemeral() as instance:
+        for key in ("a", "b"):
+            dg.materialize([words_one], resources={"io_manager": pickles}, instance=instance, partition_key=key)
+        dg.migrate_io_storage(
+            definitions=dg.Definitions(assets=[words_one], resources={"io_manager": pickles}),
+            destination_io_manager=documents.io_manager,
+            instance=instance,
+        )
+
+    assert [documents.read(words_one, key) for key in ("a", "b")] == ["one a", "one b"]

@@ -31,7 +31,7 @@ def broken_promises(root: Path, acknowledged: Mapping[str, str]) -> list[str]:
             broken += [problem for row in rows.values() for problem in _unreadable(store, row, acknowledged)]
             broken += _unlike_rebuilt(root, rows)
     except DocIOError as error:
-        broken.append(f"could not be opened: {error}")
+        broken.append(f"promise 1: the store cannot be opened: {error}")
     return broken
 
 

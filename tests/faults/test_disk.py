@@ -15,6 +15,8 @@ import pytest
 
 from doc_io import DocIOError, Document, DocumentRow, DocumentStore
 from doc_io.errors import StorageError
+from doc_io.integrity import judge
+from doc_io.storage.local import LocalStorage
 from doc_io.writing import draft
 from tests import skips
 from tests.faults.harness import Outcome, bench
@@ -66,7 +68,7 @@ def test_a_disk_that_fills_up_loses_nothing_and_goes_on_when_there_is_room(tmp_p
 def test_a_read_only_disk_is_an_error_for_a_writer_and_none_for_a_reader_of_files(tmp_path: Path) -> None:
     """The error names what could not be done, and where."""
     with mounted(tmp_path) as top:
-        with open_store(top) as store:
+        with DocumentStore(docs(top), tmp_path / "elsewhere.sqlite") as store:
             row = store.save("text", stage="essay", task_id="t")
         subprocess.run(["mount", "-o", "remount,ro", str(top)], check=True)
         with DocumentStore(docs(top), tmp_path / "elsewhere.sqlite") as store:
@@ -139,3 +141,23 @@ def test_a_clock_that_steps_back_an_hour_does_not_turn_the_history_round(
         assert store.history("essay", "t") == [second, first]
     assert database(tmp_path).exists()
     assert broken_promises(tmp_path, {}) == []
+
+
+def test_everything_that_reads_works_where_nothing_may_be_written(tmp_path: Path) -> None:
+    """A read-only mount: files, folders, lists, hints; and nothing of it tries to write."""
+    with mounted(tmp_path) as top:
+        with open_store(top) as store:
+            row = store.save(Document("text", extras={"note": "extra"}), stage="essay", task_id="t")
+        subprocess.run(["mount", "-o", "remount,ro", str(top)], check=True)
+        storage = LocalStorage(docs(top))
+
+        storage.prefetch([f"{row.doc_dir}/raw.txt"])
+        assert storage.read(f"{row.doc_dir}/raw.txt") == b"text"
+        assert [folder.path for folder in storage.folders()] == [row.doc_dir]
+        assert [folder.error for folder in storage.folders("essay", row.logical_key_id[0])] == [""]
+        assert list(storage.logical_keys()) == [row.doc_dir.rpartition("/")[0]]
+        assert set(storage.folder(row.doc_dir).files) == {"raw.txt", "extras/note", "metadata.json"}
+        assert storage.names("essay") == []
+        with pytest.raises(StorageError, match=r"[Rr]ead-only"):
+            storage.create("essay/key/doc", {"metadata.json": b"{}"})
+        assert [verdict.reasons for verdict in judge(storage, storage.folders(), full=True)] == [()]

@@ -90,6 +90,7 @@ def places(
     url = postgres_server.new_database() if kind.endswith("postgres") else None
     one, other = (DocumentStore(root, folder / "index.sqlite", db_url=url, storage_options=options) for _ in range(2))
     with one, other:
+        one.unchecked.claim()
         draft = make_draft(DOCUMENT, Origin(stage="essay", task_id="t", run_id="r", attempt="1"))
         one.storage.create(draft.doc_dir, {"raw.txt": b"\0\0\0", "prompt.txt": b"p", RECORD_NAME: b"\0" * 40})
         yield one, other
@@ -134,6 +135,7 @@ def test_objects_of_a_writer_that_is_at_work_stay_where_they_are(tmp_path: Path,
     root = f"{s3_server.root}/{tmp_path.name}"
     with DocumentStore(root, tmp_path / "index.sqlite", storage_options=s3_server.storage_options) as store:
         draft = make_draft(DOCUMENT, Origin(stage="essay", task_id="t", run_id="r", attempt="1"))
+        store.unchecked.claim()
         store.storage.create(draft.doc_dir, {"raw.txt": b"paid for"})  # the first has come this far
         row = save(store, DOCUMENT)
 
@@ -182,6 +184,8 @@ def test_many_writers_mend_many_torn_documents(tmp_path: Path) -> None:
     """Every row is whole at every instant. Stores of their own are to the kernel's lock what processes are."""
     attempts = [f"{number}" for number in range(30)]
     drafts = [make_draft(DOCUMENT, Origin(stage="essay", task_id="t", run_id="r", attempt=each)) for each in attempts]
+    with DocumentStore(tmp_path / "docs", tmp_path / "index.sqlite") as store:
+        store.unchecked.claim()
     storage = LocalStorage(tmp_path / "docs")
     for draft in drafts:
         storage.create(draft.doc_dir, {"raw.txt": b"\0\0\0", RECORD_NAME: b"\0" * 40})

@@ -12,12 +12,21 @@ from dagster import (
     AssetsDefinition,
     DagsterInstance,
     ExecuteInProcessResult,
+    OutputContext,
     StaticPartitionsDefinition,
     asset,
     materialize,
 )
 
-from doc_io import ConfigurationError, DocDirIOManager, Document, DocumentStore, StoredDocument
+from doc_io import (
+    ConfigurationError,
+    DocDirIOManager,
+    Document,
+    DocumentStore,
+    RolloutIOManager,
+    StoredDocument,
+    VersionedTextIOManager,
+)
 from doc_io.dagster.rollout import Phase, phase_of
 from doc_io.legacy.backfill import backfill
 from doc_io.legacy.versioned_files import VersionedFiles
@@ -65,19 +74,23 @@ class Pipeline:
         self.store = DocumentStore(folder / "docs")
         self.files = VersionedFiles(str(folder / "data"))
 
-    def run(self, made: AssetsDefinition, rollout: str | None = None, **more: Any) -> ExecuteInProcessResult:
-        """Materialize one asset, for the first partition."""
-        manager = DocDirIOManager(
-            docs_root=str(self.folder / "docs"),
-            db_path=str(self.folder / "db/documents.sqlite"),
-            legacy_root=str(self.folder / "data"),
-            rollout=rollout,
-            **more,
+    def manager(self, phase: str | None = None, **more: Any) -> RolloutIOManager:
+        """The IO manager of a phase."""
+        documents = DocDirIOManager(
+            docs_root=str(self.folder / "docs"), db_path=str(self.folder / "db/documents.sqlite"), **more
         )
+        legacy = VersionedTextIOManager(base_path=str(self.folder / "data"))
+        return RolloutIOManager(documents=documents, legacy=legacy, phase=phase)
+
+    def run(
+        self, made: AssetsDefinition, phase: str | None = None, tags: dict[str, str] | None = None, **more: Any
+    ) -> ExecuteInProcessResult:
+        """Materialize one asset, for the first partition."""
         return materialize(
             ASSETS,
             selection=[made],
-            resources={"io_manager": manager},
+            resources={"io_manager": self.manager(phase, **more)},
+            tags=tags,
             instance=self.instance,
             partition_key=None if made is summary else "a task",
             raise_on_error=False,
@@ -191,12 +204,12 @@ def test_a_failed_text_of_the_legacy_phase_is_kept_where_no_input_finds_it(pipel
     assert pipeline.file_texts("draft_failed") == ["text"]
 
 
-def test_the_legacy_phase_makes_no_store(pipeline: Pipeline) -> None:
-    """Nothing of doc_io's is on disk before a pipeline is ready for it."""
+def test_the_legacy_phase_writes_no_document(pipeline: Pipeline) -> None:
+    """Nothing is under the docs root before a pipeline is ready for it."""
     assert pipeline.run(draft, "legacy").success
     assert pipeline.run(essay, "legacy").success
 
-    assert sorted(path.name for path in pipeline.folder.iterdir()) == ["data"]
+    assert not (pipeline.folder / "docs").exists()
 
 
 def test_what_is_made_from_a_legacy_file_has_the_document_beside_it_as_its_parent(pipeline: Pipeline) -> None:
@@ -243,12 +256,7 @@ def test_an_input_that_wants_more_than_a_text_cannot_come_from_a_legacy_file(pip
         return draft.text
 
     pipeline.files.write("draft", "a task", "old")
-    manager = DocDirIOManager(
-        docs_root=str(pipeline.folder / "docs"),
-        db_path=str(pipeline.folder / "db/documents.sqlite"),
-        legacy_root=str(pipeline.folder / "data"),
-        rollout="legacy",
-    )
+    manager = pipeline.manager("legacy")
     with pytest.raises(Exception, match="a legacy file has a text and nothing else") as caught:
         materialize(
             [draft, review],
@@ -325,3 +333,46 @@ def test_the_prompt_is_copied_where_option_or_flag_say_so(
     materialize([answer], resources={"io_manager": manager}, instance=pipeline.instance)
 
     assert len(list((pipeline.folder / "docs").rglob("prompt.txt"))) == copies
+
+
+def test_a_run_as_of_a_time_reads_documents_and_no_newer_legacy_file(pipeline: Pipeline) -> None:
+    """The tag says what the run is to see; a legacy file does not say when it came."""
+    row = pipeline.store.save("then", stage="draft", task_id="a task")
+    pipeline.store.save("later", stage="draft", task_id="a task")
+    pipeline.files.write("draft", "a task", "newest file")
+
+    for phase in ("dual_write", "index_first", "index_only"):
+        assert pipeline.run(essay, phase, tags={"doc_io/as_of": row.created_at}).success
+        assert pipeline.document_texts("essay")[-1] == "essay of: then"
+
+
+def test_a_run_as_of_a_time_before_the_first_document_fails_although_a_legacy_file_is_there(pipeline: Pipeline) -> None:
+    """Before, it fell back to the newest file."""
+    pipeline.files.write("draft", "a task", "newest file")
+
+    assert not pipeline.run(essay, "index_first", tags={"doc_io/as_of": "2020-01-01"}).success
+    assert not pipeline.run(essay, "legacy", tags={"doc_io/as_of": "2020-01-01"}).success
+
+
+def test_a_subclass_of_the_document_manager_keeps_its_hooks_in_every_phase(pipeline: Pipeline) -> None:
+    """The wrapper adds files, and changes nothing else."""
+
+    class Shouting(DocDirIOManager):
+        def to_document(self, context: OutputContext, obj: Any) -> Any:  # noqa: ARG002 - Dagster's
+            return Document(str(obj.raw if isinstance(obj, Document) else obj).upper())
+
+        def get_metadata(self, context: OutputContext, obj: Any) -> dict[str, Any]:  # noqa: ARG002 - Dagster's
+            return {"returned": obj.raw}
+
+    for phase in ("legacy", "dual_write", "index_first", "index_only"):
+        inner = pipeline.manager(phase)
+        documents = Shouting(docs_root=inner.documents.docs_root, db_path=inner.documents.db_path)
+        result = materialize(
+            [draft],
+            resources={"io_manager": RolloutIOManager(documents=documents, legacy=inner.legacy, phase=phase)},
+            instance=pipeline.instance,
+            partition_key="a task",
+        )
+        [event] = result.asset_materializations_for_node("draft")
+        assert event.metadata["returned"].value == "text"
+    assert set(pipeline.file_texts("draft") + pipeline.document_texts("draft")) == {"TEXT"}

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from doc_io import Document, DocumentRow, DocumentStore, Origin, maintenance
-from doc_io.errors import ConfigurationError, StorageError
+from doc_io.errors import StorageError, StoreMismatchError
 from tests.maintenance import damage
 from tests.servers.counting import Counter, counting
 from tests.servers.s3 import S3
@@ -32,6 +32,8 @@ def far(s3_server: S3, counter: Counter, tmp_path: Path) -> Iterator[DocumentSto
     root = f"{s3_server.root}/{secrets.token_hex(4)}"
     options = s3_server.options_at(counter.endpoint)
     with DocumentStore(root, tmp_path / "far.sqlite", storage_options=options) as store:
+        store.unchecked.claim()
+        store.check()
         counter.clear()
         yield store
 
@@ -130,7 +132,7 @@ def test_an_index_of_another_root_is_refused(
 
     with (
         DocumentStore(tmp_path / "other" / "docs", tmp_path / "far.sqlite") as mixed,
-        pytest.raises(ConfigurationError, match="which is not in"),
+        pytest.raises(StoreMismatchError, match="the docs root has none"),
     ):
         maintenance.copy(store, mixed)
 

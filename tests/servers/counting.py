@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -42,8 +43,8 @@ class Counter:
 
 
 @contextmanager
-def counting(endpoint: str) -> Iterator[Counter]:  # noqa: C901 - the handler and what it shares with the counter
-    """Forward every request to ``endpoint``, unchanged, so that signatures hold, and count it."""
+def counting(endpoint: str, *, seconds: float = 0) -> Iterator[Counter]:  # noqa: C901 - the handler and what it shares with the counter
+    """Forward every request to ``endpoint``, unchanged, so that signatures hold, and count it; answer after so many seconds."""
     target = urlsplit(endpoint)
     lock = threading.Lock()
     under_way = 0
@@ -60,6 +61,7 @@ def counting(endpoint: str) -> Iterator[Counter]:  # noqa: C901 - the handler an
                 counter.agents.append(self.headers.get("User-Agent", ""))
                 under_way += 1
                 counter.most_at_once = max(counter.most_at_once, under_way)
+            time.sleep(seconds)
             try:
                 self.answer()
             finally:

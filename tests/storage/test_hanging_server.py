@@ -20,7 +20,7 @@ from doc_io.storage.remote import RemoteStorage
 from tests.storage.contract import RECORD
 
 TIMEOUT = 0.5
-SLACK = 2.5  # seconds: fsspec looks once a second, and this machine is busy
+SLACK = 8  # seconds: fsspec looks once a second, clients are imported, and a machine may be busy
 _AZURE_KEY = "a2V5"
 
 
@@ -116,7 +116,7 @@ def test_the_bare_client_still_waits(client: str, port: int) -> None:
     filesystem = fsspec.filesystem(root.partition(":")[0], **options, skip_instance_cache=True)
 
     with pytest.raises(FSTimeoutError):
-        sync(filesystem.loop, filesystem._pipe_file, "bucket/docs/a", b"text", timeout=TIMEOUT + SLACK)  # noqa: SLF001
+        sync(filesystem.loop, filesystem._pipe_file, "bucket/docs/a", b"text", timeout=TIMEOUT * 4)  # noqa: SLF001
 
 
 def test_unless_told_otherwise_a_call_takes_at_most_a_minute() -> None:

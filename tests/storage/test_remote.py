@@ -13,6 +13,7 @@ import pytest
 
 from doc_io.document import Document
 from doc_io.errors import ConfigurationError, StorageError
+from doc_io.storage.client import MAX_REQUESTS
 from doc_io.storage.open import open_storage
 from doc_io.store import DocumentStore
 from tests.canaries import canary
@@ -83,7 +84,25 @@ def test_loading_many_documents_is_one_get_each_with_a_bound(store: DocumentStor
 
     assert list(texts.values()) == [f"text {n}" for n in range(60)]
     assert counter.methods() == {"GET": 60}
-    assert 3 < counter.most_at_once <= 32
+    assert counter.most_at_once <= MAX_REQUESTS
+
+
+@pytest.mark.parametrize("kind", ["s3fs", "obstore", "gcsfs"])
+def test_as_many_requests_as_the_docs_say_are_under_way_at_once(kind: str, s3_server: S3, gcs_server: GCS) -> None:
+    """32, counted at the server, of reads and of writes: no client's own pool makes it fewer."""
+    server: S3 | GCS = gcs_server if kind == "gcsfs" else s3_server
+    with counting(server.endpoint, seconds=0.2) as slow:
+        options = server.storage_options | {"endpoint_url": slow.endpoint}
+        options |= {"client": "obstore"} if kind == "obstore" else {}
+        storage = open_storage(f"{server.root}/{secrets.token_hex(4)}", options)
+        documents = {f"a/b/{n}": {"metadata.json": b"{}"} for n in range(100)}
+
+        storage.create_many(documents)
+        writes, slow.most_at_once = slow.most_at_once, 0
+        found = list(storage.read_many(f"{name}/metadata.json" for name in documents))
+
+        assert found == [b"{}"] * 100
+        assert (writes, slow.most_at_once) == (MAX_REQUESTS, MAX_REQUESTS)
 
 
 def test_the_same_attempt_again_is_the_same_document(store: DocumentStore) -> None:

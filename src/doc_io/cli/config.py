@@ -42,11 +42,11 @@ class StoreLocation:
             ConfigurationError: There is no index at this location.
         """
         store = self.open()  # refuses a root with a password in it, which must not be shown
-        if "://" not in store.index.name and not Path(store.index.name).exists():
+        if "://" not in store.unchecked.index.name and not Path(store.unchecked.index.name).exists():
             has_documents, hint = _documents_near(store)
             if has_documents:
                 hint = "There are documents; make their index with `doc-io reindex`."
-            reason = f"its index {store.index.name} does not exist"
+            reason = f"its index {store.unchecked.index.name} does not exist"
             raise ConfigurationError(setting=f"The store at {store.docs_root}", reason=reason, hint=hint)
         return store
 
@@ -58,7 +58,7 @@ class StoreLocation:
         """
         store = self.open()
         has_documents, hint = _documents_near(store)
-        if not has_documents and (_no_index(store) or store.select(limit=1)):
+        if not has_documents and (_no_index(store) or store.unchecked.index.select(limit=1)):
             raise ConfigurationError(
                 setting=f"The docs root {store.docs_root}", reason="there is no document in it", hint=hint
             )
@@ -67,7 +67,7 @@ class StoreLocation:
 
 def index_bytes(store: DocumentStore) -> int | None:
     """The size of a SQLite index; not known of a database on a server."""
-    return None if "://" in store.index.name else Path(store.index.name).stat().st_size
+    return None if "://" in store.unchecked.index.name else Path(store.unchecked.index.name).stat().st_size
 
 
 def find(docs_root: str | None, db: str | None) -> StoreLocation:
@@ -97,7 +97,8 @@ _HOW = (
 
 
 def _no_index(store: DocumentStore) -> bool:
-    return "://" not in store.index.name and not Path(store.index.name).exists()
+    index = store.unchecked.index
+    return "://" not in index.name and not Path(index.name).exists()
 
 
 def _documents_near(store: DocumentStore) -> tuple[bool, str]:
@@ -106,7 +107,7 @@ def _documents_near(store: DocumentStore) -> tuple[bool, str]:
     if "://" in store.docs_root:
         from doc_io.integrity import is_document_folder  # noqa: PLC0415 - only this question needs it
 
-        return any(is_document_folder(folder) for folder in store.storage.folders()), _HOW
+        return any(is_document_folder(folder) for folder in store.unchecked.storage.folders()), _HOW
     if next(root.glob("*/*/*/metadata.json"), None) is not None:
         return True, ""
     below = next(root.glob("*/*/*/*/metadata.json"), None)

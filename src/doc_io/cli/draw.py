@@ -13,36 +13,50 @@ from doc_io.escaping import printable
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from rich.tree import Tree
-
     from doc_io.reports.diff import Change
     from doc_io.reports.lineage import Edge, Lineage
 
 
 def tree(graph: Lineage) -> None:
     """Print what a document was made from above what was made from it."""
-    from rich.text import Text  # noqa: PLC0415 - only this picture needs it
-    from rich.tree import Tree  # noqa: PLC0415 - as above
+    click.echo(_label(graph, graph.doc_id))
+    directions = [
+        (title, edges, other)
+        for title, edges, other in (
+            ("made from", graph.parents, lambda edge: edge.parent),
+            ("made into", graph.children, lambda edge: edge.child),
+        )
+        if edges(graph.doc_id)
+    ]
+    for title, edges, other in directions:
+        last = title == directions[-1][0]
+        click.echo(f"{_BRANCH[last]}{title}")
+        _branch(graph, edges, other, _INDENT[last])
 
-    def grow(
-        branch: Tree, edges: Callable[[str], list[Edge]], other: Callable[[Edge], str], doc_id: str, path: set[str]
-    ) -> None:
-        for edge in edges(doc_id):
-            name = other(edge)
-            via = f" as {printable(edge.input_name)}" if edge.input_name else ""
-            again = name in path
-            twig = branch.add(Text(f"{_label(graph, name)}{via}{' (a circle)' if again else ''}"))
-            if not again:
-                grow(twig, edges, other, name, path | {name})
 
-    root = Tree(Text(_label(graph, graph.doc_id)))
-    for title, edges, other in (
-        ("made from", graph.parents, lambda edge: edge.parent),
-        ("made into", graph.children, lambda edge: edge.child),
-    ):
-        if edges(graph.doc_id):
-            grow(root.add(title), edges, other, graph.doc_id, {graph.doc_id})
-    render.console().print(root, soft_wrap=True)
+_BRANCH = ("├── ", "└── ")  # before what others follow, and before the last one
+_INDENT = ("│   ", "    ")
+
+
+def _branch(graph: Lineage, edges: Callable[[str], list[Edge]], other: Callable[[Edge], str], indent: str) -> None:
+    """Print one direction; what is below a document only at its first place. A loop, as chains may be long."""
+    drawn = {graph.doc_id}
+    waiting = _twigs(edges(graph.doc_id), indent)
+    while waiting:
+        edge, indent, last = waiting.pop()
+        name = other(edge)
+        further = edges(name)
+        via = f" as {printable(edge.input_name)}" if edge.input_name else ""
+        again = " (see above)" if name in drawn and further else ""
+        click.echo(f"{indent}{_BRANCH[last]}{_label(graph, name)}{via}{again}")
+        if name not in drawn:
+            drawn.add(name)
+            waiting += _twigs(further, indent + _INDENT[last])
+
+
+def _twigs(edges: list[Edge], indent: str) -> list[tuple[Edge, str, bool]]:
+    """Edges with their indentation and whether each is the last one, from the last to the first."""
+    return [(edge, indent, number == 0) for number, edge in enumerate(reversed(edges))]
 
 
 def mermaid(graph: Lineage) -> None:

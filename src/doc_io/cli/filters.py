@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 _MAX_SUGGESTED = 10_000  # rows that are read to suggest a task
+_MAX_HITS = 10_000  # documents that have the words; their ids become parameters of one statement
 _FAILED = (Status.TRUNCATED, Status.PARSE_ERROR, Status.GEN_ERROR)
 _AGE = re.compile(r"(\d{1,6})([smhdw])")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
@@ -87,11 +88,11 @@ class Selection:
         refuse_unknown(store, self.filter)
         if self.words is None:
             return self.filter
-        from doc_io.reports.search import MAX_HITS, search
+        from doc_io.reports.search import search
 
-        hits = search(store, self.words, self.filter, limit=MAX_HITS, progress=progress)
-        if len(hits) == MAX_HITS:
-            click.echo(f"Only the best {MAX_HITS:,} documents with these words are counted.", err=True)
+        hits = search(store, self.words, self.filter, limit=_MAX_HITS, progress=progress)
+        if len(hits) == _MAX_HITS:
+            click.echo(f"Only the newest {_MAX_HITS:,} documents with these words are counted.", err=True)
         return replace(self.filter, doc_id=tuple(hit.row.doc_id for hit in hits)) if hits else None
 
     def rows(self, store: DocumentStore, after: DocumentRow | None = None) -> Iterator[DocumentRow]:

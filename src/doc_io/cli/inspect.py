@@ -24,7 +24,7 @@ _PAGE = 50  # documents that a terminal shows; a pipe gets all
 
 @click.command()
 @options.as_json
-@options.pass_location
+@click.pass_obj
 def status(location: StoreLocation, /, *, as_json: bool) -> None:
     """Show which store this is, and what is in it."""
     with location.existing() as store:
@@ -56,7 +56,7 @@ def status(location: StoreLocation, /, *, as_json: bool) -> None:
 @filters.words
 @click.option("--after", metavar="DOC", help="Continue after this document: the next page.")
 @options.as_json
-@options.pass_location
+@click.pass_obj
 def ls(location: StoreLocation, /, *, chosen: filters.Selection, after: str | None, as_json: bool) -> None:
     """List documents, newest first.
 
@@ -83,7 +83,7 @@ def ls(location: StoreLocation, /, *, chosen: filters.Selection, after: str | No
 @click.command()
 @options.doc
 @options.as_json
-@options.pass_location
+@click.pass_obj
 def show(location: StoreLocation, /, doc: str, *, as_json: bool) -> None:
     """Show a document's row, files, parents and children."""
     with location.existing() as store:
@@ -131,7 +131,7 @@ def show(location: StoreLocation, /, doc: str, *, as_json: bool) -> None:
 @click.command()
 @options.doc
 @options.texts
-@options.pass_location
+@click.pass_obj
 def cat(location: StoreLocation, /, doc: str, texts: tuple[str, ...]) -> None:
     """Print a document's text.
 
@@ -144,7 +144,7 @@ def cat(location: StoreLocation, /, doc: str, texts: tuple[str, ...]) -> None:
 
 @click.command()
 @options.doc
-@options.pass_location
+@click.pass_obj
 def prompt(location: StoreLocation, /, doc: str) -> None:
     """Print the prompt that made a document, ready to paste."""
     with location.existing() as store:
@@ -154,7 +154,7 @@ def prompt(location: StoreLocation, /, doc: str) -> None:
 @click.command()
 @options.doc
 @options.as_json
-@options.pass_location
+@click.pass_obj
 def history(location: StoreLocation, /, doc: str, *, as_json: bool) -> None:
     """List every attempt at a document's task, newest first."""
     with location.existing() as store:
@@ -170,7 +170,7 @@ def history(location: StoreLocation, /, doc: str, *, as_json: bool) -> None:
 
 @click.command()
 @options.as_json
-@options.pass_location
+@click.pass_obj
 def pins(location: StoreLocation, /, *, as_json: bool) -> None:
     """List pinned documents, with the reason that was given."""
     from doc_io import maintenance

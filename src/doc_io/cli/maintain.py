@@ -37,7 +37,7 @@ _MAX_LISTED = 200  # folders that are listed on a server to add up their bytes
     help="Also report orphans, duplicates, empty texts and tasks without an ok document.",
 )
 @options.as_json
-@options.pass_location
+@click.pass_obj
 def verify(location: StoreLocation, /, *, full: bool, repair: bool, yes: bool, notes: bool, as_json: bool) -> None:
     """Check every file and every row against each other.
 
@@ -74,22 +74,23 @@ def verify(location: StoreLocation, /, *, full: bool, repair: bool, yes: bool, n
 @click.command()
 @click.option("--incremental", is_flag=True, help="Only add documents that have no row; keep all rows.")
 @click.option("--full", is_flag=True, help="Read and hash every file, not only compare lengths.")
+@click.option("--empty", is_flag=True, help="Make an index without rows: this is meant to be a new store.")
 @options.as_json
-@options.pass_location
-def reindex(location: StoreLocation, /, *, incremental: bool, full: bool, as_json: bool) -> None:
+@click.pass_obj
+def reindex(location: StoreLocation, /, *, as_json: bool, **how: bool) -> None:
     """Rebuild the index from the documents.
 
     The new table replaces the old one in one transaction, once it is complete. Documents that are torn or altered get no
     row and are listed. On a local disk every file is hashed; elsewhere lengths are compared unless --full is given.
     """
-    with location.with_documents() as store:
+    with location.open() if how["empty"] else location.with_documents() as store:
         with render.progress("Reindexing") as progress:
-            came = maintenance.reindex(store, incremental=incremental, full=full, progress=progress)
+            came = maintenance.reindex(store, progress=progress, **how)
         if as_json:
             rejected = [each._asdict() for each in came.rejected]
             render.as_json({"documents": came.documents, "added": came.added, "rejected": rejected})
             return
-        click.echo(f"{_documents(came.documents)} in {store.index.name}, {came.added:,} read in this run.")
+        click.echo(f"{_documents(came.documents)} in {store.unchecked.index.name}, {came.added:,} read in this run.")
         _print_rejected(came.rejected)
 
 
@@ -117,7 +118,7 @@ def reindex(location: StoreLocation, /, *, incremental: bool, full: bool, as_jso
 @click.option("--grace", type=filters.Age(), default="1d", show_default=True, help="Keep everything younger than this.")
 @click.option("--yes/--dry-run", default=False, help="Remove them, or only show what would be removed (the default).")
 @options.as_json
-@options.pass_location
+@click.pass_obj
 def prune(location: StoreLocation, /, *, yes: bool, as_json: bool, **policy: Any) -> None:
     """Remove superseded documents.
 
@@ -156,7 +157,7 @@ def prune(location: StoreLocation, /, *, yes: bool, as_json: bool, **policy: Any
 @click.command()
 @options.doc
 @click.option("--note", default="", help="Why, for people.")
-@options.pass_location
+@click.pass_obj
 def pin(location: StoreLocation, /, doc: str, note: str) -> None:
     """Keep a document from being pruned, and with it what it was made from."""
     with location.existing() as store:
@@ -167,7 +168,7 @@ def pin(location: StoreLocation, /, doc: str, note: str) -> None:
 
 @click.command()
 @options.doc
-@options.pass_location
+@click.pass_obj
 def unpin(location: StoreLocation, /, doc: str) -> None:
     """Let a document be pruned again."""
     with location.existing() as store:
@@ -180,7 +181,7 @@ def unpin(location: StoreLocation, /, doc: str) -> None:
 @click.argument("to_root", metavar="DOCS_ROOT")
 @click.argument("to_db", metavar="DB")
 @options.as_json
-@options.pass_location
+@click.pass_obj
 def copy(location: StoreLocation, /, to_root: str, to_db: str, *, as_json: bool) -> None:
     """Copy this store to another root and index.
 
@@ -204,7 +205,7 @@ def copy(location: StoreLocation, /, to_root: str, to_db: str, *, as_json: bool)
 @click.command()
 @click.argument("folder", required=False)
 @options.as_json
-@options.pass_location
+@click.pass_obj
 def recover(location: StoreLocation, /, folder: str | None, *, as_json: bool) -> None:
     """Save the documents that were spooled while the store could not be reached.
 

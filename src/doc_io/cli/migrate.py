@@ -40,7 +40,7 @@ _COLUMNS = ("stage", "files", "filed", "there", "bad", "documents", "linked", "u
     "--bad-files", metavar="FILE", help="The CSV of what was not taken in. Default: bad_files.csv in the data root."
 )
 @options.as_json
-@options.pass_location
+@click.pass_obj
 def backfill(
     location: StoreLocation,
     /,

@@ -65,22 +65,13 @@ def _remember(ctx: click.Context, param: click.Parameter, value: str | None) -> 
     if value is not None:
         named = ctx.get_parameter_source(str(param.name)) is click.core.ParameterSource.COMMANDLINE
         ctx.meta[f"doc_io.{param.name}"] = (value, named)  # shared by the group and its commands
+    if ctx.parent is not None and not ctx.resilient_parsing:
+        ctx.obj = location(ctx)  # what click.pass_obj hands to the command
 
 
 def location(ctx: click.Context) -> StoreLocation:
     """The location of the store that the options before and after the command name."""
     return find(*(ctx.meta.get(f"doc_io.{name}", (None,))[0] for name in ("docs_root", "db")))
-
-
-def pass_location(command: _F) -> _F:
-    """Hand the location of the store to a command as its first argument."""
-
-    @click.pass_context
-    @wraps(command)
-    def located(ctx: click.Context, /, *args: Any, **values: Any) -> Any:
-        return command(location(ctx), *args, **values)
-
-    return located  # type: ignore[return-value]
 
 
 def given_store(ctx: click.Context) -> str:

@@ -17,7 +17,6 @@ from doc_io.cli.config import StoreLocation
 from doc_io.document import Status
 from doc_io.escaping import printable
 from doc_io.naming import is_task_name
-from doc_io.reports.search import MAX_HITS
 
 if TYPE_CHECKING:
     from doc_io.document import DocumentRow
@@ -33,7 +32,7 @@ _PAGE = 20  # what a terminal shows of search; a pipe gets all
 @filters.words
 @click.option("--all", "every_attempt", is_flag=True, help="Also failed attempts that a newer one has made good.")
 @options.as_json
-@options.pass_location
+@click.pass_obj
 def failures(location: StoreLocation, /, *, chosen: filters.Selection, every_attempt: bool, as_json: bool) -> None:
     """Show what is failing and why: tasks whose newest attempt failed, by stage and reason.
 
@@ -76,7 +75,7 @@ def failures(location: StoreLocation, /, *, chosen: filters.Selection, every_att
 @click.argument("other", required=False)
 @options.texts
 @options.as_json
-@options.pass_location
+@click.pass_obj
 def diff(location: StoreLocation, /, doc: str, other: str | None, *, texts: tuple[str, ...], as_json: bool) -> None:
     """Show what changed between two documents, word by word.
 
@@ -103,7 +102,7 @@ def diff(location: StoreLocation, /, doc: str, other: str | None, *, texts: tupl
 @click.option("--format", "form", type=click.Choice(["tree", "mermaid", "dot"]), default="tree", show_default=True)
 @click.option("--limit", type=click.IntRange(1), default=1000, show_default=True, help="Documents to follow.")
 @options.as_json
-@options.pass_location
+@click.pass_obj
 def lineage(location: StoreLocation, /, doc: str, form: str, limit: int, *, as_json: bool) -> None:
     """Show what a document was made from, and what was made from it."""
     with location.existing() as store:
@@ -129,7 +128,7 @@ def lineage(location: StoreLocation, /, doc: str, form: str, limit: int, *, as_j
 @filters.filters
 @filters.words
 @options.as_json
-@options.pass_location
+@click.pass_obj
 def usage(location: StoreLocation, /, by: str, *, chosen: filters.Selection, as_json: bool) -> None:
     """Show tokens spent, the most expensive first."""
     group: GroupedBy = by if by in ("stage", "status", "day") else f"{by}_id"  # type: ignore[assignment]
@@ -153,19 +152,19 @@ def usage(location: StoreLocation, /, by: str, *, chosen: filters.Selection, as_
 @click.argument("words", nargs=-1, required=True)
 @filters.filters
 @options.as_json
-@options.pass_location
+@click.pass_obj
 def search(location: StoreLocation, /, *, chosen: filters.Selection, as_json: bool) -> None:
     """Find documents whose texts have all these words.
 
-    The best first. A terminal shows 20 unless -n says otherwise; a pipe and --json get all.
+    The newest first. A terminal shows 20 unless -n says otherwise; a pipe and --json get all.
     """
     with location.existing() as store, render.progress("Reading new texts") as progress:
-        shown = chosen.limit or (_PAGE if render.in_terminal() and not as_json else MAX_HITS)
+        shown = chosen.limit or (_PAGE if render.in_terminal() and not as_json else sys.maxsize - 1)
         filters.refuse_unknown(store, chosen.filter)
         found = reports.search(store, chosen.words or "", chosen.filter, limit=shown + 1, progress=progress)
         hits = found[:shown]
         if as_json:
-            render.as_json([{**each.row.as_dict(), "excerpt": each.excerpt} for each in hits])
+            render.as_json([{**each.row.as_dict(), "excerpt": each.excerpt, "excerpt_of": each.which} for each in hits])
         elif render.in_terminal():
             _print_hits(store, hits)
         else:
@@ -174,7 +173,7 @@ def search(location: StoreLocation, /, *, chosen: filters.Selection, as_json: bo
                 [(each.row.doc_id, *render.brief(each.row), " ".join(each.excerpt.split())) for each in hits],
             )
         if len(found) > shown:
-            click.secho(f"There are more: only the best {shown:,} are listed (-n).", dim=True, err=True)
+            click.secho(f"There are more: only the newest {shown:,} are listed (-n).", dim=True, err=True)
 
 
 @click.command()
@@ -182,7 +181,7 @@ def search(location: StoreLocation, /, *, chosen: filters.Selection, as_json: bo
 @filters.words
 @options.texts
 @click.option("--parquet", type=click.Path(dir_okay=False), metavar="FILE", help="Write Parquet, not JSON Lines.")
-@options.pass_location
+@click.pass_obj
 def export(
     location: StoreLocation, /, *, chosen: filters.Selection, texts: tuple[Any, ...], parquet: str | None
 ) -> None:
@@ -210,7 +209,7 @@ def export(
 @click.argument("statement")
 @click.option("-n", "--limit", type=click.IntRange(1), default=1000, show_default=True, help="How many rows.")
 @options.as_json
-@options.pass_location
+@click.pass_obj
 def sql(location: StoreLocation, /, statement: str, limit: int, *, as_json: bool) -> None:
     """Ask the index in SQL; it can only read.
 

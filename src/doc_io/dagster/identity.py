@@ -11,10 +11,11 @@ import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 from dagster import AssetKey, MetadataValue, MultiPartitionKey, OutputContext
 
-from doc_io.dagster.internals import asset_key_of_output
+from doc_io.dagster.internals import asset_key_of_output, known, metadata_of_asset, retry_number
 from doc_io.dagster.loaded import Loaded, loaded_by
 from doc_io.dagster.usage import model_of, usage_of
 from doc_io.document import Document, Parent
@@ -22,8 +23,8 @@ from doc_io.ids import path_segment
 
 if TYPE_CHECKING:
     from dagster import AssetExecutionContext, InputContext, OpExecutionContext
-    from dagster._core.execution.context.system import StepExecutionContext
 
+    from doc_io.dagster.internals import StepExecutionContext
     from doc_io.store import DocumentStore
     from doc_io.task_table import Task
 
@@ -42,10 +43,12 @@ class OutputInfo:
     Attributes:
         stage: Kind of document.
         asset_key: The asset, where it is one.
+        name: The output's own name.
         own_task: The task of an output that has no partitions.
         definition: Metadata of the asset or output definition.
         metadata: Metadata given with the output at run time.
-        attempt: Step, output and retry, which tell this attempt from others of the run; ``None`` outside of a run.
+        attempt: What tells this attempt from others of the run: step, output and retry; ``None`` where each document is
+            an attempt of its own.
         run_id: The run; ``None`` outside of one.
         tags: The run's tags.
         step: The step, where there is one.
@@ -53,6 +56,7 @@ class OutputInfo:
 
     stage: str
     asset_key: AssetKey | None
+    name: str
     own_task: str
     definition: Mapping[str, Any]
     metadata: Mapping[str, Any]
@@ -95,17 +99,18 @@ class OutputInfo:
 
 def output_info(context: OutputContext) -> OutputInfo:
     """What the context of an output knows."""
-    step = context.step_context if context._step_context is not None else None
+    step: StepExecutionContext | None = known(context, "step_context")
     asset_key = context.asset_key if context.has_asset_key else None
-    name = context._name or "result"
+    name = known(context, "name", "result")
     return OutputInfo(
         stage=stage_of(context),
         asset_key=asset_key,
+        name=name,
         own_task=own_task_of(context),
         definition=context.definition_metadata or {},
         metadata=context.output_metadata or {},
-        attempt=None if step is None else _attempt(step, name, context.mapping_key),
-        run_id=context._run_id,
+        attempt=_attempt_outside(context) if step is None else attempt_name(step, name, context.mapping_key),
+        run_id=known(context, "run_id"),
         tags={} if step is None else step.dagster_run.tags,
         step=step,
     )
@@ -124,15 +129,19 @@ def body_output_info(
     step = context.get_step_execution_context()
     if asset_key is None:
         asset_key = asset_key_of_output(step, output_name)
+    else:
+        names = (name for name in step.op_def.output_dict if asset_key_of_output(step, name) == asset_key)
+        output_name = next(names, output_name)
     definition: Mapping[str, Any] = step.op_def.output_def_named(output_name).metadata or {}
     if asset_key is None:
         own_task = f"{step.run_id}/{step.step.key}/{output_name}"
     else:
-        definition = step.job_def.asset_layer.get(asset_key).metadata or definition
+        definition = metadata_of_asset(step, asset_key) or definition
         own_task = asset_key.to_user_string()
     return OutputInfo(
         stage=_stage(definition, asset_key, step.op_def.name),
         asset_key=asset_key,
+        name=output_name,
         own_task=own_task,
         definition=definition,
         metadata={},
@@ -157,7 +166,8 @@ def stage_of(context: InputContext | OutputContext) -> str:
         if upstream is not None:
             return stage_of(upstream)
         return _stage({}, context.asset_key, "")
-    op = context._op_def.name if context._op_def is not None else context._name or "result"
+    op_def = known(context, "op_def")
+    op = op_def.name if op_def is not None else known(context, "name", "result")
     return _stage(context.definition_metadata or {}, context.asset_key if context.has_asset_key else None, op)
 
 
@@ -167,10 +177,18 @@ def stage_of_asset(asset_key: AssetKey, definition: Mapping[str, Any]) -> str:
 
 
 def own_task_of(context: InputContext | OutputContext) -> str:
-    """The task of what has no partitions: the asset's name, or run, step and output of an op."""
+    """The task of what has no partitions: the asset's name, or run, step and output of the op that made it."""
     if context.has_asset_key:
         return context.asset_key.to_user_string()
-    return "/".join(context.get_identifier())
+    if not isinstance(context, OutputContext):
+        return own_task_of(context.upstream_output) if context.upstream_output is not None else context.name
+    names = (
+        known(context, "run_id"),
+        known(context, "step_key"),
+        known(context, "name", "result"),
+        context.mapping_key,
+    )
+    return "/".join(name for name in names if name)
 
 
 def completed(
@@ -192,28 +210,49 @@ def completed(
         task: What the task table says. Default: nothing.
         store: Where the table's parent is looked up. Default: nowhere.
     """
-    dimensions = partition.keys_by_dimension if isinstance(partition, MultiPartitionKey) else {}
-    found = {}
-    for name in ("template_id", "model_id", "parser", "parent_doc_id"):
-        if getattr(document, name) is not None:
-            continue
-        candidates = [
-            output.metadata.get(f"doc_io/{name}"),
-            output.metadata.get(name) if name in _DIMENSIONS else None,
-            model_of(output.metadata) if name == "model_id" else None,
-            getattr(task, name, None),
-            *(dimensions.get(dimension) for dimension in _DIMENSIONS.get(name, ())),
-            output.definition.get(f"doc_io/{name}"),
-            defaults.get(name),
-        ]
-        value = next((_plain(each) for each in candidates if each is not None), None)
-        if value is not None:
-            found[name] = value
-    if document.parent_doc_id is None and "parent_doc_id" not in found:
+    names = ("template_id", "model_id", "parser", "parent_doc_id")
+    found: dict[str, Any] = {
+        name: field_named(name, document, output, partition, defaults, task=task) for name in names
+    }
+    if found["parent_doc_id"] is None:
         found["parent_doc_id"] = _primary(output, partition) or _parent_by_table(output, partition, task, store)
     if document.usage is None:
         found["usage"] = usage_of(output.metadata)
     return dataclasses.replace(document, **found)
+
+
+def field_named(
+    name: str,
+    document: Document,
+    output: OutputInfo,
+    partition: str | None,
+    defaults: Mapping[str, Any],
+    *,
+    task: Task | None = None,
+) -> Any:
+    """One field of a document, from the first that names it.
+
+    Args:
+        name: ``template_id``, ``model_id``, ``parser`` or ``parent_doc_id``.
+        document: What the asset returned.
+        output: What Dagster knows of the output.
+        partition: The partition it was made for.
+        defaults: The IO manager's own settings, which come last.
+        task: What the task table says. Default: nothing.
+    """
+    own = getattr(document, name)
+    dimensions = partition.keys_by_dimension if isinstance(partition, MultiPartitionKey) else {}
+    candidates = [
+        own,
+        output.metadata.get(f"doc_io/{name}"),
+        output.metadata.get(name) if name in _DIMENSIONS else None,
+        getattr(task, name, None),
+        *(dimensions.get(dimension) for dimension in _DIMENSIONS.get(name, ())),
+        output.definition.get(f"doc_io/{name}"),
+        defaults.get(name),
+        model_of(output.metadata) if name == "model_id" else None,
+    ]
+    return next((_plain(each) for each in candidates if each is not None), None)
 
 
 def metadata_warnings(output: OutputInfo) -> list[str]:
@@ -272,9 +311,18 @@ def _stage(definition: Mapping[str, Any], asset_key: AssetKey | None, op: str) -
     return ".".join(part.replace("%", "%25").replace(".", "%2E") for part in asset_key.path)
 
 
-def _attempt(step: StepExecutionContext, output_name: str, mapping_key: str | None) -> str:
+def attempt_name(step: StepExecutionContext, output_name: str, mapping_key: str | None) -> str:
+    """The name of one try at an output, which a step's body and its IO manager both know."""
     names = (step.step.key, output_name, mapping_key or "")
-    return "/".join([*map(path_segment, names), str(step.previous_attempt_count)])
+    return "/".join([*map(path_segment, names), str(retry_number(step))])
+
+
+_attempts_outside: WeakKeyDictionary[OutputContext, str] = WeakKeyDictionary()
+
+
+def _attempt_outside(context: OutputContext) -> str:
+    """The attempt of a context that was built outside of a run: handled again, it is the same attempt."""
+    return _attempts_outside.setdefault(context, secrets.token_hex(8))
 
 
 def _plain(value: object) -> Any:

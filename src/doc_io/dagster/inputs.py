@@ -5,30 +5,31 @@ from __future__ import annotations
 import collections.abc
 import sys
 import typing
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-from dagster import DagsterInvariantViolationError, OpExecutionContext
-from dagster._core.execution.plan.inputs import FromMultipleSources
+from weakref import WeakKeyDictionary
 
 from doc_io.dagster.as_of import AS_OF_TAG, view_of
 from doc_io.dagster.identity import own_task_of, stage_of
-from doc_io.dagster.internals import in_order
+from doc_io.dagster.internals import in_order, is_fanned_in, known, step_of
 from doc_io.dagster.loaded import note_loaded
 from doc_io.document import DocumentRow, Status
 from doc_io.errors import ConfigurationError, DocumentNotFoundError, UnknownDocumentError
 from doc_io.reading import StoredDocument
 
 if TYPE_CHECKING:
-    from dagster import InputContext
-    from dagster._core.execution.context.system import StepExecutionContext
+    from dagster import DagsterInstance, DagsterRun, InputContext
 
+    from doc_io.dagster.internals import StepExecutionContext
     from doc_io.reading import Which
     from doc_io.store import DocumentStore
 
 _WHICH: tuple[Which, ...] = ("text", "raw", "parsed", "prompt")
+
+MAX_ANCESTORS = 100
+"""How many runs back the chain of re-executions is followed."""
 
 Reader = Callable[["DocumentStore", Sequence[DocumentRow], "Which"], "list[Any]"]
 
@@ -58,38 +59,43 @@ class InputRequest:
     allow_missing: bool
 
 
-def load(store: DocumentStore, context: InputContext, as_of: str | None = None) -> Any:
+def load(store: DocumentStore, context: InputContext, as_of: str | None = None, read: Reader | None = None) -> Any:
     """Give an input its documents, and note which versions those were.
 
     Args:
         store: Where they are.
         context: What Dagster knows of the input.
         as_of: A time or a run, whose view of the documents counts. Default: the present.
+        read: What turns rows into values, whatever the annotation says. Default: what the annotation says.
 
     Raises:
         DocumentNotFoundError: A task has no ok document.
         UnknownDocumentError: The pinned version does not exist.
         ConfigurationError: The input's annotation or metadata cannot be followed.
     """
-    wanted = input_request(context)
-    rows = resolve(store, context, wanted, as_of)
+    request = input_request(context, read)
+    rows = resolve(store, context, request, as_of)
     found = list(rows.values())
-    if wanted.shape == "iterator":
-        return (value for row in found for value in wanted.read(store, [row], wanted.which))
-    return shaped(wanted, dict(zip(rows, wanted.read(store, found, wanted.which), strict=True)))
+    if request.shape == "iterator":
+        return (value for row in found for value in request.read(store, [row], request.which))
+    return shaped(request, dict(zip(rows, request.read(store, found, request.which), strict=True)))
 
 
-def shaped(wanted: InputRequest, values: Mapping[str | None, Any]) -> Any:
+def shaped(request: InputRequest, values: Mapping[str | None, Any]) -> Any:
     """The values of some partitions in the shape that an input asks for."""
-    if wanted.shape == "one":
+    if request.shape == "one":
         return next(iter(values.values()), None)
-    if wanted.shape == "iterator":
+    if request.shape == "iterator":
         return iter(values.values())
-    return list(values.values()) if wanted.shape == "list" else dict(values)
+    return list(values.values()) if request.shape == "list" else dict(values)
 
 
-def input_request(context: InputContext) -> InputRequest:
+def input_request(context: InputContext, read: Reader | None = None) -> InputRequest:
     """What an input asks for.
+
+    Args:
+        context: What Dagster knows of the input.
+        read: What turns rows into values. Default: what the annotation says.
 
     Raises:
         ConfigurationError: Its annotation or metadata cannot be followed.
@@ -121,10 +127,11 @@ def input_request(context: InputContext) -> InputRequest:
         stage=stage_of(context),
         tasks=tasks,
         shape=shape,
-        read=_reader(element, label),
+        read=read or _reader(element, label),
         which=which,
         version=None if version == "latest" else str(version),
-        allow_missing=bool(metadata.get("allow_missing_partitions", False)),
+        # What has no partitions cannot miss one: an asset that was never made is an error.
+        allow_missing=bool(metadata.get("allow_missing_partitions", False)) and None not in tasks,
     )
 
 
@@ -132,100 +139,108 @@ def _tasks(context: InputContext, label: str) -> dict[str | None, str]:
     if context.has_asset_key and context.has_asset_partitions:
         # Dagster gives MultiPartitionKeys, which are strings; the value of one is its text.
         return {key: str(key) for key in _in_order(context)}
-    if context.has_asset_key and context._asset_partitions_def is not None:
+    if context.has_asset_key and known(context, "asset_partitions_def") is not None:
         raise ConfigurationError(
             setting=f"Loading {label}",
             reason="the asset is partitioned and no partition was named",
             hint="Give a partition_key.",
         )
-    return {
-        None: own_task_of(
-            context if context.has_asset_key or context.upstream_output is None else context.upstream_output
-        )
-    }
+    return {None: own_task_of(context)}
 
 
 def resolve(
-    store: DocumentStore, context: InputContext, wanted: InputRequest, as_of: str | None = None
+    store: DocumentStore, context: InputContext, request: InputRequest, as_of: str | None = None
 ) -> dict[str | None, DocumentRow]:
     """Which document each partition is given; noted as read by the step. Arguments and errors as for `load`."""
-    step = _step_of(context)
+    step = step_of(context)
+    rows = _resolved(store, context, request, as_of_run(context, as_of))
     if step is not None:
-        as_of = step.dagster_run.tags.get(AS_OF_TAG, as_of)
-    rows = _resolved(store, context, wanted, as_of)
-    if step is not None:
-        note_loaded(step, context._name or _label(context), rows.values())
+        note_loaded(step, known(context, "name") or _label(context), rows.values())
     return rows
 
 
+def as_of_run(context: InputContext, as_of: str | None) -> str | None:
+    """The time or run whose view an input is given: the run tag ``doc_io/as_of``, else the setting ``as_of``."""
+    step = step_of(context)
+    return as_of if step is None else step.dagster_run.tags.get(AS_OF_TAG, as_of)
+
+
 def _resolved(
-    store: DocumentStore, context: InputContext, wanted: InputRequest, as_of: str | None
+    store: DocumentStore, context: InputContext, request: InputRequest, as_of: str | None
 ) -> dict[str | None, DocumentRow]:
-    if wanted.version is not None:
-        return {key: _pinned(store, wanted, task) for key, task in wanted.tasks.items()}
-    tasks = list(wanted.tasks.values())
+    if request.version is not None:
+        return {key: _pinned(store, request, task) for key, task in request.tasks.items()}
+    tasks = list(request.tasks.values())
     if as_of is None:
-        latest = store.latest_many(wanted.stage, tasks, runs=_runs(context))
+        latest = store.latest_many(request.stage, tasks, runs=_runs(context))
     else:
-        latest = view_of(store, as_of).latest(wanted.stage, tasks)
-    missing = [key for key, task in wanted.tasks.items() if task not in latest]
-    if missing and not wanted.allow_missing:
-        raise not_found(store, wanted, missing)
+        latest = view_of(store, as_of).latest(request.stage, tasks)
+    missing = [key for key, task in request.tasks.items() if task not in latest]
+    if missing and not request.allow_missing:
+        raise not_found(store, request, missing)
     if missing:
         context.log.warning(
-            f"{wanted.label}: {len(missing)} of {len(wanted.tasks)} partitions have no ok document and are left out"
+            f"{request.label}: {len(missing)} of {len(request.tasks)} partitions have no ok document and are left out"
             f" (allow_missing_partitions), the first is {missing[0]!r}"
         )
-    return {key: latest[task] for key, task in wanted.tasks.items() if task in latest}
+    return {key: latest[task] for key, task in request.tasks.items() if task in latest}
 
 
 def _in_order(context: InputContext) -> Sequence[str]:
     """The partitions as their definition orders them: Dagster gives those of several dimensions in any order."""
-    return in_order(context.asset_partition_keys, context._asset_partitions_def, context._instance)
+    return in_order(context.asset_partition_keys, known(context, "asset_partitions_def"), known(context, "instance"))
 
 
-def _step_of(context: InputContext) -> StepExecutionContext | None:
-    """The step that reads; also where its body asked for a value by itself (context.load_asset_value)."""
-    if context._step_context is not None:
-        return context._step_context
-    try:
-        return OpExecutionContext.get().get_step_execution_context()
-    except DagsterInvariantViolationError:  # outside of any step
-        return None
-
-
-def _runs(context: InputContext) -> list[str]:
-    """This run and the one it re-executes: what they wrote comes before anything newer from elsewhere."""
-    step = _step_of(context)
+def _runs(context: InputContext) -> Sequence[str]:
+    """This run and those it re-executes, newest first: what they wrote comes before anything newer from elsewhere."""
+    step = step_of(context)
     if step is None:
         return []
-    run = step.dagster_run
-    return list(dict.fromkeys(each for each in (run.run_id, run.parent_run_id, run.root_run_id) if each))
+    if step not in _ancestry:
+        _ancestry[step] = tuple(_run_and_ancestors(step.dagster_run, step.instance))
+    return _ancestry[step]
 
 
-def _pinned(store: DocumentStore, wanted: InputRequest, task: str) -> DocumentRow:
-    row = store.get(wanted.version or "")
+_ancestry: WeakKeyDictionary[StepExecutionContext, Sequence[str]] = WeakKeyDictionary()
+
+
+def _run_and_ancestors(run: DagsterRun, instance: DagsterInstance) -> Iterator[str]:
+    seen: set[str] = set()
+    next_run: DagsterRun | None = run
+    while next_run is not None and next_run.run_id not in seen and len(seen) < MAX_ANCESTORS:
+        seen.add(next_run.run_id)
+        yield next_run.run_id
+        parent = next_run.parent_run_id
+        next_run = None if parent is None else instance.get_run_by_id(parent)
+        if parent is not None and next_run is None:  # deleted from the instance; its documents may still be there
+            yield parent
+    if run.root_run_id is not None and run.root_run_id not in seen:
+        yield run.root_run_id
+
+
+def _pinned(store: DocumentStore, request: InputRequest, task: str) -> DocumentRow:
+    row = store.get(request.version or "")
     if row is None:
-        raise UnknownDocumentError(doc_id=wanted.version, docs_root=store.docs_root)
-    if (row.stage, row.task_id) != (wanted.stage, task):
+        raise UnknownDocumentError(doc_id=request.version, docs_root=store.docs_root)
+    if (row.stage, row.task_id) != (request.stage, task):
         raise ConfigurationError(
-            setting=f"doc_io/version = {wanted.version} of {wanted.label}",
+            setting=f"doc_io/version = {request.version} of {request.label}",
             reason=f"that document belongs to stage {row.stage!r}, task {row.task_id!r}",
-            hint=f"Pin one of stage {wanted.stage!r}, task {task!r}; `doc-io history` lists them.",
+            hint=f"Pin one of stage {request.stage!r}, task {task!r}; `doc-io history` lists them.",
         )
     return row
 
 
-def not_found(store: DocumentStore, wanted: InputRequest, missing: Sequence[str | None]) -> DocumentNotFoundError:
+def not_found(store: DocumentStore, request: InputRequest, missing: Sequence[str | None]) -> DocumentNotFoundError:
     """The error for partitions without an ok document: which, of what, and how their newest attempt ended."""
     key = missing[0]
-    task = wanted.tasks[key]
-    newest = store.latest(wanted.stage, task, frozenset(Status))
+    task = request.tasks[key]
+    newest = store.latest(request.stage, task, frozenset(Status))
     more = f" (and {len(missing) - 1} more partitions)" if len(missing) > 1 else ""
     return DocumentNotFoundError(
         wanted="ok",
-        of=f"{wanted.label}{'' if key is None else f', partition {key}'}{more}",
-        stage=wanted.stage,
+        of=f"{request.label}{'' if key is None else f', partition {key}'}{more}",
+        stage=request.stage,
         task=task,
         newest="none" if newest is None else f"{newest.status}, {newest.doc_id} of {newest.created_at}",
     )
@@ -234,17 +249,17 @@ def not_found(store: DocumentStore, wanted: InputRequest, missing: Sequence[str 
 def _label(context: InputContext) -> str:
     if context.has_asset_key:
         return f"asset {context.asset_key.to_user_string()}"
-    return f"input {context.name}"
+    return f"input {known(context, 'name', '(no name)')}"
 
 
 def _shape(context: InputContext, *, several: bool) -> tuple[str, Any]:
     """How an annotation wants its documents, and as what each of them."""
-    annotation = _without_none(context.dagster_type.typing_type if context._dagster_type is not None else Any)
+    annotation = _without_none(context.dagster_type.typing_type if known(context, "dagster_type") is not None else Any)
     origin = typing.get_origin(annotation) or annotation
     arguments = typing.get_args(annotation)
     if origin in (dict, collections.abc.Mapping):
         return "dict", arguments[1] if arguments else Any
-    if origin in (list, collections.abc.Sequence) and _is_fanned_in(context):
+    if origin in (list, collections.abc.Sequence) and is_fanned_in(context):
         return "one", arguments[0] if arguments else Any
     if origin in (list, collections.abc.Sequence):
         return "list", arguments[0] if arguments else Any
@@ -252,19 +267,11 @@ def _shape(context: InputContext, *, several: bool) -> tuple[str, Any]:
         return "iterator", arguments[0] if arguments else StoredDocument
     if several and annotation is not Any:
         raise ConfigurationError(
-            setting=f"The annotation of input {context.name}",
+            setting=f"The annotation of input {known(context, 'name', '(no name)')}",
             reason=f"it stands for one document, and {_label(context)} has {len(context.asset_partition_keys)} partitions",
             hint="Annotate it as a dict, a list or an Iterator.",
         )
     return "dict" if several else "one", annotation
-
-
-def _is_fanned_in(context: InputContext) -> bool:
-    """Whether Dagster asks for one of several outputs, and makes the annotated list of them itself."""
-    step = context._step_context
-    if step is None or not context.has_asset_key:
-        return not context.has_asset_key
-    return isinstance(step.step.step_input_named(context.name).source, FromMultipleSources)
 
 
 def _without_none(annotation: Any) -> Any:

@@ -1,20 +1,93 @@
-"""Where the supported versions of Dagster differ; everywhere else the code is the same for all of them."""
+"""What doc_io needs of Dagster that its public API does not give, and where the supported versions differ; nothing else here.
+
+| name | used for | seen in |
+|---|---|---|
+| ``StepExecutionContext`` | the step behind an IO manager's context: one weak key for what it read and tried | 1.11.0, 1.13.27 |
+| ``StepExecutionContext.previous_attempt_count`` | the retry; public only inside of a body (``context.retry_number``) | 1.11.0, 1.13.27 |
+| ``StepExecutionContext.get_io_manager`` | the IO manager that will be handed what a body returns | 1.11.0, 1.13.27 |
+| ``JobDefinition.asset_layer`` | asset key and metadata of one output of a step | 1.11.0, 1.13.27 |
+| ``FromMultipleSources`` | whether an input is fanned in, so that Dagster makes the list itself | 1.11.0, 1.13.27 |
+| ``partition_loading_context`` | public from 1.12 on | 1.11.0 |
+"""
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from dagster import AssetCheckSpec, DagsterInstance, PartitionKeyRange, PartitionsDefinition, build_output_context
+from dagster import (
+    AssetCheckSpec,
+    DagsterInstance,
+    DagsterInvariantViolationError,
+    OpExecutionContext,
+    PartitionKeyRange,
+    PartitionsDefinition,
+    build_output_context,
+)
+from dagster._core.execution.context.system import StepExecutionContext
+from dagster._core.execution.plan.inputs import FromMultipleSources
+from dagster._core.execution.plan.outputs import StepOutputHandle
 
 if TYPE_CHECKING:
-    from dagster import AssetKey
-    from dagster._core.execution.context.system import StepExecutionContext
+    from dagster import AssetKey, InputContext, OutputContext
+
+__all__ = ["StepExecutionContext"]  # the others are used where they are defined
 
 
 def _takes(function: Any, parameter: str) -> bool:
     return parameter in inspect.signature(function).parameters
+
+
+def known(context: InputContext | OutputContext, name: str, default: Any = None) -> Any:
+    """A property of a context, or a default where the context was built without it: Dagster raises then.
+
+    Args:
+        context: Of an input or output.
+        name: The property, public in Dagster.
+        default: What stands for an unknown value. Default: ``None``.
+    """
+    try:
+        return getattr(context, name)
+    except DagsterInvariantViolationError:
+        return default
+
+
+def step_of(context: InputContext | OutputContext) -> StepExecutionContext | None:
+    """The step of a context, or the one whose body runs now (``context.load_asset_value``); ``None`` outside of any."""
+    step: StepExecutionContext | None = known(context, "step_context")
+    return running_step() if step is None else step
+
+
+def running_step() -> StepExecutionContext | None:
+    """The step whose body runs now; ``None`` outside of any."""
+    try:
+        return OpExecutionContext.get().get_step_execution_context()
+    except DagsterInvariantViolationError:
+        return None
+
+
+def is_fanned_in(context: InputContext) -> bool:
+    """Whether Dagster asks for one of several outputs, and makes the annotated list of them itself."""
+    step: StepExecutionContext | None = known(context, "step_context")
+    if step is None or not context.has_asset_key:
+        return not context.has_asset_key
+    return isinstance(step.step.step_input_named(context.name).source, FromMultipleSources)
+
+
+def retry_number(step: StepExecutionContext) -> int:
+    """How often a step was tried before in its run."""
+    return step.previous_attempt_count
+
+
+def io_manager_of_output(step: StepExecutionContext, output_name: str) -> Any:
+    """The IO manager that will be handed an output of a step."""
+    return step.get_io_manager(StepOutputHandle(step.step.key, output_name))
+
+
+def metadata_of_asset(step: StepExecutionContext, asset_key: AssetKey) -> Mapping[str, Any]:
+    """The metadata of an asset's definition."""
+    return step.job_def.asset_layer.get(asset_key).metadata or {}
 
 
 PARTITIONED_CHECKS = _takes(AssetCheckSpec.__new__, "partitions_def")
@@ -49,8 +122,10 @@ def keys_in_range(
     """
     if _takes(partitions_def.get_partition_keys_in_range, "dynamic_partitions_store"):  # until 1.11.4
         return partitions_def.get_partition_keys_in_range(keys, dynamic_partitions_store=instance)  # type: ignore[call-arg]
-    # Public from 1.12 on, at this place before that.
-    from dagster._core.definitions.partitions.context import partition_loading_context  # noqa: PLC0415
+    try:
+        from dagster import partition_loading_context  # noqa: PLC0415 - public from 1.12 on
+    except ImportError:
+        from dagster._core.definitions.partitions.context import partition_loading_context  # noqa: PLC0415
 
     with partition_loading_context(dynamic_partitions_store=instance):
         return partitions_def.get_partition_keys_in_range(keys)

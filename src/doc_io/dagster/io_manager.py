@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import asyncio
+import inspect
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from dagster import (
@@ -12,40 +14,39 @@ from dagster import (
     Failure,
     InputContext,
     OutputContext,
-    UPathIOManager,
 )
-from pydantic import Field, PrivateAttr, field_validator
+from pydantic import Field, field_validator
 
-from doc_io.commit_record import PARSED_NAME, RAW_NAME, decode_text
-from doc_io.dagster import legacy_files, rollout
+from doc_io.commit_record import PARSED_NAME, RAW_NAME, RECORD_NAME, decode_text
+from doc_io.dagster.attempts import settle_attempts
 from doc_io.dagster.events import failure_of_many, failure_of_one, is_failed, metadata_of, observation_of
 from doc_io.dagster.identity import OutputInfo, metadata_warnings, output_info, own_task_of, stage_of
-from doc_io.dagster.legacy_files import StageFiles
-from doc_io.dagster.outputs import AWAY, Documents, Filing, documents_of, salvage_valid
-from doc_io.dagster.reuse import ReusedDocument
-from doc_io.dagster.rollout import Phase
-from doc_io.dagster.settings import StoreSettings
-from doc_io.errors import DocIOError, SpooledError, TextLostError
+from doc_io.dagster.inputs import Reader, load
+from doc_io.dagster.outputs import UNAVAILABLE, Documents, OutputWriter, documents_of, salvage_valid, value_of
+from doc_io.dagster.reuse import ReusedDocument, identity_warnings
+from doc_io.dagster.settings import StoreSettings, copies_prompts
+from doc_io.dagster.upath_hooks import UPathHooks
+from doc_io.errors import (
+    DocIOError,
+    DocumentNotFoundError,
+    SpooledError,
+    TextLostError,
+)
 from doc_io.escaping import printable
-from doc_io.legacy.versioned_files import VersionedFiles
 from doc_io.task_table import Task, TaskTable
 
 if TYPE_CHECKING:
     from upath import UPath
 
     from doc_io.document import Document, DocumentRow
+    from doc_io.reading import Which
+    from doc_io.store import DocumentStore
 
 Reported = tuple["str | None", "DocumentRow", dict[str, Any]]
 """Partition, row, and what Dagster gets to see of it."""
 
 
-class _UPathBase(UPathIOManager):
-    # The base class has a property of this name, which would hide the field; it also reads UPath._kwargs, gone in
-    # universal-pathlib 0.3. A plain attribute gives way to the field.
-    storage_options: Any = None
-
-
-class DocDirIOManager(StoreSettings, ConfigurableIOManager, _UPathBase):
+class DocDirIOManager(StoreSettings, ConfigurableIOManager, UPathHooks):
     """Writes every output as a document of its own, and gives every input the latest ok one.
 
     Bind it in ``definitions.py`` and let assets return ``str``, `doc_io.Document` or, for many partitions in one run,
@@ -95,19 +96,11 @@ class DocDirIOManager(StoreSettings, ConfigurableIOManager, _UPathBase):
         default={},
         description="By stage, a doc_io.TaskTable: a CSV that says template, model and parent of each task.",
     )
-    rollout: str | None = Field(
-        default=None,
-        description="How far the way from legacy files is gone: legacy, dual_write, index_first or index_only. Default:"
-        " what DD_DOCS_INDEX_ENABLED and DD_DOCS_LEGACY_WRITE_ENABLED say, else index_only.",
+    empty: Literal["fail", "ok"] = Field(
+        default="fail",
+        description="What a text without a visible character is, where its author gave no status: a failed document, for"
+        " the reason empty, or ok.",
     )
-    legacy_root: str = Field(
-        default="data", description="Where the legacy files are, <stage>/<partition>_v<N>.txt: a path or a URL."
-    )
-    legacy_folders: dict[str, str] = Field(
-        default={}, description="Stage to its folder below legacy_root, where that is not called as the stage is."
-    )
-
-    _legacy_files: StageFiles | None = PrivateAttr(default=None)
 
     @field_validator("task_tables", mode="before")
     @classmethod
@@ -129,128 +122,191 @@ class DocDirIOManager(StoreSettings, ConfigurableIOManager, _UPathBase):
                 store failed, and the text waits in the spool (no retry, which would pay for another generation); or a
                 document is not ok, and was kept.
         """
-        output = output_info(context)
-        for doubt in metadata_warnings(output):
-            context.log.warning(f"{printable(output.label(None))}: {printable(doubt)}")
-        if self._phase is Phase.LEGACY:
-            legacy_files.dump(
-                self._legacy, context, output, obj, more=self.get_metadata(context, obj), defaults=self._defaults
-            )
-            return
-        documents: Documents = {}
         try:
-            documents = documents_of(context, output, obj)
-            self._filing.check_stage(output)
-            rows = self._file(output, documents)
+            documents = self.documents_of(context, obj)
         except DocIOError as error:
-            # No retry: it would pay for another generation.
-            kept = self._kept_texts(context, output, documents or salvage_valid(context, output, obj), error)
-            raise Failure(description=f"{output.label(None)}: {error}{kept}", allow_retries=False) from error
-        reported = [self._reported(partition, rows[partition], document) for partition, document in documents.items()]
-        self._report(context, output, obj, reported)
+            output = output_info(context)
+            salvaged = salvage_valid(context, output, obj, self._convert(context))
+            raise self._refused(context, output, salvaged, error) from error
+        self.write(context, documents, obj)
 
-    def dump_to_path(self, context: OutputContext, obj: Any, path: UPath) -> None:  # noqa: ARG002 - a hook of Dagster's
-        """As `handle_output`: the folder follows from the document's identity, whatever the path."""
-        self.handle_output(context, obj)
+    def write(self, context: OutputContext, documents: dict[str | None, Document], obj: Any) -> None:
+        """Write the documents of a step and say so to Dagster.
+
+        Args:
+            context: What Dagster knows of the output.
+            documents: What `documents_of` gave.
+            obj: What the asset returned, for `get_metadata`.
+
+        Raises:
+            dagster.Failure: As for `handle_output`.
+        """
+        output = output_info(context)
+        for warning in metadata_warnings(output):
+            context.log.warning(f"{printable(output.label(None))}: {printable(warning)}")
+        settle_attempts(output)
+        try:
+            self.writer.check_stage(output)
+            rows = self._write(output, documents)
+        except DocIOError as error:
+            raise self._refused(context, output, documents, error) from error
+        for warning in identity_warnings(output, rows):
+            context.log.warning(f"{printable(output.label(None))}: {printable(warning)}")
+        self._report(context, output, [self._reported(context, obj, *each) for each in _with_rows(documents, rows)])
+
+    def documents_of(self, context: OutputContext, obj: Any) -> dict[str | None, Document]:
+        """What an asset returned as documents, by partition; nothing is written.
+
+        Args:
+            context: What Dagster knows of the output.
+            obj: As for `handle_output`.
+
+        Raises:
+            InvalidDocumentError: A value is not text, or the partitions are not those of the run.
+        """
+        return documents_of(context, output_info(context), obj, self._convert(context))
 
     def load_input(self, context: InputContext) -> Any:
         """Give an input its documents: the pinned one, else the latest ok of this run, else the latest ok.
 
-        In the first phases of ``rollout`` it is given legacy files.
-
         Raises:
             DocumentNotFoundError: There is none; also a ``FileNotFoundError``.
         """
-        return rollout.load(self._phase, self.store, self._legacy, context, self.as_of)
+        if context.has_asset_key and context.has_asset_partitions and len(context.asset_partition_keys) > 1:
+            return self.load_partitions(context)
+        return self._load(context)
+
+    def load_partitions(self, context: InputContext) -> Any:
+        """Give an input of several partitions its documents. Errors as for `load_input`."""
+        return self._load(context)
+
+    def load_from_path(self, context: InputContext, path: UPath) -> Any:  # noqa: ARG002 - for those who override it
+        """The text of the document in a folder: parsed where there is one, else raw.
+
+        Override it, plain or ``async``, to give inputs something else: it is called for each document, whatever the
+        annotation.
+        """
+        parsed = path / PARSED_NAME
+        return decode_text((parsed if parsed.exists() else path / RAW_NAME).read_bytes())
 
     def has_output(self, context: OutputContext) -> bool:
         """Whether there is an ok document for every partition of an output."""
-        partitioned = context.has_asset_key and context.has_asset_partitions
-        tasks = list(context.asset_partition_keys) if partitioned else [own_task_of(context)]
-        if self._phase.reads_files:
-            return all(self._legacy.has(stage_of(context), str(task)) for task in tasks)
-        return len(self.store.latest_many(stage_of(context), tasks)) == len(set(tasks))
+        tasks = _tasks_of(context)
+        rows = self.store.latest_many(stage_of(context), tasks)
+        return len(rows) == len(set(tasks)) and all(
+            self.path_exists(self.store.resolve_doc_dir(row)) for row in rows.values()
+        )
 
-    def teardown_after_execution(self, context: Any) -> None:
-        """Let go of the connections when the run, or the step's process, ends."""
-        super().teardown_after_execution(context)
-        if self._legacy_files is not None:
-            self._legacy_files.files.storage.close()
+    def path_exists(self, path: UPath) -> bool:
+        """Whether a folder holds a document: one without a commit record does not."""
+        return (path / RECORD_NAME).exists()
 
-    def load_from_path(self, context: InputContext, path: UPath) -> str:  # noqa: ARG002 - a hook of Dagster's
-        """The text of the document in a folder: parsed where there is one, else raw."""
-        parsed = path / PARSED_NAME
-        return decode_text((parsed if parsed.exists() else path / RAW_NAME).read_bytes())
+    def get_path_for_partition(self, context: InputContext | OutputContext, path: UPath, partition: str) -> UPath:  # noqa: ARG002 - a hook of Dagster's
+        """The folder of a partition's latest ok document.
+
+        Raises:
+            DocumentNotFoundError: There is none.
+        """
+        return self._folders(context, [partition])[partition]
+
+    def _get_path(self, context: InputContext | OutputContext) -> UPath:
+        task = own_task_of(context)
+        return self._folders(context, [task])[task]
+
+    def _get_paths_for_partitions(self, context: InputContext | OutputContext) -> dict[str, UPath]:
+        return self._folders(context, context.asset_partition_keys)
+
+    def _folders(self, context: InputContext | OutputContext, tasks: Sequence[str]) -> dict[str, UPath]:
+        stage = stage_of(context)
+        rows = self.store.latest_many(stage, tasks)
+        for task in tasks:
+            if task not in rows:
+                raise DocumentNotFoundError(
+                    wanted="ok", of=f"{stage}/{task}", stage=stage, task=task, newest="not looked up"
+                )
+        return {task: self.store.resolve_doc_dir(rows[task]) for task in tasks}
+
+    def _load(self, context: InputContext) -> Any:
+        return load(self.store, context, self.as_of, self.reader(context))
+
+    def reader(self, context: InputContext) -> Reader | None:
+        """What turns rows into values where a subclass has its own `load_from_path`; ``None`` where it has not."""
+        if type(self).load_from_path is DocDirIOManager.load_from_path:
+            return None
+
+        def read(store: DocumentStore, rows: Sequence[DocumentRow], which: Which) -> list[Any]:  # noqa: ARG001 - a Reader
+            loaded = [self.load_from_path(context, store.resolve_doc_dir(row)) for row in rows]
+            return asyncio.run(_gathered(loaded)) if any(map(inspect.isawaitable, loaded)) else loaded
+
+        return read
 
     @property
     def _base_path(self) -> UPath:  # type: ignore[override] # an attribute there; here it follows from a field
         """Where `UPathIOManager` believes everything to be."""
         return self.store.storage.upath("")
 
-    def _file(self, output: OutputInfo, documents: Documents) -> dict[str | None, DocumentRow]:
+    def _convert(self, context: OutputContext) -> Callable[[object], object]:
+        return lambda value: value if isinstance(value, ReusedDocument) else self.to_document(context, value)
+
+    def _write(self, output: OutputInfo, documents: Documents) -> dict[str | None, DocumentRow]:
         """The rows of what was made, by partition; what was reused has one already."""
         rows = {partition: each.row for partition, each in documents.items() if isinstance(each, ReusedDocument)}
         made = {partition: each for partition, each in documents.items() if partition not in rows}
-        tasks = self._tasks(output, made)
+        tasks = self.task_lookup(output, made)
         if made:
-            rows |= zip(made, self._filing.save(self.store, output, made, tasks), strict=True)
+            rows |= zip(made, self.writer.save(self.store, output, made, tasks), strict=True)
         return rows
+
+    def _refused(self, context: OutputContext, output: OutputInfo, documents: Documents, error: DocIOError) -> Failure:
+        """The failure of a step whose documents cannot be written as they are; no retry would help."""
+        settle_attempts(output)
+        kept = self._kept_texts(context, output, documents, error)
+        return Failure(description=f"{output.label(None)}: {error}{kept}", allow_retries=False)
 
     def _kept_texts(self, context: OutputContext, output: OutputInfo, documents: Documents, error: DocIOError) -> str:
         """Keep the bare texts of what was refused, and say where; nothing where the store itself is the trouble."""
-        if isinstance(error, (*AWAY, SpooledError, TextLostError)):
+        if isinstance(error, (*UNAVAILABLE, SpooledError, TextLostError)):
             return ""
         try:
-            rows = self._filing.save_texts(self.store, output, documents, error)
+            rows = self.writer.save_texts(self.store, output, documents, error)
         except DocIOError:  # the first error is what the user must see
             return ""
-        _observe(
-            context, output, [self._reported(partition, row, documents[partition]) for partition, row in rows.items()]
-        )
+        _observe(context, output, [self._reported(context, None, *each) for each in _with_rows(documents, rows)])
         listed = ", ".join(f"{row.doc_id} in {row.doc_dir}" for row in list(rows.values())[:10])
         return f" The bare text was kept as a gen_error document: {listed}." if rows else ""
 
-    def _tasks(self, output: OutputInfo, documents: Documents) -> dict[str, Task]:
+    def task_lookup(self, output: OutputInfo, documents: Iterable[str | None]) -> dict[str, Task]:
+        """What the task table of a stage says of some partitions; nothing where it has none."""
         table = self.task_tables.get(output.stage)
         keys = [partition for partition in documents if partition is not None]
         if table is None or not keys:
             return {}
         return TaskTable(**table, storage_options=self.storage_options).lookup(keys)
 
-    def _reported(self, partition: str | None, row: DocumentRow, document: Document) -> Reported:
-        metadata = metadata_of(self.store, row, document.raw, self.preview_chars)
-        if isinstance(document, ReusedDocument):
+    def _reported(
+        self, context: OutputContext, obj: Any, partition: str | None, row: DocumentRow, document: Document
+    ) -> Reported:
+        text = document.beginning if isinstance(document, ReusedDocument) else document.raw
+        metadata = metadata_of(self.store, row, text, self.preview_chars)
+        if isinstance(document, ReusedDocument) and not document.made_by_this_step:
             metadata["reused"] = True
+        if obj is not None:
+            metadata |= self.get_metadata(context, value_of(obj, partition))
         return partition, row, metadata
 
     @property
-    def _filing(self) -> Filing:
-        return Filing(
-            prompt_copy=rollout.copies_prompts(self.prompt_copy),
+    def writer(self) -> OutputWriter:
+        """What writes the documents of a step, with the settings of this manager."""
+        return OutputWriter(
+            prompt_copy=copies_prompts(self.prompt_copy),
             stages=self.stages,
             experiment=self.experiment,
-            defaults=self._defaults,
+            defaults={"template_id": self.template_id, "model_id": self.model_id, "parser": self.parser},
             spool=self.spool or None,
-            beside=self._legacy.beside if self._phase.writes_files else None,
+            empty_is_ok=self.empty == "ok",
         )
 
-    @property
-    def _phase(self) -> Phase:
-        return rollout.phase_of(self.rollout)
-
-    @property
-    def _defaults(self) -> dict[str, str | None]:
-        return {"template_id": self.template_id, "model_id": self.model_id, "parser": self.parser}
-
-    @property
-    def _legacy(self) -> StageFiles:
-        if self._legacy_files is None:
-            same_place = self.legacy_root.partition("://")[0] == self.docs_root.partition("://")[0]
-            options = self.storage_options if same_place else {}
-            self._legacy_files = StageFiles(VersionedFiles(self.legacy_root, options), self.legacy_folders)
-        return self._legacy_files
-
-    def _report(self, context: OutputContext, output: OutputInfo, obj: Any, reported: list[Reported]) -> None:
+    def _report(self, context: OutputContext, output: OutputInfo, reported: list[Reported]) -> None:
         failed = [each for each in reported if is_failed(each[1])]
         _observe(context, output, failed)
         if failed:
@@ -262,10 +318,13 @@ class DocDirIOManager(StoreSettings, ConfigurableIOManager, _UPathBase):
         if len(reported) == 1:
             _, row, metadata = reported[0]
             self._set_data_version(output, row)
-            context.add_output_metadata({**metadata, **self.get_metadata(context, obj)})
+            context.add_output_metadata(metadata)
             return
         for partition, _, metadata in reported:
-            context.step_context.add_asset_metadata(metadata, output.asset_key, partition)
+            if output.step is not None and output.asset_key is not None:
+                output.step.add_asset_metadata(metadata, output.asset_key, partition)
+            elif output.asset_key is not None:  # a context of a test's: context.get_logged_events() has them
+                context.log_event(AssetMaterialization(output.asset_key, partition=partition, metadata=metadata))
 
     def _let_count(self, context: OutputContext, output: OutputInfo, good: list[Reported]) -> None:
         """Say that partitions are materialized though their step fails for the others."""
@@ -277,6 +336,21 @@ class DocDirIOManager(StoreSettings, ConfigurableIOManager, _UPathBase):
         # Dagster has one data version for all partitions of a step, so a run over many leaves them to Dagster.
         if self.data_versions and row.content_hash and output.step is not None and output.asset_key is not None:
             output.step.set_data_version(output.asset_key, DataVersion(row.content_hash))
+
+
+def _with_rows(
+    documents: Documents, rows: Mapping[str | None, DocumentRow]
+) -> Iterator[tuple[str | None, DocumentRow, Document]]:
+    return ((partition, row, documents[partition]) for partition, row in rows.items())
+
+
+def _tasks_of(context: OutputContext) -> list[str]:
+    partitioned = context.has_asset_key and context.has_asset_partitions
+    return [str(key) for key in context.asset_partition_keys] if partitioned else [own_task_of(context)]
+
+
+async def _gathered(loaded: Iterable[Any]) -> list[Any]:
+    return list(await asyncio.gather(*loaded))
 
 
 def _observe(context: OutputContext, output: OutputInfo, kept: list[Reported]) -> None:

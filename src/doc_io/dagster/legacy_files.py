@@ -4,23 +4,21 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from collections.abc import Mapping
-from types import MappingProxyType
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dagster import Failure, MetadataValue
 
 from doc_io.commit_record import encode_text
-from doc_io.dagster.identity import OutputInfo, completed
+from doc_io.dagster.identity import output_info
 from doc_io.dagster.inputs import InputRequest, input_request, raw_bytes, shaped, texts
+from doc_io.dagster.internals import known, step_of
 from doc_io.dagster.loaded import note_loaded
-from doc_io.dagster.outputs import documents_of
 from doc_io.document import FAILED, Document, Status
 from doc_io.errors import ConfigurationError, DocIOError, DocumentNotFoundError
 from doc_io.escaping import printable
 from doc_io.ids import file_stem
 from doc_io.legacy.versioned_files import UNVERSIONED, VersionedFile, VersionedFiles
-from doc_io.parsers import parse
 
 if TYPE_CHECKING:
     from dagster import InputContext, OutputContext
@@ -78,36 +76,35 @@ class StageFiles:
         file = self.files.write(folder, task, text)
         return Written(file, {**facts, **_facts(file, text)})
 
-    def beside(self, document: Document, stage: str, task: str) -> Document:
-        """A document that says whether its legacy file was written; it is only ok when it was.
+    def write_beside(self, stage: str, task: str, document: Document) -> Document:
+        """Write the legacy file of a parsed document; the document that is returned is only ok where that worked.
 
         A document that is not ok is not written: in the legacy layout the newest file counts, whatever is in it.
         """
-        document = parse(document)
         if document.outcome is not Status.OK:
             return document
         try:
             written = self.write(stage, task, document)
-            told = {**(written.facts if written is not None else {}), "legacy_write_ok": True}
+            facts = {**(written.facts if written is not None else {}), "legacy_write_ok": True}
         except DocIOError as error:
-            told = {"legacy_write_ok": False, "error": f"the legacy file was not written: {error}"}
+            facts = {"legacy_write_ok": False, "error": f"the legacy file was not written: {error}"}
             document = dataclasses.replace(document, status=Status.GEN_ERROR)
-        return dataclasses.replace(document, metadata={**(document.metadata or {}), **told})
+        return dataclasses.replace(document, metadata={**(document.metadata or {}), **facts})
 
-    def latest(self, wanted: InputRequest, task: str) -> tuple[VersionedFile, str] | None:
+    def latest(self, request: InputRequest, task: str) -> tuple[VersionedFile, str] | None:
         """The newest file of a task and its text; ``None`` where it has none.
 
         Raises:
             ConfigurationError: The input asks for something that text files do not have.
         """
-        if wanted.read not in (texts, raw_bytes) or wanted.which == "prompt" or wanted.version is not None:
+        if request.read not in (texts, raw_bytes) or request.which == "prompt" or request.version is not None:
             raise ConfigurationError(
-                setting=f"The input from {wanted.label}",
+                setting=f"The input from {request.label}",
                 reason="a legacy file has a text and nothing else",
                 hint="Annotate it as str or bytes, without doc_io/version; or backfill, and read from the index.",
             )
-        folder = self._folder(wanted.stage)
-        file = self.files.latest(folder + _RAW, task) if wanted.which == "raw" else None
+        folder = self._folder(request.stage)
+        file = self.files.latest(folder + _RAW, task) if request.which == "raw" else None
         file = file or self.files.latest(folder, task)
         return None if file is None else (file, self.files.read(file))
 
@@ -122,35 +119,24 @@ class StageFiles:
 def dump(
     files: StageFiles,
     context: OutputContext,
-    output: OutputInfo,
-    value: object,
+    documents: Mapping[str | None, Document],
     *,
-    more: Mapping[str, Any],
-    defaults: Mapping[str, Any] = MappingProxyType({}),
+    more: Callable[[str | None], Mapping[str, Any]],
 ) -> None:
     """Write what a step made as versioned text files and nothing else.
 
     Args:
         files: Where to.
         context: What Dagster knows of the output.
-        output: The same, as doc_io sees it.
-        value: What the step made.
-        more: More metadata for a materialization.
-        defaults: The parser, where nothing else names one. Default: none.
+        documents: What the step made, by partition; parsed.
+        more: More metadata for the materialization of a partition.
 
     Raises:
-        dagster.Failure: The value is not text, or a file could not be written; or a document is not ok, and was kept
-            where no input finds it.
+        dagster.Failure: A file could not be written; or a document is not ok, and was kept where no input finds it.
     """
+    output = output_info(context)
     try:
-        documents = {
-            key: parse(completed(each, output, key, defaults))
-            for key, each in documents_of(context, output, value).items()
-        }
-        written = {
-            key: files.write(output.stage, output.own_task if key is None else str(key), document)
-            for key, document in documents.items()
-        }
+        written = {key: files.write(output.stage, output.task_of(key), each) for key, each in documents.items()}
     except DocIOError as error:
         # No retry: it would pay for another generation.
         raise Failure(description=f"{output.label(None)}: {error}", allow_retries=False) from error
@@ -163,11 +149,11 @@ def dump(
             )
         )
     for key, document in documents.items():
-        metadata = {"status": str(document.status), **_metadata(files, written[key])}
+        metadata = {"status": str(document.status), **_metadata(files, written[key]), **more(key)}
         if len(documents) == 1:
-            context.add_output_metadata({**metadata, **more})
-        else:
-            context.step_context.add_asset_metadata(metadata, output.asset_key, key)
+            context.add_output_metadata(metadata)
+        elif output.step is not None and output.asset_key is not None:
+            output.step.add_asset_metadata(metadata, output.asset_key, key)
 
 
 def load(files: StageFiles, context: InputContext, store: DocumentStore | None = None) -> Any:
@@ -182,39 +168,39 @@ def load(files: StageFiles, context: InputContext, store: DocumentStore | None =
         DocumentNotFoundError: A task has no file.
         ConfigurationError: The input asks for more than a text.
     """
-    wanted = input_request(context)
-    found = read(files, context, wanted, wanted.tasks, store)
-    missing = [key for key in wanted.tasks if key not in found]
-    if missing and not wanted.allow_missing:
+    request = input_request(context)
+    found = read(files, context, request, request.tasks, store)
+    missing = [key for key in request.tasks if key not in found]
+    if missing and not request.allow_missing:
         raise DocumentNotFoundError(
             wanted="legacy",
-            of=wanted.label if missing[0] is None else f"{wanted.label}, partition {missing[0]}",
-            stage=wanted.stage,
-            task=wanted.tasks[missing[0]],
+            of=request.label if missing[0] is None else f"{request.label}, partition {missing[0]}",
+            stage=request.stage,
+            task=request.tasks[missing[0]],
             newest="none",
         )
-    return shaped(wanted, found)
+    return shaped(request, found)
 
 
 def read(
     files: StageFiles,
     context: InputContext,
-    wanted: InputRequest,
+    request: InputRequest,
     tasks: Mapping[str | None, str],
     store: DocumentStore | None = None,
 ) -> dict[str | None, Any]:
     """The texts of some partitions from their newest files; those without one are left out. Arguments as for `load`."""
     found: dict[str | None, Any] = {}
     for key, task in tasks.items():
-        latest = files.latest(wanted, task)
+        latest = files.latest(request, task)
         if latest is None:
             continue
         file, text = latest
-        row = _row_of(store, wanted.stage, task, _facts(file, text))
-        step = context._step_context
+        row = _row_of(store, request.stage, task, _facts(file, text))
+        step = step_of(context)
         if row is not None and step is not None:
-            note_loaded(step, context.name, [row])
-        found[key] = encode_text(text) if wanted.read is raw_bytes else text
+            note_loaded(step, known(context, "name") or request.label, [row])
+        found[key] = encode_text(text) if request.read is raw_bytes else text
     return found
 
 

@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from weakref import WeakKeyDictionary
 
 if TYPE_CHECKING:
-    from dagster._core.execution.context.system import StepExecutionContext
-
+    from doc_io.dagster.internals import StepExecutionContext
     from doc_io.document import DocumentRow
 
 

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 import tenacity
 
-from doc_io.dagster.identity import EXPERIMENT_TAG, OutputInfo, completed, input_named, parents_of
-from doc_io.dagster.internals import in_order
+from doc_io.dagster.identity import EXPERIMENT_TAG, OutputInfo, completed, field_named, input_named, parents_of
+from doc_io.dagster.internals import in_order, known
+from doc_io.dagster.interrupts import InterruptGuard
 from doc_io.dagster.reuse import ReusedDocument
-from doc_io.document import Document, DocumentRow, Status, as_document
+from doc_io.document import EMPTY, Document, DocumentRow, Status, as_document
 from doc_io.document_checks import checked
 from doc_io.errors import (
     DocIOError,
@@ -29,12 +30,13 @@ from doc_io.errors import (
     UnknownStageError,
 )
 from doc_io.escaping import printable
+from doc_io.parsers import parse
 from doc_io.reading import StoredDocument
 from doc_io.writing.draft import Origin, make_drafts
 from doc_io.writing.spool import spool as spool_drafts
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable, Collection, Iterable
 
     from dagster import OutputContext
 
@@ -44,15 +46,16 @@ if TYPE_CHECKING:
 Documents = dict["str | None", Document]
 """What was made, by partition; ``None`` stands for what has none."""
 
-AWAY = (StorageError, IndexAccessError)
+UNAVAILABLE = (StorageError, IndexAccessError)
 """The store's own trouble: it may pass, and the text must not be lost to it."""
 
 # Four tries within some seven seconds: a restarted server is back by then, and a step that waits is cheaper than a
 # second generation. A database that stayed locked was waited for already, and a wrong file does not become right.
-_AGAIN = tenacity.Retrying(
+_WITH_RETRIES = tenacity.Retrying(
     retry=tenacity.retry_if_exception(
         lambda error: (
-            isinstance(error, AWAY) and not isinstance(error, (IndexBusyError, IndexFormatError, IndexVersionError))
+            isinstance(error, UNAVAILABLE)
+            and not isinstance(error, (IndexBusyError, IndexFormatError, IndexVersionError))
         )
     ),
     stop=tenacity.stop_after_attempt(4),
@@ -62,8 +65,8 @@ _AGAIN = tenacity.Retrying(
 
 
 @dataclasses.dataclass(frozen=True)
-class Filing:
-    """How documents are filed: the settings of an IO manager that matter to a write.
+class OutputWriter:
+    """Writes the documents of a step: the settings of an IO manager that matter to a write.
 
     Attributes:
         prompt_copy: Whether the prompt is kept in prompt.txt.
@@ -71,8 +74,8 @@ class Filing:
         experiment: The experiment, where the run's tags name none.
         defaults: Template, model and parser where nothing else names them.
         spool: The folder for texts that the store cannot take; ``None`` for none.
-        beside: Writes a document, its stage and its task somewhere else first, and gives the document that says so.
-            Default: nowhere.
+        empty_is_ok: Whether a text without a visible character is ``ok`` where its author gave no status. Default: it is
+            ``gen_error``, for the reason ``empty``.
     """
 
     prompt_copy: bool
@@ -80,7 +83,7 @@ class Filing:
     experiment: str | None
     defaults: Mapping[str, Any]
     spool: str | None
-    beside: Callable[[Document, str, str], Document] | None = None
+    empty_is_ok: bool = False
 
     def save(
         self, store: DocumentStore, output: OutputInfo, documents: Documents, tasks: Mapping[str, Task]
@@ -98,25 +101,75 @@ class Filing:
             TextLostError: Nor could the spool take them.
             DocIOError: As `DocumentStore.save_many`.
         """
-        if self.beside is not None:  # once, however often the store is tried
-            documents = {
-                partition: self._beside(output, partition, each, tasks) for partition, each in documents.items()
-            }
+        # Parsed once, however often the store is tried: a parser need not give the same again.
+        documents = {partition: self.judged(output, partition, each) for partition, each in documents.items()}
         attempts = {partition: output.attempt_of(partition) for partition in documents}
-        try:
-            return _AGAIN(lambda: store.save_many(self._filed(store, output, documents, tasks, attempts)))
-        except AWAY as error:
-            if self.spool is None:
-                raise
-            spool = str(Path(self.spool).expanduser().absolute())  # whoever reads the message may be anywhere
+        with InterruptGuard() as guard:
             try:
-                drafts = make_drafts(self._filed(None, output, documents, tasks, attempts))
-                spool = spool_drafts(spool, drafts, owner=store.owner)
-            except DocIOError as trouble:
-                raise TextLostError(count=len(documents), spool=spool, reason=error, trouble=trouble) from error
-            raise SpooledError(
-                count=len(documents), spool=spool, reason=error, command=_recovery(store, spool)
-            ) from error
+                return _WITH_RETRIES(
+                    lambda: store.save_many(self._with_origins(store, output, documents, tasks, attempts))
+                )
+            except UNAVAILABLE as error:
+                if self.spool is None:
+                    raise
+                with guard.hold():
+                    spool = self._spooled(store, self._with_origins(None, output, documents, tasks, attempts), error)
+                raise SpooledError(
+                    count=len(documents), spool=spool, reason=error, command=_recovery(store, spool)
+                ) from error
+            except Exception:
+                raise
+            except BaseException as interrupt:  # a run that is cancelled while it writes has paid for its texts
+                if self.spool is not None:
+                    with guard.hold():
+                        self._spooled(store, self._with_origins(None, output, documents, tasks, attempts), interrupt)
+                raise
+
+    def _spooled(
+        self, store: DocumentStore, documents: list[tuple[Document | str, Origin]], reason: BaseException
+    ) -> str:
+        """Keep documents in the spool, and say where; raises TextLostError where it cannot be written."""
+        spool = str(Path(self.spool or "").expanduser().absolute())  # whoever reads the message may be anywhere
+        try:
+            return spool_drafts(spool, make_drafts(documents), owner=store.owner)
+        except DocIOError as trouble:
+            raise TextLostError(count=len(documents), spool=spool, reason=reason, trouble=trouble) from reason
+
+    def save_each(
+        self,
+        store: DocumentStore,
+        output: OutputInfo,
+        documents: Mapping[str, Document],
+        lookup: Callable[[OutputInfo, Iterable[str]], Mapping[str, Task]],
+    ) -> dict[str, DocumentRow]:
+        """Write documents that have nothing to do with each other: one that is refused leaves its bare text.
+
+        Args:
+            store: Where.
+            output: What Dagster knows of the output.
+            documents: What was made, by partition.
+            lookup: What the task table says of some partitions.
+
+        Returns:
+            The rows, by partition.
+
+        Raises:
+            DocIOError: As for `save`, where the store is the trouble; or a document has not even a text.
+        """
+        made: Documents = dict(documents.items())
+        try:
+            self.check_stage(output)
+            return dict(zip(documents, self.save(store, output, made, lookup(output, documents)), strict=True))
+        except DocIOError as error:
+            if isinstance(error, (*UNAVAILABLE, SpooledError, TextLostError)):
+                raise
+            if len(documents) == 1:
+                rows = self.save_texts(store, output, made, error)
+                if not rows:
+                    raise
+                return {str(partition): row for partition, row in rows.items()}
+        each = (self.save_each(store, output, {partition: made}, lookup) for partition, made in documents.items())
+        return {partition: row for rows in each for partition, row in rows.items()}
 
     def save_texts(
         self, store: DocumentStore, output: OutputInfo, documents: Documents, error: DocIOError
@@ -140,7 +193,7 @@ class Filing:
             for key, each in documents.items()
             if each.raw is not None and not isinstance(each, ReusedDocument)
         }
-        texts = [
+        texts: list[tuple[Document | str, Origin]] = [
             (
                 refused_document(each, error),
                 self._origin(output, key, output.attempt_of(key)),
@@ -149,13 +202,18 @@ class Filing:
         ]
         return dict(zip(made, store.save_many(texts), strict=True))
 
-    def _beside(
-        self, output: OutputInfo, partition: str | None, document: Document, tasks: Mapping[str, Task]
-    ) -> Document:
-        if self.beside is None:
-            return document
-        document = completed(document, output, partition, self.defaults, task=tasks.get(partition or ""))
-        return self.beside(document, output.stage, output.task_of(partition))
+    def judged(self, output: OutputInfo, partition: str | None, document: Document) -> Document:
+        """The document after its parser, and with the status that an empty text has.
+
+        Args:
+            output: What Dagster knows of the output.
+            partition: The partition it was made for.
+            document: What was made.
+        """
+        if self.empty_is_ok and document.status is None and document.reason == EMPTY:
+            document = dataclasses.replace(document, status=Status.OK)
+        parser = field_named("parser", document, output, partition, self.defaults)
+        return parse(document if parser == document.parser else dataclasses.replace(document, parser=parser))
 
     def check_stage(self, output: OutputInfo) -> None:
         """Refuse a stage that is not on the list.
@@ -166,24 +224,24 @@ class Filing:
         if self.stages is not None and output.stage not in self.stages:
             raise UnknownStageError(stage=output.stage, stages=", ".join(sorted(self.stages)))
 
-    def _filed(
+    def _with_origins(
         self,
         store: DocumentStore | None,
         output: OutputInfo,
         documents: Documents,
         tasks: Mapping[str, Task],
         attempts: Mapping[str | None, str],
-    ) -> list[tuple[Document, Origin]]:
+    ) -> list[tuple[Document | str, Origin]]:
         """The documents under their identities; without a store, as far as that is known without one."""
-        filed = []
+        made_with: list[tuple[Document | str, Origin]] = []
         for partition, made in documents.items():
             document = completed(made, output, partition, self.defaults, task=tasks.get(partition or ""), store=store)
             prompt, prompt_path = (
                 (document.prompt, None) if store is None else _prompt(store, output, partition, document)
             )
             origin = self._origin(output, partition, attempts[partition], prompt_path)
-            filed.append((dataclasses.replace(document, prompt=prompt if self.prompt_copy else None), origin))
-        return filed
+            made_with.append((dataclasses.replace(document, prompt=prompt if self.prompt_copy else None), origin))
+        return made_with
 
     def _origin(
         self, output: OutputInfo, partition: str | None, attempt: str, prompt_path: str | None = None
@@ -207,18 +265,25 @@ def refused_document(document: Document, error: DocIOError) -> Document:
     return dataclasses.replace(kept, status=Status.GEN_ERROR, metadata=metadata)
 
 
-def documents_of(context: OutputContext, output: OutputInfo, value: object) -> Documents:
+def documents_of(
+    context: OutputContext, output: OutputInfo, value: object, convert: Callable[[object], object]
+) -> Documents:
     """What a step made, by partition; checked as a whole, so that a bad value leaves nothing written.
+
+    Args:
+        context: What Dagster knows of the output.
+        output: The same, as doc_io sees it.
+        value: What the step made.
+        convert: Gives the text or document that one value stands for.
 
     Raises:
         InvalidDocumentError: A value is not text, or the partitions are not those of the run.
     """
-    if not (context.has_asset_key and context.has_asset_partitions):
-        return {None: _one(output, None, value)}
-    instance = None if output.step is None else output.step.instance
-    keys = in_order(context.asset_partition_keys, context.asset_partitions_def, instance)
-    if len(keys) == 1 and not isinstance(value, Mapping):
-        return {keys[0]: _one(output, keys[0], value)}
+    keys = _partitions(context, output)
+    if keys is None:
+        return {None: _one(output, None, value, convert)}
+    if len(keys) == 1 and not _is_by_partition(value, keys[0], convert):
+        return {keys[0]: _one(output, keys[0], value, convert)}
     if not isinstance(value, Mapping):
         raise InvalidDocumentError(
             what=f"The output of {output.label(None)}",
@@ -226,17 +291,41 @@ def documents_of(context: OutputContext, output: OutputInfo, value: object) -> D
             hint="Return DocumentsByPartition({partition_key: text, …}).",
         )
     _check_keys(output, keys, value)
-    return {key: _one(output, key, value[key]) for key in keys}
+    return {key: _one(output, key, value[key], convert) for key in keys}
 
 
-def salvage_valid(context: OutputContext, output: OutputInfo, value: object) -> Documents:
+def value_of(value: object, partition: str | None) -> Any:
+    """What a step returned for one partition."""
+    return value[partition] if isinstance(value, Mapping) and partition in value else value
+
+
+def salvage_valid(
+    context: OutputContext, output: OutputInfo, value: object, convert: Callable[[object], object]
+) -> Documents:
     """Of what `documents_of` refuses as a whole, the texts that were made for partitions of the run."""
     found: Documents = {}
-    if isinstance(value, Mapping) and context.has_asset_key and context.has_asset_partitions:
-        for key in context.asset_partition_keys:
+    keys = _partitions(context, output)
+    if isinstance(value, Mapping) and keys is not None:
+        for key in keys:
             with suppress(InvalidDocumentError, KeyError):
-                found[key] = _one(output, key, value[key])
+                found[key] = _one(output, key, value[key], convert)
     return found
+
+
+def _partitions(context: OutputContext, output: OutputInfo) -> list[str] | None:
+    """The partitions of an output, in the order of their definition; ``None`` where it has none."""
+    if context.has_asset_key and context.has_asset_partitions:
+        instance = None if output.step is None else output.step.instance
+        return in_order(context.asset_partition_keys, known(context, "asset_partitions_def"), instance)
+    # A context that was built with a key and no definition. In a run, the key may be that of other assets.
+    if context.has_asset_key and output.step is None and context.has_partition_key:
+        return [context.partition_key]
+    return None
+
+
+def _is_by_partition(value: object, key: str, convert: Callable[[object], object]) -> bool:
+    """Whether a value for one partition is a mapping of partitions, and not one that ``to_document`` makes a text of."""
+    return isinstance(value, Mapping) and (key in value or isinstance(convert(value), Mapping))
 
 
 def _check_keys(output: OutputInfo, keys: Collection[str], value: Mapping[Any, object]) -> None:
@@ -251,9 +340,10 @@ def _check_keys(output: OutputInfo, keys: Collection[str], value: Mapping[Any, o
         )
 
 
-def _one(output: OutputInfo, partition: str | None, value: object) -> Document:
+def _one(output: OutputInfo, partition: str | None, value: object, convert: Callable[[object], object]) -> Document:
     try:
-        document = ReusedDocument.of(value) if isinstance(value, StoredDocument) else as_document(value)
+        made = convert(value)
+        document = ReusedDocument.of(made) if isinstance(made, StoredDocument) else as_document(made)
     except InvalidDocumentError as error:
         raise InvalidDocumentError(
             what=f"The output of {output.label(partition)}",

@@ -2,58 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+import dataclasses
+from collections.abc import Callable, Collection, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from dagster import AssetKey, DagsterEvent
 
 from doc_io import ids, maintenance
+from doc_io.dagster.attempts import (
+    Attempt,
+    PendingAttempt,
+    await_step,
+    forget,
+    keep_attempts_of,
+    keep_attempts_of_step,
+    keep_failed_attempts,
+)
 from doc_io.dagster.events import metadata_of, observation_of
-from doc_io.dagster.identity import OutputInfo, body_output_info, completed, partition_of
-from doc_io.dagster.outputs import Filing
-from doc_io.dagster.reuse import ReusedDocument, find_reusable
+from doc_io.dagster.generate import BatchedSaves, Generation, Make, Progress, RateLimit
+from doc_io.dagster.identity import OutputInfo, attempt_name, body_output_info, completed, partition_of
+from doc_io.dagster.internals import io_manager_of_output
+from doc_io.dagster.io_manager import DocDirIOManager
+from doc_io.dagster.outputs import OutputWriter
+from doc_io.dagster.reuse import Question, answer_of, find_answers, note_asked
 from doc_io.dagster.settings import StoreSettings
-from doc_io.document import OK, Document, DocumentRow, Status, Usage
-from doc_io.errors import DocIOError
-from doc_io.writing.draft import logical_key_id
+from doc_io.document import OK, Document, DocumentRow, DocumentsByPartition, Status
+from doc_io.errors import ConfigurationError, DocIOError
 
 if TYPE_CHECKING:
     from dagster import AssetExecutionContext, OpExecutionContext
     from upath import UPath
-
-
-class Attempt:
-    """What a body knows of a generation while it runs, so that it is not lost when the body raises.
-
-    Attributes:
-        prompt: The prompt.
-        raw: The answer so far.
-        template_id: The template. Default: from the asset.
-        model_id: The model. Default: from the asset.
-        usage: Tokens spent so far.
-        metadata: Anything else worth keeping.
-    """
-
-    def __init__(self, prompt: str | None = None, template_id: str | None = None, model_id: str | None = None) -> None:
-        self.prompt = prompt
-        self.raw = ""
-        self.template_id = template_id
-        self.model_id = model_id
-        self.usage: Usage | None = None
-        self.metadata: dict[str, Any] = {}
-
-    def failed(self, error: BaseException) -> Document:
-        """What there is, as a ``gen_error`` document; the error is in its metadata."""
-        return Document(
-            self.raw or None,
-            status=Status.GEN_ERROR,
-            prompt=self.prompt,
-            template_id=self.template_id,
-            model_id=self.model_id,
-            usage=self.usage,
-            metadata={**self.metadata, "error": f"{type(error).__name__}: {error}"},
-        )
 
 
 class DocumentsIndex(StoreSettings):
@@ -117,37 +97,49 @@ class DocumentsIndex(StoreSettings):
         prompt: str | None = None,
         template_id: str | None = None,
         model_id: str | None = None,
+        identifiers: Mapping[str, str] | None = None,
         asset_key: AssetKey | None = None,
         output_name: str = "result",
         partition_key: str | None = None,
     ) -> Iterator[Attempt]:
-        """Keep what a body had when it raises: prompt and answer so far become a ``gen_error`` document.
+        """Ask a model once: what was answered before is not paid for again, and what is answered now is not lost.
+
+        Where the block raises, prompt and answer so far become a ``gen_error`` document. Where it ends well and the body
+        raises later, the whole answer does, and `reuse` finds it.
 
         Args:
             context: The context of the body.
-            prompt: The prompt, where it is known before. Default: set it on the attempt.
+            prompt: The prompt, where it is known before. Default: set it on the attempt; the inputs that the step
+                loaded stand for it then in ``stored``.
             template_id: The template. Default: from the asset.
-            model_id: The model. Default: from the asset.
+            model_id: The model asked for. Default: from the asset.
+            identifiers: As for `doc_io.Document`. Default: none.
             asset_key: Which asset, where the body makes several. Default: the only one.
             output_name: Which output of an op. Default: ``result``.
             partition_key: Which partition, where the run has several. Default: the run's.
 
         Yields:
-            The attempt; append to its ``raw`` as the answer comes in.
+            The attempt: return its ``stored``, or append to its ``raw`` as the answer comes in.
 
         Raises:
             BaseException: Whatever the body raised, after it was kept.
         """
-        attempt = Attempt(prompt, template_id, model_id)
+        output = body_output_info(context, asset_key, output_name)
+        keep_failed_attempts(output)
+        asked = Document("", template_id=template_id, model_id=model_id, identifiers=identifiers)
+        question = self._question(output, partition_of(context, partition_key), prompt, asked)
+        attempt = Attempt(question, self.store, template_id=template_id, model_id=model_id)
         try:
             yield attempt
         except BaseException as error:  # a terminated run, too, has paid for what it got
-            output = body_output_info(context, asset_key, output_name)
-            try:
-                self._keep(context, output, partition_of(context, partition_key), attempt.failed(error))
-            except DocIOError as lost:  # the body's own error is what the user must see
-                context.log.error(f"The failed generation could not be kept: {lost}")  # noqa: TRY400 - Dagster's log
+            self._keep(context, question, attempt.failed(error))
+            keep_attempts_of_step(output, error)
             raise
+
+        def keep(document: Document) -> None:
+            self._keep(context, question, document)
+
+        await_step(PendingAttempt(output, attempt, keep, self))
 
     def reuse(
         self,
@@ -160,18 +152,20 @@ class DocumentsIndex(StoreSettings):
         asset_key: AssetKey | None = None,
         output_name: str = "result",
         partition_key: str | None = None,
-    ) -> ReusedDocument | None:
-        """The stored ok document of this very product, to return instead of paying for another one.
+    ) -> Document | None:
+        """The stored answer to this very question, to return instead of paying for another one.
 
-        The product is known by what enters its logical key: stage, parent, template, model and identifiers. Returned
-        from the asset, it makes no new document, and its materialization says ``reused: true``. The run tag
-        ``doc_io/force`` (``true``, or stages with commas between) makes this return ``None``.
+        It has the same stage, task, template, model asked for and identifiers, and was made from the same prompt; where
+        no prompt is given, from inputs of the same content, whatever their ids. Returned from the asset, it makes no new
+        document, and its materialization says ``reused: true``; but an answer whose step failed becomes a document now.
+        The run tag ``doc_io/force`` (``true``, or stages with commas between) makes this return ``None``, except for what
+        the same run made.
 
         Args:
             context: The context of the body.
-            prompt: The prompt it must have been made from, to the letter. Default: any.
+            prompt: The prompt, to the letter. Default: the inputs that the step loaded stand for it.
             template_id: The template. Default: from the asset.
-            model_id: The model. Default: from the asset.
+            model_id: The model asked for. Default: from the asset.
             identifiers: As for `doc_io.Document`. Default: none.
             asset_key: Which asset, where the body makes several. Default: the only one.
             output_name: Which output of an op. Default: ``result``.
@@ -181,26 +175,161 @@ class DocumentsIndex(StoreSettings):
             A `doc_io.Document` to return as it is; ``None`` where there is none and the text has to be made.
         """
         output = body_output_info(context, asset_key, output_name)
-        partition = partition_of(context, partition_key)
-        wanted = Document("", template_id=template_id, model_id=model_id, identifiers=identifiers)
-        task_id = output.task_of(partition)
-        key = logical_key_id(completed(wanted, output, partition, {}, store=self.store), output.stage, task_id)
-        return find_reusable(self.store, output, key, task_id, prompt)
+        keep_failed_attempts(output)
+        asked = Document("", template_id=template_id, model_id=model_id, identifiers=identifiers)
+        question = self._question(output, partition_of(context, partition_key), prompt, asked)
+        row, _ = find_answers(self.store, question)
+        return None if row is None else answer_of(self.store, question, row)
 
-    def _keep(
+    async def generate(
         self,
         context: AssetExecutionContext | OpExecutionContext,
+        make: Make,
+        *,
+        prompts: Mapping[str, str] | Callable[[str], str] | None = None,
+        concurrency: int = 32,
+        template_id: str | None = None,
+        model_id: str | None = None,
+        retry_on: type[BaseException] | tuple[type[BaseException], ...] = (),
+        max_tries: int = 5,
+        calls_per_minute: float | None = None,
+        asset_key: AssetKey | None = None,
+        output_name: str = "result",
+    ) -> DocumentsByPartition:
+        """Make a document for each partition of the run, so many at a time; each is stored as soon as it is finished.
+
+        What `reuse` finds is handed on without calling ``make``. Where one partition raises, what it had is kept as a
+        ``gen_error`` document and the others go on; the step fails at the end and lists the bad ones.
+
+        Args:
+            context: The context of the body.
+            make: ``make(partition_key, attempt)``, plain or ``async``, gives a text or a document; the question is
+                ``attempt.prompt``. A plain one runs in a thread.
+            prompts: Partition key to prompt, or a function that gives it. Default: none; the inputs that the step loaded
+                stand for the prompt.
+            concurrency: How many calls of ``make`` are under way.
+            template_id: The template. Default: from the asset.
+            model_id: The model asked for. Default: from the asset.
+            retry_on: Errors of ``make`` that may pass, such as a rate limit: tried again, with growing waits.
+            max_tries: How often one partition is tried.
+            calls_per_minute: The most calls of ``make`` in a minute. Default: no limit.
+            asset_key: Which asset, where the body makes several. Default: the only one.
+            output_name: Which output of an op. Default: ``result``.
+
+        Returns:
+            What the asset is to return.
+
+        Raises:
+            ConfigurationError: The output has another IO manager, or a partition has no prompt.
+            SpooledError: The store cannot be reached; what was finished is in the spool.
+        """
+        output = body_output_info(context, asset_key, output_name)
+        keep_failed_attempts(output)
+        manager = manager_of(output)
+        if manager is None or output.step is None:
+            raise ConfigurationError(
+                setting=f"generate in {output.label(None)}",
+                reason="its output has another IO manager",
+                hint="Bind DocDirIOManager to it.",
+            )
+        writing = dataclasses.replace(output, attempt=attempt_name(output.step, output.name, None))
+        asked = Document("", template_id=template_id, model_id=model_id)
+        under_way: dict[int, PendingAttempt] = {}
+
+        def begin(partition: str) -> Attempt:
+            prompt = prompts(partition) if callable(prompts) else None if prompts is None else prompts[partition]
+            question = self._question(output, partition, prompt, asked)
+            attempt = Attempt(question, self.store, template_id=template_id, model_id=model_id)
+
+            def keep(document: Document) -> None:
+                self._keep(context, question, document)
+
+            under_way[id(attempt)] = PendingAttempt(output, attempt, keep, self, under_way=True)
+            await_step(under_way[id(attempt)])
+            return attempt
+
+        partitions = list(context.partition_keys)
+        if isinstance(prompts, Mapping):
+            missing = [key for key in partitions if key not in prompts]
+            if missing:
+                raise ConfigurationError(
+                    setting="prompts",
+                    reason=f"{len(missing)} partitions have none, the first is {missing[0]!r}",
+                    hint="",
+                )
+        progress = Progress(context.log, len(partitions))
+        with ThreadPoolExecutor(concurrency, "doc_io-generate") as executor:
+            generation = Generation(
+                make=make,
+                attempt=begin,
+                done=lambda attempt: forget(under_way.pop(id(attempt))),
+                saves=BatchedSaves(
+                    lambda made: manager.writer.save_each(self.store, writing, made, manager.task_lookup)
+                ),
+                limit=RateLimit(calls_per_minute),
+                retry_on=retry_on if isinstance(retry_on, tuple) else (retry_on,),
+                max_tries=max_tries,
+                executor=executor,
+                progress=progress,
+            )
+            made = await generation.run(partitions, concurrency)
+        context.log.info(str(progress))
+        return DocumentsByPartition(made)
+
+    def teardown_after_execution(self, context: Any) -> None:
+        """Keep the whole answers of steps that failed, and let go of the connections."""
+        keep_attempts_of(self)
+        super().teardown_after_execution(context)
+
+    def _question(
+        self,
         output: OutputInfo,
         partition: str | None,
-        document: Document,
+        prompt: str | None,
+        asked: Document,
+    ) -> Question:
+        """What is asked, with what the asset, its IO manager and its task table say of it."""
+        manager = manager_of(output)
+        defaults = {} if manager is None else manager.writer.defaults
+        tasks = {} if manager is None else manager.task_lookup(output, [partition])
+        completed_document = completed(asked, output, partition, defaults, task=tasks.get(partition or ""))
+        question = Question(output, partition, completed_document, prompt)
+        note_asked(question)
+        return question
+
+    def _keep(
+        self, context: AssetExecutionContext | OpExecutionContext, question: Question, document: Document
     ) -> None:
-        filing = Filing(
-            prompt_copy=True, stages=None, experiment=self.experiment, defaults={}, spool=self.spool or None
+        """Write what a body had; where that fails, say so: the body's own error is what the user must see."""
+        output, partition = question.output, question.partition
+        manager = manager_of(output)
+        writer = OutputWriter(
+            prompt_copy=True,
+            stages=None,
+            experiment=self.experiment,
+            defaults={} if manager is None else manager.writer.defaults,
+            spool=self.spool or None,
+            empty_is_ok=True,
         )
-        [row] = filing.save(self.store, output, {partition: document}, {})
+        document = dataclasses.replace(
+            document,
+            template_id=document.template_id or question.document.template_id,
+            model_id=document.model_id or question.document.model_id,
+        )
+        try:
+            [row] = writer.save(self.store, output, {partition: document}, {})
+        except DocIOError as lost:
+            context.log.error(f"The failed generation could not be kept: {lost}")  # noqa: TRY400 - Dagster's log
+            return
         context.log.error(f"{output.label(partition)}: what there was is kept as {row.doc_id} in {row.doc_dir}")
-        if output.asset_key is not None:
+        if output.asset_key is not None and output.step is not None:
             metadata = metadata_of(self.store, row, document.raw, preview_chars=500)
             # Not context.log_event: Dagster drops what a body logs when the body raises.
-            observation = observation_of(output.asset_key, partition, row, metadata)
-            DagsterEvent.asset_observation(context.get_step_execution_context(), observation)
+            DagsterEvent.asset_observation(output.step, observation_of(output.asset_key, partition, row, metadata))
+
+
+def manager_of(output: OutputInfo) -> DocDirIOManager | None:
+    """The IO manager that will write an output; ``None`` where it is none of ours."""
+    manager = None if output.step is None else io_manager_of_output(output.step, output.name)
+    manager = getattr(manager, "documents", manager)  # of a RolloutIOManager
+    return manager if isinstance(manager, DocDirIOManager) else None

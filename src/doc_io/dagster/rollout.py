@@ -1,8 +1,8 @@
-"""From legacy files to documents in steps, and back: who is written and who is read in each phase.
+"""From legacy files to documents in steps: an IO manager that writes and reads both.
 
 | phase | written | read |
 |---|---|---|
-| ``legacy`` | legacy files | legacy files |
+| ``legacy`` | legacy file | legacy files |
 | ``dual_write`` | legacy file, then document | legacy files |
 | ``index_first`` | legacy file, then document | index; a legacy file where it has none |
 | ``index_only`` | document | index |
@@ -14,20 +14,24 @@ import dataclasses
 import os
 from collections.abc import Mapping
 from enum import Enum
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from dagster import ConfigurableIOManager, InputContext, OutputContext
+from pydantic import Field
 
 from doc_io.dagster import inputs, legacy_files
-from doc_io.errors import ConfigurationError
-
-if TYPE_CHECKING:
-    from dagster import InputContext
-
-    from doc_io.dagster.legacy_files import StageFiles
-    from doc_io.store import DocumentStore
+from doc_io.dagster.attempts import settle_attempts
+from doc_io.dagster.identity import output_info
+from doc_io.dagster.io_manager import DocDirIOManager
+from doc_io.dagster.outputs import value_of
+from doc_io.dagster.reuse import ReusedDocument
+from doc_io.dagster.settings import flag
+from doc_io.dagster.versioned_io_manager import VersionedTextIOManager
+from doc_io.document import Document
+from doc_io.errors import ConfigurationError, DocIOError
 
 INDEX_FLAG = "DD_DOCS_INDEX_ENABLED"
 LEGACY_FLAG = "DD_DOCS_LEGACY_WRITE_ENABLED"
-PROMPT_FLAG = "DD_DOCS_PROMPT_COPY_ENABLED"
 
 _warned: set[tuple[str, str]] = set()
 """Roots and assets whose fallback this process has warned of."""
@@ -42,11 +46,6 @@ class Phase(str, Enum):
     INDEX_ONLY = "index_only"
 
     @property
-    def writes_files(self) -> bool:
-        """Whether legacy files are written."""
-        return self is not Phase.INDEX_ONLY
-
-    @property
     def reads_files(self) -> bool:
         """Whether legacy files are what is read."""
         return self in (Phase.LEGACY, Phase.DUAL_WRITE)
@@ -56,7 +55,7 @@ def phase_of(option: str | None, environment: Mapping[str, str] = os.environ) ->
     """The phase that an option names, else the one that the flags of the environment mean.
 
     Args:
-        option: The IO manager's ``rollout``.
+        option: The field ``phase``.
         environment: Where the flags are: index and legacy write off and on, on and on, on and off are ``legacy``,
             ``index_first`` and ``index_only``. A flag that is not set is on for the index and off for legacy writes.
 
@@ -67,12 +66,12 @@ def phase_of(option: str | None, environment: Mapping[str, str] = os.environ) ->
         try:
             return Phase(option)
         except ValueError:
-            known = ", ".join(phase.value for phase in Phase)
+            names = ", ".join(phase.value for phase in Phase)
             raise ConfigurationError(
-                setting=f"rollout = {option!r}", reason="there is no such phase", hint=f"Use one of {known}."
+                setting=f"phase = {option!r}", reason="there is no such phase", hint=f"Use one of {names}."
             ) from None
-    index = _flag(INDEX_FLAG, environment, default=True)
-    if _flag(LEGACY_FLAG, environment, default=False):
+    index = flag(INDEX_FLAG, environment, default=True)
+    if flag(LEGACY_FLAG, environment, default=False):
         return Phase.INDEX_FIRST if index else Phase.LEGACY
     if index:
         return Phase.INDEX_ONLY
@@ -83,65 +82,113 @@ def phase_of(option: str | None, environment: Mapping[str, str] = os.environ) ->
     )
 
 
-def copies_prompts(option: bool | None, environment: Mapping[str, str] = os.environ) -> bool:  # noqa: FBT001 - a setting
-    """Whether prompts go to prompt.txt: what the option says, else the flag, else yes.
+class RolloutIOManager(ConfigurableIOManager):
+    """Moves a running pipeline from versioned text files to documents, phase by phase and back.
 
-    Raises:
-        ConfigurationError: The flag is neither true nor false.
+    Each document that is written to both is only ok where its legacy file is there too; its row says
+    ``legacy_write_ok`` and ``legacy_version``. A run or setting that reads ``as_of`` a time reads documents alone.
     """
-    return _flag(PROMPT_FLAG, environment, default=True) if option is None else option
 
-
-def load(
-    phase: Phase, store: DocumentStore, legacy: StageFiles, context: InputContext, as_of: str | None = None
-) -> Any:
-    """Give an input its texts, from where its phase reads them. Errors as for `doc_io.dagster.inputs.load`."""
-    if phase is Phase.LEGACY:
-        return legacy_files.load(legacy, context)
-    if phase is Phase.DUAL_WRITE:
-        return legacy_files.load(legacy, context, store)
-    if phase is Phase.INDEX_FIRST:
-        return _index_first(store, legacy, context, as_of)
-    return inputs.load(store, context, as_of)
-
-
-def _index_first(store: DocumentStore, legacy: StageFiles, context: InputContext, as_of: str | None) -> Any:
-    wanted = inputs.input_request(context)
-    if wanted.version is not None or as_of is not None:
-        return inputs.load(store, context, as_of)
-    there = store.latest_many(wanted.stage, wanted.tasks.values())
-    missing = {key: task for key, task in wanted.tasks.items() if task not in there}
-    fallback = legacy_files.read(legacy, context, wanted, missing) if missing else {}
-    if not fallback:
-        return inputs.load(store, context)
-    lost = [key for key in missing if key not in fallback]
-    if lost and not wanted.allow_missing:
-        raise inputs.not_found(store, wanted, lost)
-    _warn_once(legacy, context, wanted.label, len(fallback))
-    of_index = {key: task for key, task in wanted.tasks.items() if task in there}
-    rows = inputs.resolve(store, context, dataclasses.replace(wanted, tasks=of_index))
-    values = fallback | dict(zip(rows, wanted.read(store, list(rows.values()), wanted.which), strict=True))
-    return inputs.shaped(wanted, {key: values[key] for key in wanted.tasks if key in values})
-
-
-def _warn_once(legacy: StageFiles, context: InputContext, label: str, texts: int) -> None:
-    place = (legacy.files.storage.root, label)
-    if place not in _warned:
-        _warned.add(place)
-        context.log.warning(
-            f"{label}: {texts} of the texts loaded came from legacy files, as the index has no ok document for them."
-            " Reading legacy files is deprecated; run `doc-io backfill`, then set rollout to index_only."
-        )
-
-
-def _flag(name: str, environment: Mapping[str, str], *, default: bool) -> bool:
-    said = environment.get(name, "").strip().lower()
-    if said in ("true", "1", "yes", "on"):
-        return True
-    if said in ("false", "0", "no", "off"):
-        return False
-    if said == "":
-        return default
-    raise ConfigurationError(
-        setting=f"{name}={said!r}", reason="it is neither true nor false", hint="Set it to true or false."
+    documents: DocDirIOManager = Field(description="Writes and reads the documents.")
+    legacy: VersionedTextIOManager = Field(description="Writes and reads the legacy files.")
+    phase: str | None = Field(
+        default=None,
+        description="How far the pipeline has come: legacy, dual_write, index_first or index_only. Default: what"
+        " DD_DOCS_INDEX_ENABLED and DD_DOCS_LEGACY_WRITE_ENABLED say, else index_only.",
     )
+
+    def handle_output(self, context: OutputContext, obj: Any) -> None:
+        """Write what an asset or op returned, where the phase says. Arguments and errors as for `DocDirIOManager`."""
+        phase = phase_of(self.phase)
+        if phase is Phase.INDEX_ONLY:
+            self.documents.handle_output(context, obj)
+            return
+        try:
+            documents = self._parsed(context, obj)
+        except DocIOError:  # the same error, after the texts were kept
+            self.documents.handle_output(context, obj)
+            return
+        if phase is Phase.LEGACY:
+            settle_attempts(output_info(context))
+            legacy_files.dump(
+                self.legacy.stage_files,
+                context,
+                documents,
+                more=lambda key: self.documents.get_metadata(context, value_of(obj, key)),
+            )
+            return
+        output = output_info(context)
+        written = {
+            key: document
+            if isinstance(document, ReusedDocument)
+            else self.legacy.stage_files.write_beside(output.stage, output.task_of(key), document)
+            for key, document in documents.items()
+        }
+        self.documents.write(context, written, obj)
+
+    def load_input(self, context: InputContext) -> Any:
+        """Give an input its texts, from where the phase reads them.
+
+        Raises:
+            DocumentNotFoundError: There is none; also a ``FileNotFoundError``.
+            ConfigurationError: The input asks for something that legacy files do not have.
+        """
+        phase = phase_of(self.phase)
+        as_of = inputs.as_of_run(context, self.documents.as_of)
+        if phase is Phase.LEGACY and as_of is not None:
+            raise ConfigurationError(
+                setting=f"as_of = {as_of!r} in the phase legacy",
+                reason="legacy files do not say when they were read, or by which run",
+                hint="Run `doc-io backfill`, and read in the phase index_first.",
+            )
+        if phase is Phase.INDEX_ONLY or as_of is not None:
+            return self.documents.load_input(context)
+        if phase is Phase.LEGACY:
+            return self.legacy.load_input(context)
+        if phase is Phase.DUAL_WRITE:
+            return legacy_files.load(self.legacy.stage_files, context, self.documents.store)
+        return self._index_first(context)
+
+    def has_output(self, context: OutputContext) -> bool:
+        """Whether there is a text for every partition of an output, where the phase reads."""
+        if phase_of(self.phase).reads_files:
+            return self.legacy.has_output(context)
+        return self.documents.has_output(context)
+
+    def _parsed(self, context: OutputContext, obj: Any) -> dict[str | None, Document]:
+        output = output_info(context)
+        self.documents.writer.check_stage(output)
+        return {
+            key: document
+            if isinstance(document, ReusedDocument)
+            else self.documents.writer.judged(output, key, document)
+            for key, document in self.documents.documents_of(context, obj).items()
+        }
+
+    def _index_first(self, context: InputContext) -> Any:
+        store = self.documents.store
+        request = inputs.input_request(context, self.documents.reader(context))
+        if request.version is not None:
+            return self.documents.load_input(context)
+        indexed = store.latest_many(request.stage, request.tasks.values())
+        missing = {key: task for key, task in request.tasks.items() if task not in indexed}
+        fallback = legacy_files.read(self.legacy.stage_files, context, request, missing) if missing else {}
+        if not fallback:
+            return self.documents.load_input(context)
+        lost = [key for key in missing if key not in fallback]
+        if lost and not request.allow_missing:
+            raise inputs.not_found(store, request, lost)
+        self._warn_once(context, request.label, len(fallback))
+        of_index = {key: task for key, task in request.tasks.items() if task in indexed}
+        rows = inputs.resolve(store, context, dataclasses.replace(request, tasks=of_index))
+        values = fallback | dict(zip(rows, request.read(store, list(rows.values()), request.which), strict=True))
+        return inputs.shaped(request, {key: values[key] for key in request.tasks if key in values})
+
+    def _warn_once(self, context: InputContext, label: str, texts: int) -> None:
+        place = (self.legacy.stage_files.files.storage.root, label)
+        if place not in _warned:
+            _warned.add(place)
+            context.log.warning(
+                f"{label}: {texts} of the texts loaded came from legacy files, as the index has no ok document for them."
+                " Reading legacy files is deprecated; run `doc-io backfill`, then set the phase to index_only."
+            )

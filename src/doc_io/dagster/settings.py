@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import os
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from dagster import Config, ConfigurableResource, EnvVar
 from pydantic import Field, PrivateAttr
 
+from doc_io.dagster.shared_stores import hold, release, shared_store
 from doc_io.errors import ConfigurationError
 from doc_io.store import DocumentStore
 from doc_io.writing.spool import DEFAULT_SPOOL
@@ -25,14 +27,14 @@ class ParentStore(Config):
     db_url: str | None = Field(default=None, description="The PostgreSQL URL of its index instead.", repr=False)
     storage_options: dict[str, Any] = Field(default={}, description="Handed to fsspec. Never shown.", repr=False)
 
-    def store(self) -> DocumentStore:
-        """The store."""
-        return DocumentStore(
-            _from_environment(self.docs_root),
-            _from_environment(self.db_path),
-            db_url=_from_environment(self.db_url),
-            storage_options=_from_environment(self.storage_options),
-        )
+    def settings(self) -> dict[str, Any]:
+        """What a store is opened with."""
+        return {
+            "docs_root": _from_environment(self.docs_root),
+            "db_path": _from_environment(self.db_path),
+            "db_url": _from_environment(self.db_url),
+            "storage_options": _from_environment(self.storage_options),
+        }
 
 
 class StoreSettings(ConfigurableResource[Any]):
@@ -88,13 +90,13 @@ class StoreSettings(ConfigurableResource[Any]):
             ConfigurationError: The docs root or the database cannot be used.
         """
         if self._store is None:
-            self._store = DocumentStore(
-                _from_environment(self.docs_root),
-                _from_environment(self.db_path),
+            self._store = shared_store(
+                docs_root=_from_environment(self.docs_root),
+                db_path=_from_environment(self.db_path),
                 db_url=_from_environment(self.db_url),
                 storage_options=_from_environment(self.storage_options),
                 db_on_network=self.db_on_network,
-                parent=None if self.parent is None else self.parent.store(),
+                parent=None if self.parent is None else self.parent.settings(),
             )
         return self._store
 
@@ -105,16 +107,44 @@ class StoreSettings(ConfigurableResource[Any]):
             ConfigurationError: The docs root or the database cannot be used.
             StoreMismatchError: They do not belong together.
         """
+        hold(self.store)
         self.store.check()
 
     def teardown_after_execution(self, context: Any) -> None:  # noqa: ARG002 - the name is Dagster's
         """Let go of the connections when the run, or the step's process, ends."""
         if self._store is not None:
-            self._store.close()
+            release(self._store)
 
     def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
         # Of a field that a subclass's base also has, pydantic forgets that it is not to be shown.
         return [(name, value) for name, value in super().__repr_args__() if name not in _UNSHOWN]
+
+
+def copies_prompts(option: bool | None, environment: Mapping[str, str] = os.environ) -> bool:  # noqa: FBT001 - a setting
+    """Whether prompts go to prompt.txt: what the option says, else the flag, else yes.
+
+    Raises:
+        ConfigurationError: The flag is neither true nor false.
+    """
+    return flag("DD_DOCS_PROMPT_COPY_ENABLED", environment, default=True) if option is None else option
+
+
+def flag(name: str, environment: Mapping[str, str], *, default: bool) -> bool:
+    """A flag of the environment.
+
+    Raises:
+        ConfigurationError: It is neither true nor false.
+    """
+    value = environment.get(name, "").strip().lower()
+    if value in ("true", "1", "yes", "on"):
+        return True
+    if value in ("false", "0", "no", "off"):
+        return False
+    if value == "":
+        return default
+    raise ConfigurationError(
+        setting=f"{name}={value!r}", reason="it is neither true nor false", hint="Set it to true or false."
+    )
 
 
 def _from_environment(value: Any) -> Any:

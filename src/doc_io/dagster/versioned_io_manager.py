@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from dagster import ConfigurableIOManager, ConfigurableResource, InputContext, OutputContext, UPathIOManager
+from dagster import ConfigurableIOManager, ConfigurableResource, Failure, InputContext, OutputContext
 from pydantic import Field, PrivateAttr
 
 from doc_io.commit_record import decode_text
 from doc_io.dagster.identity import output_info, own_task_of, stage_of
 from doc_io.dagster.legacy_files import StageFiles, dump, load
+from doc_io.dagster.outputs import OutputWriter, documents_of, value_of
+from doc_io.dagster.upath_hooks import NOT_CALLED, UPathHooks
+from doc_io.errors import DocIOError
 from doc_io.legacy.versioned_files import VersionedFiles
 
 if TYPE_CHECKING:
     from upath import UPath
-
-
-class _UPathBase(UPathIOManager):
-    storage_options: Any = None  # as for `DocDirIOManager`: the base class has a property of this name
 
 
 class _Settings(ConfigurableResource[Any]):
@@ -33,7 +33,7 @@ class _Settings(ConfigurableResource[Any]):
     )
 
 
-class VersionedTextIOManager(_Settings, ConfigurableIOManager, _UPathBase):
+class VersionedTextIOManager(_Settings, ConfigurableIOManager, UPathHooks):
     """Writes every output to ``<base_path>/<stage>/<partition>_v<N>.txt``, and gives every input the highest N.
 
     A version is never changed; it appears whole, on a local disk or in the cloud. A `doc_io.Document` that is not ok is
@@ -44,6 +44,15 @@ class VersionedTextIOManager(_Settings, ConfigurableIOManager, _UPathBase):
     """
 
     extension: ClassVar[str] = ".txt"  # type: ignore[misc] # or pydantic would make the base class's attribute a field
+
+    not_called: ClassVar[Mapping[str, str]] = {
+        **NOT_CALLED,
+        "dump_to_path": "Override to_document(context, obj) to change what is stored.",
+        "load_from_path": "Override load_input.",
+        "load_partitions": "Override load_input.",
+        "path_exists": "Override has_output.",
+        "get_path_for_partition": "Stage and task name the file; doc_io/stage and folders choose its folder.",
+    }
 
     _opened: StageFiles | None = PrivateAttr(default=None)
 
@@ -58,11 +67,16 @@ class VersionedTextIOManager(_Settings, ConfigurableIOManager, _UPathBase):
             dagster.Failure: The value is not text, or could not be written (no retry, which would pay for another
                 generation); or a document is not ok, and was kept.
         """
-        dump(self._files, context, output_info(context), obj, more=self.get_metadata(context, obj))
-
-    def dump_to_path(self, context: OutputContext, obj: Any, path: UPath) -> None:  # noqa: ARG002 - a hook of Dagster's
-        """As `handle_output`: the file follows from stage and task, whatever the path."""
-        self.handle_output(context, obj)
+        output = output_info(context)
+        writer = OutputWriter(
+            prompt_copy=False, stages=None, experiment=None, defaults={}, spool=None, empty_is_ok=True
+        )
+        try:
+            documents = documents_of(context, output, obj, lambda value: self.to_document(context, value))
+        except DocIOError as error:
+            raise Failure(description=f"{output.label(None)}: {error}", allow_retries=False) from error
+        parsed = {key: writer.judged(output, key, document) for key, document in documents.items()}
+        dump(self.stage_files, context, parsed, more=lambda key: self.get_metadata(context, value_of(obj, key)))
 
     def load_input(self, context: InputContext) -> Any:
         """Give an input the newest text of each of its partitions.
@@ -70,7 +84,7 @@ class VersionedTextIOManager(_Settings, ConfigurableIOManager, _UPathBase):
         Raises:
             DocumentNotFoundError: There is none; also a ``FileNotFoundError``.
         """
-        return load(self._files, context)
+        return load(self.stage_files, context)
 
     def load_from_path(self, context: InputContext, path: UPath) -> str:  # noqa: ARG002 - a hook of Dagster's
         """The text of one file."""
@@ -80,7 +94,7 @@ class VersionedTextIOManager(_Settings, ConfigurableIOManager, _UPathBase):
         """Whether there is a file for every partition of an output."""
         partitioned = context.has_asset_key and context.has_asset_partitions
         tasks = list(context.asset_partition_keys) if partitioned else [own_task_of(context)]
-        return all(self._files.has(stage_of(context), str(task)) for task in tasks)
+        return all(self.stage_files.has(stage_of(context), str(task)) for task in tasks)
 
     def teardown_after_execution(self, context: Any) -> None:  # noqa: ARG002 - the name is Dagster's
         """Let go of the connections when the run, or the step's process, ends."""
@@ -88,7 +102,8 @@ class VersionedTextIOManager(_Settings, ConfigurableIOManager, _UPathBase):
             self._opened.files.storage.close()
 
     @property
-    def _files(self) -> StageFiles:
+    def stage_files(self) -> StageFiles:
+        """The files, by stage; opened at their first use."""
         if self._opened is None:
             self._opened = StageFiles(VersionedFiles(self.base_path, self.storage_options), self.folders)
         return self._opened
@@ -96,4 +111,4 @@ class VersionedTextIOManager(_Settings, ConfigurableIOManager, _UPathBase):
     @property
     def _base_path(self) -> UPath:  # type: ignore[override] # an attribute there; here it follows from a field
         """Where `UPathIOManager` believes everything to be."""
-        return self._files.files.storage.upath("")
+        return self.stage_files.files.storage.upath("")

@@ -69,7 +69,7 @@ LATEST_OK = VersionSelector()
 class Filter:
     """Conditions on rows, all of which must hold; an attribute that is not given does not restrict.
 
-    Each of the names may be one text or several, any of which counts.
+    Each of the names may be one text or several, any of which matches.
 
     Attributes:
         stage: Kind of document.

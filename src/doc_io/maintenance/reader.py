@@ -1,6 +1,6 @@
 """Processes that list and read documents while the first one writes rows: Python uses one core alone, and waits for a disk.
 
-Each is a program of its own that is told the folders of logical keys and answers verdicts, a line of JSON each. (A fork
+Each is a program of its own that is given the folders of logical keys and answers verdicts, a line of JSON each. (A fork
 would copy the locks of a host's threads, and a spawned pool would run a user's script again that has no ``__main__``
 guard.)
 """
@@ -12,6 +12,7 @@ import os
 import selectors
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, suppress
@@ -27,8 +28,8 @@ from doc_io.storage.local import LocalStorage
 
 _PROGRAM = "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from doc_io.maintenance.reader import main; main()"
 
-_READERS = 2  # the disk has something to do while one of them thinks; more only wait for the one that writes
-_SHARE = 64  # keys
+_READERS = 2  # the disk is busy while one of them computes; more would only wait for the one that writes rows
+_KEYS_BATCH_SIZE = 64
 _CHUNK = 2**16  # bytes
 
 
@@ -78,14 +79,15 @@ def verdicts_aside(storage: LocalStorage, keys: Iterable[str], *, full: bool) ->
     command = [sys.executable, "-c", _PROGRAM, json.dumps(sys.path), storage.root, json.dumps(full)]
     pipe = subprocess.PIPE
     with ExitStack() as stack:
+        errors = stack.enter_context(tempfile.TemporaryFile())
         readers = [
             stack.enter_context(
-                subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL)  # noqa: S603 - our own
+                subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=errors)  # noqa: S603 - our own
             )
             for _ in range(_READERS)
         ]
-        told = _Telling([cast("IO[bytes]", reader.stdin) for reader in readers], keys)
-        told.start()
+        feeder = _KeyFeeder([cast("IO[bytes]", reader.stdin) for reader in readers], keys)
+        feeder.start()
         ended = 0
         try:
             for line in _lines([cast("IO[bytes]", reader.stdout) for reader in readers]):
@@ -100,12 +102,16 @@ def verdicts_aside(storage: LocalStorage, keys: Iterable[str], *, full: bool) ->
                     yield Verdict(path, row, tuple(Parent(*each) for each in parents), tuple(reasons))
         finally:
             for reader in readers:
-                reader.kill()  # it has ended, or nobody wants the rest of its answers
-            told.join()
-    if told.error is not None:
-        raise told.error
+                reader.kill()  # it has ended, or the rest of its answers is not needed
+            feeder.join()
+        errors.seek(0)
+        said = errors.read()[-_CHUNK:].decode("utf-8", "replace").strip().rpartition("\n")[2]
+    if feeder.error is not None:
+        raise feeder.error
     if ended != len(readers):
-        raise StorageError(docs_root=storage.root, action="read", path="it", reason="the reading process ended")
+        raise StorageError(
+            docs_root=storage.root, action="read", path="it", reason=f"a reading process ended {said}".strip()
+        )
 
 
 def _lines(pipes: list[IO[bytes]]) -> Iterator[bytes]:
@@ -125,7 +131,7 @@ def _lines(pipes: list[IO[bytes]]) -> Iterator[bytes]:
                 yield from lines
 
 
-class _Telling(threading.Thread):
+class _KeyFeeder(threading.Thread):
     """Lists keys and deals them out to the readers; a thread, so that neither waits for the other's full pipe."""
 
     def __init__(self, pipes: list[IO[bytes]], keys: Iterable[str]) -> None:
@@ -135,10 +141,10 @@ class _Telling(threading.Thread):
         self._keys = iter(keys)
 
     def run(self) -> None:
-        """Tell all of them, or as many as the readers want to hear."""
+        """Hand out all of them, or as many as the readers take."""
         try:
             for pipe in cycle(self._pipes):
-                share = list(islice(self._keys, _SHARE))
+                share = list(islice(self._keys, _KEYS_BATCH_SIZE))
                 if not share:
                     break
                 pipe.write("".join(f"{json.dumps(key)}\n" for key in share).encode("ascii"))

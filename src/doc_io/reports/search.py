@@ -19,9 +19,6 @@ _MAX_CHARACTERS = 2_000_000  # of texts whose terms are held before they are wri
 _MAX_TERMS = 64  # that the index is asked for; the texts themselves decide about the others
 _BEFORE, _WIDTH = 60, 180  # characters of an excerpt, before and from the first match
 
-MAX_HITS = 10_000
-"""Hits that are listed or counted where the reader names no number."""
-
 Searched = Literal["text", "prompt"]
 """What of a document is searched: its text (the parsed one where there is one, else the raw one), and its prompt."""
 
@@ -76,7 +73,7 @@ def search(
     terms = sorted({term for phrase in phrases for term in phrase.terms()}, key=len, reverse=True)[:_MAX_TERMS]
     hits: list[SearchHit] = []
     last: DocumentRow | None = None
-    while len(hits) < limit and (found := texts.search(terms, last, limit)):
+    while len(hits) < limit and (found := texts.search(terms, last, min(limit, _BATCH_SIZE))):
         rows = store.index.get_many(found)
         if not rows:
             break

@@ -214,6 +214,8 @@ def _translate_errors() -> Iterator[None]:
 
 
 def _kind(error: Exception) -> type[OSError]:
+    if _has_timed_out(error):
+        return TimeoutError
     if isinstance(error, (exceptions.AlreadyExistsError, exceptions.PreconditionError)):
         return FileExistsError
     if isinstance(error, (exceptions.PermissionDeniedError, exceptions.UnauthenticatedError)):
@@ -224,8 +226,14 @@ def _kind(error: Exception) -> type[OSError]:
     return OSError
 
 
+def _has_timed_out(error: Exception) -> bool:
+    return "TimedOut" in str(error).partition("\n\nDebug source:")[2]
+
+
 def _short(error: Exception) -> str:
     """What the server said, or what happened on the way to it; obstore adds a page for those who debug obstore."""
+    if _has_timed_out(error):
+        return "no answer in time"
     said = str(error).partition("\n\nDebug source:")[0].strip()
     code = _CODE.search(said)
     return f"{code[2]} ({code[1]})" if code else said.rstrip(".")

@@ -198,6 +198,7 @@ class RemoteStorage(Storage):
         client = self._client()
         under_way: deque[tuple[str, Future[Any], float]] = deque()
         remaining = iter(paths)
+        waited = 0.0  # seconds since the server last answered, without those that the reader took
         hanging = False
         try:
             while True:
@@ -205,12 +206,14 @@ class RemoteStorage(Storage):
                     under_way.append((path, self._get(client, path), client.deadline()))
                 if not under_way:
                     break
+                started = time.monotonic()
                 data = self._whole(client, *under_way[0])
-                path, _, deadline = under_way.popleft()
+                waited = waited + time.monotonic() - started if isinstance(data, StorageError) else 0.0
+                under_way.popleft()
                 yield data
-                # A server that let all of these wait answers nothing: of further requests, each would only take its time.
-                late = isinstance(data, StorageError) and time.monotonic() >= deadline
-                hanging = hanging or (late and not any(request.done() for _, request, _ in under_way))
+                # A server that answers none of these would answer no other either, and each would take its time.
+                answered = any(_has_succeeded(request) for _, request, _ in under_way)
+                hanging = hanging or (waited >= self.call_timeout / 2 and not answered)
             for path in remaining:
                 yield StorageError(docs_root=self.root, action="read", path=path, reason="the server does not answer")
         finally:

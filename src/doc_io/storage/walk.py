@@ -84,6 +84,9 @@ def keys(root: str) -> Iterator[str]:
         for stage in sorted(stages.folders):
             if stage == STORE_FOLDER:
                 continue
+            if not _is_utf8(stage):
+                yield stage
+                continue
             for page in _pages(f"{root}/{stage}"):
                 yield from (f"{stage}/{key}" for key in sorted(page.folders))
                 if page.error:

@@ -1,0 +1,234 @@
+"""Attempts: what a body knows of a generation, so that no answer is lost when the body raises.
+
+A try that raises is kept at once. An answer that was whole waits in memory for its step: `DocDirIOManager` writes it with what
+the body returns; if the body raises later, it is kept as a ``gen_error`` document marked `COMPLETE`, which `reuse` finds.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from dagster import DagsterEventType
+
+from doc_io.dagster.reuse import COMPLETE, PROVIDER_ID, Question, ReusedDocument, answer_of, find_answers
+from doc_io.document import OK, Document, Status, Usage, as_document
+
+if TYPE_CHECKING:
+    from doc_io.dagster.identity import OutputInfo
+    from doc_io.store import DocumentStore
+
+
+class Attempt:
+    """One question to a model, while it is asked: what is set here is not lost when the body raises.
+
+    Attributes:
+        prompt: The prompt.
+        raw: The answer so far.
+        template_id: The template. Default: from the asset.
+        model_id: The model asked for. Default: from the asset.
+        usage: Tokens spent so far.
+        metadata: Anything else worth keeping.
+        provider_id: What the provider calls the work, where it answers later; set it as soon as it is known.
+    """
+
+    def __init__(
+        self, question: Question, store: DocumentStore, *, template_id: str | None, model_id: str | None
+    ) -> None:
+        self._question = question
+        self._store = store
+        self._document: Document | None = None
+        self.prompt = question.prompt
+        self.raw = ""
+        self.template_id = template_id
+        self.model_id = model_id
+        self.usage: Usage | Mapping[str, Any] | None = None
+        self.metadata: dict[str, Any] = {}
+        self.provider_id: str | None = None
+
+    @property
+    def stored(self) -> Document | None:
+        """The answer to the same question that is stored already, to return instead of asking; ``None`` where none is."""
+        row = self._known[0]
+        return None if row is None else answer_of(self._store, self._question, row)
+
+    @property
+    def unfinished(self) -> str | None:
+        """The ``provider_id`` that an earlier try noted before it failed; ``None`` where the newest try noted none."""
+        return self._known[1]
+
+    def document(self, response: object = None, **fields: Any) -> Document:
+        """The whole answer as a document to return; prompt, template and model go with it.
+
+        Args:
+            response: What the provider returned, as for `doc_io.Document.from_response`. Default: ``raw`` is the answer.
+            **fields: More of the document; each wins.
+        """
+        known = {name: getattr(self, name) for name in ("prompt", "template_id", "usage") if getattr(self, name)}
+        known["identifiers"] = self._question.document.identifiers
+        if response is None:
+            made = Document(fields.pop("raw", self.raw), **{**known, "model_id": self.model_id, **fields})
+        else:
+            made = Document.from_response(response, **{**known, **fields})
+            if self.model_id is not None and "model_id" not in fields:
+                made = dataclasses.replace(made, model_id=self.model_id)
+        noted = {**({PROVIDER_ID: self.provider_id} if self.provider_id else {}), **self.metadata}
+        if noted:
+            made = dataclasses.replace(made, metadata={**noted, **_with(made, {})})
+        self._document = made
+        return made
+
+    def finished(self, answer: object) -> Document:
+        """What a body made of the attempt, with prompt, template and model where it does not name them.
+
+        Args:
+            answer: A text or a document.
+        """
+        made = as_document(answer)
+        if not isinstance(made, ReusedDocument):
+            asked = {"prompt": self.prompt, "template_id": self.template_id, "model_id": self.model_id}
+            open_fields: dict[str, Any] = {name: value for name, value in asked.items() if getattr(made, name) is None}
+            made = dataclasses.replace(made, **open_fields)
+        self._document = made
+        return made
+
+    def failed(self, error: BaseException) -> Document:
+        """What there is, as a ``gen_error`` document; the error is in its metadata.
+
+        Args:
+            error: What the body raised.
+        """
+        if self._document is not None:
+            return self.complete(error) or self._document
+        noted = {PROVIDER_ID: self.provider_id} if self.provider_id else {}
+        return Document(
+            self.raw or None,
+            status=Status.GEN_ERROR,
+            prompt=self.prompt,
+            template_id=self.template_id,
+            model_id=self.model_id,
+            identifiers=self._question.document.identifiers,
+            usage=self.usage,
+            metadata={**self.metadata, **noted, "error": f"{type(error).__name__}: {error}"},
+        )
+
+    def complete(self, error: BaseException | None = None) -> Document | None:
+        """The whole answer as a document whose step failed; ``None`` where there is no answer, or it was stored before.
+
+        Args:
+            error: What the body raised. Default: not known.
+        """
+        made = self._document or (self.document() if self.raw else None)
+        if made is None or isinstance(made, ReusedDocument) or made.raw is None or "reused_from" in _with(made, {}):
+            return None
+        if made.outcome not in OK:
+            return made
+        reason = "its step failed" if error is None else f"{type(error).__name__}: {error}"
+        facts = {"finish_reason": made.finish_reason} if made.finish_reason else {}
+        return dataclasses.replace(
+            made,
+            status=Status.GEN_ERROR,
+            parser=None,
+            parsed=None,
+            metadata=_with(made, {**facts, COMPLETE: True, "error": f"the answer is whole, and {reason}"}),
+        )
+
+    @cached_property
+    def _known(self) -> tuple[Any, str | None]:
+        return find_answers(self._store, self._question)
+
+
+def _with(document: Document, facts: dict[str, Any]) -> dict[str, Any]:
+    """A document's metadata with more; what is no mapping is told when the document itself is filed."""
+    return {**(document.metadata if isinstance(document.metadata, Mapping) else {}), **facts}
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class PendingAttempt:
+    """A whole answer whose step has not ended.
+
+    Attributes:
+        output: What the step makes.
+        attempt: The answer.
+        keep: Keeps a document of it.
+        owner: The resource that will be torn down with the step's process.
+        under_way: Whether the answer may not be whole yet.
+    """
+
+    output: OutputInfo
+    attempt: Attempt
+    keep: Callable[[Document], None]
+    owner: object
+    under_way: bool = False
+
+
+_pending: list[PendingAttempt] = []
+_lock = threading.Lock()
+
+
+def await_step(pending: PendingAttempt) -> None:
+    """Note a whole answer until its step ends."""
+    with _lock:
+        _pending.append(pending)
+
+
+def forget(pending: PendingAttempt) -> None:
+    """Forget an attempt that was stored."""
+    with _lock:
+        if pending in _pending:
+            _pending.remove(pending)
+
+
+def settle_attempts(output: OutputInfo) -> None:
+    """Forget the answers of an output that an IO manager was handed: it keeps what the body made of them."""
+    with _lock:
+        _pending[:] = [each for each in _pending if (each.output.step, each.output.name) != (output.step, output.name)]
+
+
+def keep_failed_attempts(output: OutputInfo) -> None:
+    """Keep the whole answers of an earlier try of a step: that it is tried again says that it failed."""
+    step = output.step
+    _keep(
+        each
+        for each in list(_pending)
+        if step is not None
+        and each.output.step is not None
+        and each.output.step is not step
+        and (each.output.run_id, each.output.step.step.key) == (output.run_id, step.step.key)
+    )
+
+
+def keep_attempts_of_step(output: OutputInfo, error: BaseException) -> None:
+    """Keep the whole answers of a step whose body has just raised."""
+    _keep((each for each in list(_pending) if each.output.step is output.step), error)
+
+
+def keep_attempts_of(owner: object) -> None:
+    """Keep the whole answers of steps that failed, at the end of their process."""
+    _keep(each for each in list(_pending) if each.owner is owner)
+
+
+def _keep(pending: Iterable[PendingAttempt], error: BaseException | None = None) -> None:
+    for each in pending:
+        with _lock:
+            if each not in _pending:  # another thread keeps it
+                continue
+            _pending.remove(each)
+        if each.under_way:
+            each.keep(each.attempt.failed(error or InterruptedError("the step ended")))
+            continue
+        document = each.attempt.complete(error)
+        if document is not None and (error is not None or not _succeeded(each.output)):
+            each.keep(document)
+
+
+def _succeeded(output: OutputInfo) -> bool:
+    """Whether a step ended well: its output went to another IO manager then, or nowhere."""
+    step = output.step
+    if step is None or output.run_id is None:
+        return False
+    ended_well = step.instance.all_logs(output.run_id, of_type=DagsterEventType.STEP_SUCCESS)
+    return any(each.step_key == step.step.key for each in ended_well)
