@@ -8,7 +8,6 @@ import webbrowser
 
 import click
 
-from doc_io.cli import options
 from doc_io.cli.config import StoreLocation
 from doc_io.errors import ConfigurationError
 from doc_io.escaping import printable
@@ -26,7 +25,7 @@ _NEEDED = ("starlette", "uvicorn", "jinja2", "markdown_it")
 @click.option("--token", envvar="DOC_IO_TOKEN", metavar="TEXT", help="What readers must show once, as ?token=…")
 @click.option("--allow-host", "names", multiple=True, metavar="NAME", help="Answer to this host name too; repeatable.")
 @click.option("--behind", "proxy", metavar="NAME", help="The host name of a proxy that lets in who may read.")
-@options.pass_location
+@click.pass_obj
 def serve(
     location: StoreLocation,
     /,
