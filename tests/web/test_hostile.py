@@ -193,6 +193,18 @@ def test_a_comparison_of_two_large_texts_is_bounded(store: DocumentStore) -> Non
     assert len(answer.content) < 1_500_000
 
 
+def test_a_comparison_of_two_huge_lines_is_bounded(store: DocumentStore) -> None:
+    one = " ".join(f"word{number % 40_000}" for number in range(500_000))
+    old = store.save(one, stage="essay", task_id="t")
+    new = store.save(one.replace("word77 ", "Word77 "), stage="essay", task_id="t")
+    client = TestClient(app(store), base_url="http://localhost")
+
+    answer = client.get(f"/compare?a={old.doc_id}&b={new.doc_id}")
+
+    assert answer.status_code == 200
+    assert len(answer.content) < 1_500_000
+
+
 def test_ten_thousand_attempts_come_a_page_at_a_time(store: DocumentStore) -> None:
     store.save_many(
         [(f"text {number}", Origin(stage="essay", task_id="t", attempt=str(number))) for number in range(201)]

@@ -10,6 +10,8 @@ from doc_io.reports.diff import Change
 _CONTEXT = 1  # rows around a change that stay where only changes are shown
 _MAX_CHANGES = 500
 _MAX_CHARACTERS = 200_000
+_MAX_PASSAGES = 200  # of a line that is too long to be shown
+_END = 500  # characters at each end of such a passage
 
 
 class Row(NamedTuple):
@@ -57,20 +59,36 @@ def laid_out(found: Iterable[Row], *, only_changes: bool) -> tuple[list[Row], in
     """
     shown: list[Row] = []
     waiting: list[Row] = []
-    changes = characters = 0
+    skipped = changes = characters = 0
     for row in found:
         if not row.number:
             waiting.append(row)
+            if only_changes and len(waiting) > 2 * _CONTEXT + 1:  # of a passage without a change its ends are enough
+                del waiting[_CONTEXT]
+                skipped += 1
             continue
-        shown += _folded(waiting, after=bool(shown), before=True) if only_changes else waiting
-        waiting = []
-        shown.append(row)
+        shown += _folded(waiting, skipped, after=bool(shown), before=True) if only_changes else waiting
+        waiting, skipped = [], 0
+        short = _shortened(row)
+        shown.append(short)
         changes = row.number
-        characters += sum(len(each.text) for each in row.both)
-        if changes >= _MAX_CHANGES or characters > _MAX_CHARACTERS:
+        characters += sum(len(each.text) for each in short.both)
+        if short is not row or changes >= _MAX_CHANGES or characters > _MAX_CHARACTERS:
             return shown, changes, False
-    shown += _folded(waiting, after=bool(shown), before=False) if only_changes else waiting
+    shown += _folded(waiting, skipped, after=bool(shown), before=False) if only_changes else waiting
     return shown, changes, True
+
+
+def _shortened(row: Row) -> Row:
+    """A row of which a page can show the most: a line may be megabytes long."""
+    if sum(len(each.text) for each in row.both) <= _MAX_CHARACTERS:
+        return row
+    both = [Change(each.kind, _cut(each.text)) for each in row.both[:_MAX_PASSAGES]]
+    return _row(both, row.number)
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= 2 * _END else f"{text[:_END]} … {text[-_END:]}"
 
 
 def _joined(changes: Iterable[Change]) -> Iterator[Change]:
@@ -103,10 +121,10 @@ def _changes(removed: str, added: str, space: str) -> Iterator[Change]:
         yield Change("same", space)
 
 
-def _folded(waiting: list[Row], *, after: bool, before: bool) -> list[Row]:
+def _folded(waiting: list[Row], skipped: int, *, after: bool, before: bool) -> list[Row]:
     head = waiting[: _CONTEXT if after else 0]
     tail = waiting[len(head) :][-_CONTEXT:] if before else []
-    unseen = len(waiting) - len(head) - len(tail)
+    unseen = len(waiting) - len(head) - len(tail) + skipped
     fold = [Row([], [], [], 0, unseen)] if unseen > 1 else waiting[len(head) : len(head) + unseen]
     return [*head, *fold, *tail]
 
