@@ -66,9 +66,16 @@ class BranchIndex(_Over):
         own = self._own.latest_by_logical(logical_key_id, status)
         return own or self._parent.latest_by_logical(logical_key_id, status)
 
-    def history(self, stage: str, task_id: str) -> list[DocumentRow]:
+    def history(
+        self, stage: str, task_id: str, *, after: DocumentRow | None = None, limit: int | None = None
+    ) -> list[DocumentRow]:
         # The branch's first, whatever the clocks say: they are what counts.
-        return [*self._own.history(stage, task_id), *self._parent.history(stage, task_id)]
+        if after is not None and self._own.get(after.doc_id) is None:
+            return self._parent.history(stage, task_id, after=after, limit=limit)
+        own = self._own.history(stage, task_id, after=after, limit=limit)
+        if limit is None:
+            return own + self._parent.history(stage, task_id)
+        return own + (self._parent.history(stage, task_id, limit=limit - len(own)) if len(own) < limit else [])
 
     def parents(self, doc_id: str) -> list[Parent]:
         return self._own.parents(doc_id) or self._parent.parents(doc_id)

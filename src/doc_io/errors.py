@@ -118,15 +118,15 @@ class IndexAccessError(DocIOError):
 
 
 class IndexBusyError(IndexAccessError):
-    """The index {index} stayed locked for {seconds} s by another writer. Nothing was lost: run it again; if it stays so, look for a program that holds the database open in a transaction."""
+    """The index {index} stayed locked for {seconds} s by {holder}, while this waited for {what}. Nothing was lost: run it again; if it stays so, end the program that holds it."""
 
 
 class MaintenanceBusyError(IndexBusyError):
-    """Another reindex, prune or copy is at work on {index}. Nothing was changed; run it again when that one is done."""
+    """Another reindex, prune or copy is at work on {index}: {holder}. Nothing was changed; run it again when that one is done."""
 
 
 class IndexFormatError(IndexAccessError):
-    """{index} is not an index of doc_io: {reason}. It was not touched. Point `db_path` at another file."""
+    """{index} is not an index of doc_io: {reason}. It was not touched. Point `db_path` at another file, or rebuild it with `doc-io reindex`, which sets a damaged file aside."""
 
 
 class IndexVersionError(IndexAccessError):

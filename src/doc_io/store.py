@@ -45,6 +45,7 @@ class DocumentStore:
         db_path: The SQLite file of the index, made on first use. Default: ``db/documents.sqlite`` beside a local docs
             root, ``data/db/documents.sqlite`` for a remote one.
         db_url: A database URL instead; wins over ``db_path``. Default: none.
+        db_read_url: The same database with a role that may only read, for `doc_io.reports.sql`. Default: ``db_url``.
         storage_options: Handed to fsspec, or to obstore where they have ``"client": "obstore"`` (S3 and Azure; see
             docs/scaling.md). Default: none.
         db_on_network: Whether the SQLite file may lie on NFS, SMB or FUSE, used by one process alone. Default: it is
@@ -63,12 +64,15 @@ class DocumentStore:
         db_path: str | os.PathLike[str] | None = None,
         *,
         db_url: str | None = None,
+        db_read_url: str | None = None,
         storage_options: Mapping[str, Any] | None = None,
         db_on_network: bool = False,
         parent: DocumentStore | None = None,
     ) -> None:
         self._own_storage = open_storage(docs_root, storage_options)
-        self._own_index = open_index(db_path or _beside(self._own_storage), db_url, on_network=db_on_network)
+        self._own_index = open_index(
+            db_path or _beside(self._own_storage), db_url, db_read_url=db_read_url, on_network=db_on_network
+        )
         self._storage, self._index = self._own_storage, self._own_index
         if db_url is None and "://" in self.docs_root:
             _say_that_the_index_is_local(self.docs_root, self._index.name)
@@ -110,6 +114,11 @@ class DocumentStore:
         from doc_io.writing.spool import SpoolOwner
 
         return SpoolOwner(self.docs_root, self._store_id)
+
+    @property
+    def is_local(self) -> bool:
+        """Whether files and index are on this machine, so that no write waits for a network."""
+        return "://" not in self.docs_root and "://" not in self._own_index.name
 
     @property
     def docs_root(self) -> str:

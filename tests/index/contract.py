@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -11,12 +12,13 @@ from typing import Any
 import pytest
 
 from doc_io.document import COLUMNS, OK, DocumentRow, Parent, Status
-from doc_io.errors import IndexVersionError
+from doc_io.errors import IndexVersionError, QueryError
 from doc_io.ids import compute_logical_key_id, doc_dir, new_doc_id
-from doc_io.index.base import ConcurrentWriteError, Filter, HistoryHead, VersionSelector
+from doc_io.index.base import ConcurrentWriteError, Filter, HistoryHead, TokenUsage, VersionSelector
 from doc_io.index.sql_index import Index
 from doc_io.writing.draft import next_created_at
 
+ENDLESS = "WITH RECURSIVE numbers(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers) SELECT {} FROM numbers"
 FAILED = [Status.TRUNCATED, Status.PARSE_ERROR, Status.GEN_ERROR]
 EVERY = frozenset(Status)
 NO_HEAD = HistoryHead()
@@ -351,6 +353,69 @@ class IndexContract:
         [row] = index.scan()
         assert row.created_at == moved["created_at"]
         assert index.parents(row.doc_id) == [Parent("p" * 16)]
+
+    @pytest.mark.parametrize("statement", ["DELETE FROM documents", "SELECT 1; SELECT 2", "no", "SELECT '\ud800'"])
+    def test_sql_that_is_not_one_select_is_refused(self, index: Index, statement: str) -> None:
+        """Nothing is changed, and the next one is answered."""
+        row = add(index)
+
+        with pytest.raises(QueryError):
+            index.read_sql(statement)
+
+        assert index.read_sql("SELECT doc_id FROM documents") == (["doc_id"], [(row.doc_id,)])
+
+    def test_sql_fetches_no_more_than_its_limit(self, index: Index) -> None:
+        """Ten rows of a query that has no end."""
+        names, rows = index.read_sql(ENDLESS.format("n"), limit=10)
+
+        assert (names, rows) == (["n"], [(n,) for n in range(1, 11)])
+
+    def test_sql_has_a_time_limit(self, index: Index) -> None:
+        """Of a query that has no end, and no first row either."""
+        start = time.monotonic()
+
+        with pytest.raises(QueryError, match=r"longer than 0\.5 s"):
+            index.read_sql(ENDLESS.format("max(n)"), timeout=0.5)
+
+        assert time.monotonic() - start < 10
+        assert add(index).seq == 1
+
+    def test_a_history_comes_page_by_page(self, index: Index) -> None:
+        """Newest first, each page after the last row of the one before."""
+        made = [add(index, attempt=f"{n}") for n in range(5)]
+
+        first = index.history("draft", "task", limit=2)
+        second = index.history("draft", "task", after=first[-1], limit=2)
+        last = index.history("draft", "task", after=second[-1])
+
+        assert [*first, *second, *last] == made[::-1]
+        assert [len(first), len(second)] == [2, 2]
+
+    def test_tokens_are_summed_by_run_and_by_day(self, index: Index) -> None:
+        """Of rows that are there: after removals too; a run that is not known is a group."""
+        rows = [
+            add(index, f"t{n}", run_id=run, usage_prompt_tokens=10 * n, usage_completion_tokens=1)
+            for n, run in enumerate(["r1", "r1", "r2", None])
+        ]
+        gone = add(index, "gone", run_id="r3", usage_prompt_tokens=5)
+        index.remove([gone.doc_id])
+
+        by_run = [TokenUsage(None, 1, 30, 1), TokenUsage("r2", 1, 20, 1), TokenUsage("r1", 2, 10, 2)]
+        assert index.usage("run_id") == by_run
+        assert index.usage("run_id", Filter(stage="draft")) == by_run
+        assert index.usage("day") == [TokenUsage(rows[0].created_at[:10], 4, 60, 4)]
+        index.rebuild([(each.as_dict(), []) for each in index.scan()])
+        assert index.usage("run_id") == by_run
+
+    def test_a_sound_index_is_found_sound(self, index: Index) -> None:
+        """With rows, removals, and after a rebuild."""
+        rows = [add(index, f"t{n}", stage=f"s{n % 2}") for n in range(20)]
+        index.remove([rows[0].doc_id])
+        assert index.check() == []
+
+        index.rebuild([(row.as_dict(), []) for row in rows])
+
+        assert index.check() == []
 
     def test_an_index_of_an_older_schema_is_refused_by_every_use_but_a_rebuild(self, index: Index) -> None:
         """It is told by its number, says what to run, and stays as it is until it is replaced."""

@@ -21,15 +21,19 @@ from doc_io.errors import (
     IndexBusyError,
     IndexFormatError,
     IndexVersionError,
+    MaintenanceBusyError,
+    QueryError,
 )
 from doc_io.index import pool, postgres_queries, queries
+from doc_io.index import postgres as postgres_module
 from doc_io.index.base import VersionSelector
 from doc_io.index.open import open_index
 from doc_io.index.postgres import PostgresIndex
+from doc_io.index.postgres_rows import lock_key
 from doc_io.index.sql_index import Index
 from tests.index.contract import add, chain, make_row
 from tests.servers.cutting import Cutter, cutting
-from tests.servers.postgres import PASSWORD, Postgres, postgres
+from tests.servers.postgres import PASSWORD, SUPERUSER, Postgres, postgres
 
 
 @pytest.fixture
@@ -96,7 +100,7 @@ def test_every_look_up_is_answered_from_an_index(index: Index, url: str) -> None
         (of_runs, [tasks, *values_of_runs]),
         (postgres_queries.GET_MANY, [tasks]),
         (queries.GET, ["0" * 16]),
-        (queries.HISTORY, ["draft", "t1"]),
+        queries.history("draft", "t1", None, None),
         (postgres_queries.HEADS, [["draft"] * 100, tasks]),
         (queries.PARENTS, ["0" * 16]),
         (queries.SCAN, [0]),
@@ -238,6 +242,88 @@ def test_an_index_of_a_newer_version_is_refused_and_left_alone(index: Index, url
     with pytest.raises(IndexVersionError, match="999"):
         newer.get("0" * 16)
     newer.close()
+
+
+def test_a_waiting_maintenance_and_repair_say_who_holds_the_lock(
+    index: Index, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By its process in the server, after a time with a limit."""
+    monkeypatch.setattr(postgres_module, "STATEMENT_SECONDS", 1)
+    other = open_index("", url)
+
+    with index.repair_lock(), index.maintenance_lock():
+        with pytest.raises(MaintenanceBusyError, match=r"process \d+ of 127\.0\.0\.1"), other.maintenance_lock():
+            pytest.fail("held by two")
+        with pytest.raises(IndexBusyError, match=r"for 1 s by process \d+.*repair lock"), other.repair_lock():
+            pytest.fail("held by two")
+
+
+def test_sql_leaves_nothing_behind(index: Index) -> None:
+    """Settings and locks of a session end with it."""
+    add(index)
+    index.read_sql("SELECT set_config('statement_timeout', '1ms', false), set_config('search_path', 'nowhere', false)")
+    index.read_sql(f"SELECT pg_advisory_lock({lock_key('maintenance')})")
+
+    with index.maintenance_lock():
+        assert add(index, "next").seq == 2
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "SELECT nextval(pg_get_serial_sequence('documents', 'seq'))",
+        "WITH gone AS (DELETE FROM documents RETURNING 1) SELECT * FROM gone",
+        "SET transaction_read_only = off",
+        "COMMIT",
+        "COPY documents TO PROGRAM 'cat'",
+        "SELECT set_config('transaction_read_only', 'off', false), lo_create(0)",
+    ],
+)
+def test_no_sql_writes(index: Index, statement: str) -> None:
+    """Neither directly nor by a function."""
+    row = add(index)
+
+    with pytest.raises(QueryError):
+        index.read_sql(statement)
+
+    assert add(index, "next").seq == row.seq + 1
+
+
+def test_sql_is_not_run_as_a_superuser_unless_the_role_was_chosen_for_it(url: str, postgres_server: Postgres) -> None:
+    """A superuser's SELECT can read files and run programs; a role for reading alone is the one to give."""
+    database = url.rpartition("/")[2]
+    superuser = postgres_server.url_of(database, user=SUPERUSER)
+    with psycopg.connect(superuser, autocommit=True) as connection:
+        connection.execute(f"CREATE ROLE reader_{database} LOGIN PASSWORD '{PASSWORD}'")
+    index = open_index("", superuser)
+    row = add(index)
+    with pytest.raises(QueryError, match=r"superuser.*db_read_url"):
+        index.read_sql("SELECT 1")
+    with psycopg.connect(superuser, autocommit=True) as connection:
+        connection.execute(f"GRANT SELECT ON documents TO reader_{database}")
+    read_url = postgres_server.url_of(database, user=f"reader_{database}")
+
+    reading = open_index("", superuser, db_read_url=read_url)
+
+    assert reading.read_sql("SELECT doc_id, current_user FROM documents")[1] == [(row.doc_id, f"reader_{database}")]
+    reading.rebuild([(row.as_dict(), [])])
+    assert reading.read_sql("SELECT count(*) FROM documents")[1] == [(1,)]
+    index.close()
+    reading.close()
+
+
+def test_a_rebuild_gives_tables_and_indexes_their_names_again(index: Index, url: str) -> None:
+    """Twice, and nothing is left of it."""
+    names = "SELECT relname, relkind FROM pg_class WHERE relname LIKE 'document%' ORDER BY relname"
+    row = add(index)
+    with psycopg.connect(url) as connection:
+        before = connection.execute(names).fetchall()
+
+    for _ in range(2):
+        assert index.rebuild([(row.as_dict(), [])]) == 1
+
+    with psycopg.connect(url) as connection:
+        assert connection.execute(names).fetchall() == before
 
 
 def test_closing_leaves_no_connection(index: Index, url: str) -> None:

@@ -19,6 +19,7 @@ from tests.canaries import canary
 from tests.servers.process import free_port, running
 
 USER = "writer"
+SUPERUSER = "postgres"
 PASSWORD = canary("postgres")
 
 
@@ -47,9 +48,9 @@ class Postgres:
             connection.execute(f"CREATE DATABASE {name} STRATEGY file_copy")
         return self.url_of(name)
 
-    def url_of(self, database: str, password: str = PASSWORD) -> str:
+    def url_of(self, database: str, password: str = PASSWORD, user: str = USER) -> str:
         """The URL of a database of this server, which need not be there."""
-        return f"postgresql://{USER}:{password}@127.0.0.1:{self.port}/{database}"
+        return f"postgresql://{user}:{password}@127.0.0.1:{self.port}/{database}"
 
 
 @contextmanager
@@ -68,7 +69,7 @@ def postgres(settings: dict[str, str] | None = None) -> Iterator[Postgres]:
         env = {**os.environ, "LC_ALL": "C.UTF-8", "TZ": "UTC"}
         subprocess.run(
             [
-                *(programs / "initdb", "--pgdata", data, "--username", USER, "--pwfile", folder / "password"),
+                *(programs / "initdb", "--pgdata", data, "--username", SUPERUSER, "--pwfile", folder / "password"),
                 *("--auth", "scram-sha-256", "--encoding", "UTF8", "--locale", "C", "--no-sync"),
             ],
             user=user,
@@ -84,21 +85,25 @@ def postgres(settings: dict[str, str] | None = None) -> Iterator[Postgres]:
         # SIGINT is its fast shutdown: open connections are ended, nothing has to be recovered (postgresql.org, "Shutting
         # Down the Server").
         with running(command, port=port, log=folder / "log", env=env, user=user, stop_with=signal.SIGINT) as pid:
-            url = f"postgresql://{USER}:{PASSWORD}@127.0.0.1:{port}/postgres"
-            _wait_until_ready(url)
+            _make_role(f"postgresql://{SUPERUSER}:{PASSWORD}@127.0.0.1:{port}/postgres")
+            url = f"postgresql://{USER}:{PASSWORD}@127.0.0.1:{port}/{USER}"
             yield Postgres(port, data, pid, url)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _wait_until_ready(url: str) -> None:
+def _make_role(superuser_url: str) -> None:
+    """The role of the tests, who is no superuser, and a database of its own; the server may still be starting."""
     import psycopg  # noqa: PLC0415 - only its users need it
 
     for _ in range(200):
         try:
-            psycopg.connect(url).close()
+            connection = psycopg.connect(superuser_url, autocommit=True)
         except psycopg.OperationalError:
             continue
+        with connection:
+            connection.execute(f"CREATE ROLE {USER} LOGIN CREATEDB PASSWORD '{PASSWORD}'")
+            connection.execute(f"CREATE DATABASE {USER} OWNER {USER}")
         return
 
 

@@ -22,6 +22,7 @@ from doc_io.dagster.attempts import settle_attempts
 from doc_io.dagster.events import failure_of_many, failure_of_one, is_failed, metadata_of, observation_of
 from doc_io.dagster.identity import OutputInfo, metadata_warnings, output_info, own_task_of, stage_of
 from doc_io.dagster.inputs import Reader, load
+from doc_io.dagster.interrupts import interrupts_held
 from doc_io.dagster.outputs import UNAVAILABLE, Documents, OutputWriter, documents_of, salvage_valid, value_of
 from doc_io.dagster.reuse import ReusedDocument, identity_warnings
 from doc_io.dagster.settings import StoreSettings, copies_prompts
@@ -122,13 +123,14 @@ class DocDirIOManager(StoreSettings, ConfigurableIOManager, UPathHooks):
                 store failed, and the text waits in the spool (no retry, which would pay for another generation); or a
                 document is not ok, and was kept.
         """
-        try:
-            documents = self.documents_of(context, obj)
-        except DocIOError as error:
-            output = output_info(context)
-            salvaged = salvage_valid(context, output, obj, self._convert(context))
-            raise self._refused(context, output, salvaged, error) from error
-        self.write(context, documents, obj)
+        with interrupts_held():
+            try:
+                documents = self.documents_of(context, obj)
+            except DocIOError as error:
+                output = output_info(context)
+                salvaged = salvage_valid(context, output, obj, self._convert(context))
+                raise self._refused(context, output, salvaged, error) from error
+            self.write(context, documents, obj)
 
     def write(self, context: OutputContext, documents: dict[str | None, Document], obj: Any) -> None:
         """Write the documents of a step and say so to Dagster.
@@ -150,7 +152,8 @@ class DocDirIOManager(StoreSettings, ConfigurableIOManager, UPathHooks):
             rows = self._write(output, documents)
         except DocIOError as error:
             raise self._refused(context, output, documents, error) from error
-        for warning in identity_warnings(output, rows):
+        oddities = [each for document in documents.values() for each in document.warnings]
+        for warning in [*identity_warnings(output, rows), *dict.fromkeys(oddities)]:
             context.log.warning(f"{printable(output.label(None))}: {printable(warning)}")
         self._report(context, output, [self._reported(context, obj, *each) for each in _with_rows(documents, rows)])
 

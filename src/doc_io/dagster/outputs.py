@@ -5,16 +5,17 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from contextlib import suppress
-from pathlib import Path
 from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 import tenacity
 
+from doc_io.dagster import internals
 from doc_io.dagster.identity import EXPERIMENT_TAG, OutputInfo, completed, field_named, input_named, parents_of
-from doc_io.dagster.internals import in_order, known
-from doc_io.dagster.interrupts import InterruptGuard
+from doc_io.dagster.internals import in_order
+from doc_io.dagster.interrupts import GRACE_SECONDS, interrupts_allowed, interrupts_held
 from doc_io.dagster.reuse import ReusedDocument
+from doc_io.dagster.safekeeping import SpoolCopy
 from doc_io.document import EMPTY, Document, DocumentRow, Status, as_document
 from doc_io.document_checks import checked
 from doc_io.errors import (
@@ -33,7 +34,6 @@ from doc_io.escaping import printable
 from doc_io.parsers import parse
 from doc_io.reading import StoredDocument
 from doc_io.writing.draft import Origin, make_drafts
-from doc_io.writing.spool import spool as spool_drafts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 
     from doc_io.store import DocumentStore
     from doc_io.task_table import Task
+    from doc_io.writing.draft import Draft
 
 Documents = dict["str | None", Document]
 """What was made, by partition; ``None`` stands for what has none."""
@@ -49,7 +50,11 @@ Documents = dict["str | None", Document]
 UNAVAILABLE = (StorageError, IndexAccessError)
 """The store's own trouble: it may pass, and the text must not be lost to it."""
 
-# Four tries within some seven seconds: a restarted server is back by then, and a step that waits is cheaper than a
+SAVE_SECONDS = 60.0
+"""After so long no other try to write begins. One try ends by itself: a call to a server after ``call_timeout``, a wait for a
+lock after 30 s."""
+
+# Four tries within some seven seconds, where the store answers: a restarted server is back by then, and a step that waits is cheaper than a
 # second generation. A database that stayed locked was waited for already, and a wrong file does not become right.
 _WITH_RETRIES = tenacity.Retrying(
     retry=tenacity.retry_if_exception(
@@ -58,7 +63,7 @@ _WITH_RETRIES = tenacity.Retrying(
             and not isinstance(error, (IndexBusyError, IndexFormatError, IndexVersionError))
         )
     ),
-    stop=tenacity.stop_after_attempt(4),
+    stop=tenacity.stop_after_attempt(4) | tenacity.stop_after_delay(SAVE_SECONDS),
     wait=tenacity.wait_random_exponential(multiplier=0.5, max=4),
     reraise=True,
 )
@@ -104,36 +109,37 @@ class OutputWriter:
         # Parsed once, however often the store is tried: a parser need not give the same again.
         documents = {partition: self.judged(output, partition, each) for partition, each in documents.items()}
         attempts = {partition: output.attempt_of(partition) for partition in documents}
-        with InterruptGuard() as guard:
-            try:
-                return _WITH_RETRIES(
-                    lambda: store.save_many(self._with_origins(store, output, documents, tasks, attempts))
-                )
-            except UNAVAILABLE as error:
-                if self.spool is None:
-                    raise
-                with guard.hold():
-                    spool = self._spooled(store, self._with_origins(None, output, documents, tasks, attempts), error)
-                raise SpooledError(
-                    count=len(documents), spool=spool, reason=error, command=_recovery(store, spool)
-                ) from error
-            except Exception:
-                raise
-            except BaseException as interrupt:  # a run that is cancelled while it writes has paid for its texts
-                if self.spool is not None:
-                    with guard.hold():
-                        self._spooled(store, self._with_origins(None, output, documents, tasks, attempts), interrupt)
-                raise
+        drafts: list[Draft] = []
 
-    def _spooled(
-        self, store: DocumentStore, documents: list[tuple[Document | str, Origin]], reason: BaseException
-    ) -> str:
-        """Keep documents in the spool, and say where; raises TextLostError where it cannot be written."""
-        spool = str(Path(self.spool or "").expanduser().absolute())  # whoever reads the message may be anywhere
-        try:
-            return spool_drafts(spool, make_drafts(documents), owner=store.owner)
-        except DocIOError as trouble:
-            raise TextLostError(count=len(documents), spool=spool, reason=reason, trouble=trouble) from reason
+        def known(store: DocumentStore | None) -> list[Draft]:
+            return make_drafts(self._with_origins(store, output, documents, tasks, attempts))
+
+        def write() -> list[DocumentRow]:
+            if not drafts:
+                drafts.extend(known(store))
+            return store.commit(drafts)
+
+        with interrupts_held():
+            copy = SpoolCopy(self.spool, store, lambda: drafts or known(None))
+            if not store.is_local:  # safe on this machine before the first call that may wait long
+                copy.keep()
+            try:
+                with interrupts_allowed(0 if copy.where else GRACE_SECONDS):
+                    rows = _WITH_RETRIES(write)
+            except UNAVAILABLE as error:
+                copy.keep(error)
+                if copy.where is None:
+                    raise
+                command = _recovery(store, copy.where)
+                raise SpooledError(count=len(documents), spool=copy.where, reason=error, command=command) from error
+            except DocIOError:
+                copy.release()  # what is wrong is in the documents; the caller keeps what is right of them
+                raise
+            except BaseException as error:  # a run that is cancelled while it writes has paid for its texts
+                copy.keep(error)
+                raise
+            copy.release()
+            return rows
 
     def save_each(
         self,
@@ -316,7 +322,7 @@ def _partitions(context: OutputContext, output: OutputInfo) -> list[str] | None:
     """The partitions of an output, in the order of their definition; ``None`` where it has none."""
     if context.has_asset_key and context.has_asset_partitions:
         instance = None if output.step is None else output.step.instance
-        return in_order(context.asset_partition_keys, known(context, "asset_partitions_def"), instance)
+        return in_order(context.asset_partition_keys, internals.known(context, "asset_partitions_def"), instance)
     # A context that was built with a key and no definition. In a run, the key may be that of other assets.
     if context.has_asset_key and output.step is None and context.has_partition_key:
         return [context.partition_key]

@@ -15,25 +15,32 @@ if TYPE_CHECKING:
 _POSTGRES = re.compile(r"postgres(ql)?(\+\w+)?://")  # with the driver's name as SQLAlchemy writes it
 
 
-def open_index(db_path: str | os.PathLike[str], db_url: str | None = None, *, on_network: bool = False) -> Index:
+def open_index(
+    db_path: str | os.PathLike[str],
+    db_url: str | None = None,
+    *,
+    db_read_url: str | None = None,
+    on_network: bool = False,
+) -> Index:
     """The index of a store; nothing is read or made before it is used.
 
     Args:
         db_path: A SQLite file.
         db_url: A database URL; wins over ``db_path``. Default: none.
+        db_read_url: The same database as ``db_url``, for SQL of users, with a role that may only read. Default: ``db_url``.
         on_network: Whether a SQLite file may lie on a network disk. Default: it may not.
 
     Raises:
         ConfigurationError: No engine speaks that URL; or its driver is not installed. The message names its scheme, never the URL.
     """
     if db_url is not None:
-        return _by_url(db_url)
+        return _by_url(db_url, db_read_url)
     from doc_io.index.sqlite import SqliteIndex  # noqa: PLC0415 - sqlite3 takes 38 ms to import
 
     return SqliteIndex(os.path.expanduser(os.fspath(db_path)), on_network=on_network)
 
 
-def _by_url(db_url: str) -> Index:
+def _by_url(db_url: str, db_read_url: str | None) -> Index:
     if not _POSTGRES.match(db_url):
         scheme, is_url, _ = db_url.partition("://")
         raise ConfigurationError(
@@ -47,4 +54,4 @@ def _by_url(db_url: str) -> Index:
         )
     from doc_io.index.postgres import PostgresIndex  # noqa: PLC0415 - only those who use PostgreSQL wait for its driver
 
-    return PostgresIndex(db_url)
+    return PostgresIndex(db_url, db_read_url)

@@ -107,7 +107,9 @@ class Pool:
         from psycopg.errors import LockNotAvailable, QueryCanceled  # noqa: PLC0415 - as in `direct`
 
         if isinstance(error, (LockNotAvailable, QueryCanceled)):
-            return IndexBusyError(index=self.name, seconds=STATEMENT_SECONDS)
+            return IndexBusyError(
+                index=self.name, seconds=STATEMENT_SECONDS, holder="another connection", what="one statement"
+            )
         reason = " ".join(str(error).split()) or type(error).__name__
         for secret in self._secrets:
             reason = reason.replace(secret, "***")

@@ -9,7 +9,14 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from doc_io.document import DocumentRow
-from doc_io.errors import CommitUnknownError, IndexAccessError, IndexVersionError, MaintenanceBusyError, QueryError
+from doc_io.errors import (
+    CommitUnknownError,
+    IndexAccessError,
+    IndexBusyError,
+    IndexVersionError,
+    MaintenanceBusyError,
+    QueryError,
+)
 from doc_io.index import postgres_queries, postgres_schema, queries
 from doc_io.index.base import HistoryHead, NewRow, TaskKey, VersionSelector
 from doc_io.index.pool import STATEMENT_SECONDS, Pool
@@ -32,6 +39,15 @@ def _sql(statement: str) -> str:
 
 _GET = _sql(queries.GET)
 _TRY_LOCK = "SELECT pg_try_advisory_lock(%s)"
+_HOLDER = (  # an advisory lock of 64 bits stands in two columns of pg_locks
+    "SELECT 'process ' || activity.pid || coalesce(' of ' || host(client_addr), '') FROM pg_locks"
+    " JOIN pg_stat_activity AS activity USING (pid) WHERE locktype = 'advisory' AND granted"
+    " AND (classid::bigint << 32 | objid::bigint) = %s LIMIT 1"
+)
+_READ_ONLY = (
+    "SELECT set_config('default_transaction_read_only', 'on', false), set_config('statement_timeout', %s, false)"
+)
+_SUPERUSER = "the role of db_url is a superuser, who can do more than read. Give db_read_url a role that may only read"
 
 
 class PostgresIndex(Index):
@@ -39,12 +55,14 @@ class PostgresIndex(Index):
 
     Args:
         url: The database; see `doc_io.index.pool.Pool`.
+        read_url: The same database for `read_sql`, with a role that may only read. Default: ``url``.
     """
 
     keys_table = postgres_queries.KEYS_TABLE
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, read_url: str | None = None) -> None:
         self._pool = Pool(url)
+        self._reader = self._pool if read_url is None else Pool(read_url)
         self.name = self._pool.name
         self._lock = threading.Lock()
         self._ready = False
@@ -84,20 +102,45 @@ class PostgresIndex(Index):
         statement, values = postgres_queries.latest_by_tasks(stage, selector)
         return {row.task_id: row for row in self.documents(statement, (list(task_ids), *values))}
 
-    def read_sql(self, statement: str, limit: int = 1000) -> tuple[list[str], list[tuple[Any, ...]]]:
+    def read_sql(
+        self, statement: str, limit: int = 1000, *, timeout: float = 30.0
+    ) -> tuple[list[str], list[tuple[Any, ...]]]:
         import psycopg  # noqa: PLC0415 - only those who use PostgreSQL wait for its driver
 
+        if self._reader is self._pool:
+            with self._translate_errors(), self._connection():  # makes an index where there is none, or refuses it
+                pass
         try:
-            with self._connection() as connection, connection.transaction():
-                connection.execute("SET TRANSACTION READ ONLY")
-                # Prepared: the protocol then takes one statement only, so that none can end the transaction first.
-                cursor = connection.execute(statement.encode(), prepare=True)
-                names = [column.name for column in cursor.description or ()]
-                return names, cursor.fetchmany(limit) if names else []
-        except (psycopg.ProgrammingError, psycopg.DataError, psycopg.InternalError, psycopg.NotSupportedError) as error:
+            connection = self._reader.direct()
+        except psycopg.Error as error:
+            raise self._reader.error(error) from None
+        try:
+            connection.execute(_READ_ONLY, (f"{int(timeout * 1000)}ms",))
+            (superuser,) = connection.execute("SELECT current_setting('is_superuser')").fetchone() or ("on",)
+            if superuser != "off" and self._reader is self._pool:
+                raise QueryError(reason=_SUPERUSER)
+            # A cursor takes one statement, a SELECT, and the server computes no more rows than are fetched.
+            with connection.transaction(), connection.cursor(name="doc_io") as cursor:
+                cursor.execute(statement.encode())
+                return [column.name for column in cursor.description or ()], cursor.fetchmany(limit)
+        except psycopg.errors.QueryCanceled:
+            raise QueryError(reason=f"it took longer than {timeout:g} s") from None
+        except (
+            psycopg.ProgrammingError,
+            psycopg.DataError,
+            psycopg.InternalError,
+            psycopg.NotSupportedError,
+            ValueError,
+        ) as error:
             raise QueryError(reason=error) from None
         except psycopg.Error as error:
-            raise self._pool.error(error) from None
+            raise self._reader.error(error) from None
+        finally:
+            connection.close()
+
+    def check(self) -> list[str]:
+        with self._translate_errors(), self._connection() as connection:
+            return postgres_schema.differences(connection)
 
     def texts(self) -> PostgresTexts:
         return PostgresTexts(self)
@@ -150,27 +193,38 @@ class PostgresIndex(Index):
 
     @contextmanager
     def maintenance_lock(self) -> Iterator[None]:
-        with self._translate_errors():
-            connection = self._pool.direct()
-        try:
-            (held,) = connection.execute(_TRY_LOCK, (lock_key("maintenance"),)).fetchone() or (False,)
-            if not held:
-                raise MaintenanceBusyError(index=self.name)
+        key = lock_key("maintenance")
+        with self._direct() as connection:
+            with self._translate_errors():
+                (held,) = connection.execute(_TRY_LOCK, (key,)).fetchone() or (False,)
+                if not held:
+                    raise MaintenanceBusyError(index=self.name, holder=_holder_of(connection, key))
             yield
-        finally:
-            connection.close()
 
     @contextmanager
     def repair_lock(self) -> Iterator[None]:
+        import psycopg  # noqa: PLC0415 - only those who use PostgreSQL wait for its driver
+
+        key = lock_key("repair")
+        with self._direct() as connection:
+            with self._translate_errors():
+                connection.execute(f"SET statement_timeout = '{STATEMENT_SECONDS}s'")
+                try:
+                    connection.execute("SELECT pg_advisory_lock(%s)", (key,))
+                except psycopg.errors.QueryCanceled:
+                    holder, what = _holder_of(connection, key), "its repair lock"
+                    raise IndexBusyError(index=self.name, seconds=STATEMENT_SECONDS, holder=holder, what=what) from None
+            yield
+
+    @contextmanager
+    def _direct(self) -> Iterator[psycopg.Connection[Any]]:
+        """A connection outside the pool; closing it releases its locks."""
         with self._translate_errors():
             connection = self._pool.direct()
         try:
-            with self._translate_errors():
-                connection.execute(f"SET statement_timeout = '{STATEMENT_SECONDS}s'")
-                connection.execute("SELECT pg_advisory_lock(%s)", (lock_key("repair"),))
-            yield
+            yield connection
         finally:
-            connection.close()  # releases the lock
+            connection.close()
 
     def query(self, statement: str, values: Sequence[Any], make: Callable[[Sequence[Any]], _T]) -> list[_T]:
         statement = _sql(statement)
@@ -245,3 +299,9 @@ class PostgresIndex(Index):
         if version is not None and version < SCHEMA_VERSION:
             raise IndexVersionError(index=self.name, found=version, known=SCHEMA_VERSION, hint=REBUILD)
         return version is not None
+
+
+def _holder_of(connection: psycopg.Connection[Any], key: int) -> str:
+    """Who holds an advisory lock, for people."""
+    found = connection.execute(_HOLDER, (key,)).fetchone()
+    return "another process" if found is None else str(found[0])

@@ -13,6 +13,8 @@ from doc_io.index.base import NewRow
 from doc_io.index.postgres_rows import LOCK, insert_placed, lock_key
 from doc_io.index.schema import (
     INSERTED,
+    INTEGERS,
+    REALS,
     SCHEMA_VERSION,
     UPGRADE,
     Dialect,
@@ -48,13 +50,25 @@ _EXCHANGE_TRIES = 30
 _LISTED = ", ".join(INSERTED)
 _LATE = "(SELECT doc_id FROM documents WHERE seq > %s)"
 _LATE_ROWS = (  # they replace their records, which may have been read before their writer's last change
-    f"DELETE FROM document_parents_new WHERE doc_id IN {_LATE}",
-    f"DELETE FROM documents_new WHERE doc_id IN {_LATE}",
-    f"INSERT INTO document_parents_new SELECT * FROM document_parents WHERE doc_id IN {_LATE}",
-    f"INSERT INTO documents_new ({_LISTED}) SELECT {_LISTED} FROM documents WHERE seq > %s ORDER BY seq",
+    f"DELETE FROM document_parents_rebuilt WHERE doc_id IN {_LATE}",
+    f"DELETE FROM documents_rebuilt WHERE doc_id IN {_LATE}",
+    f"INSERT INTO document_parents_rebuilt SELECT * FROM document_parents WHERE doc_id IN {_LATE}",
+    f"INSERT INTO documents_rebuilt ({_LISTED}) SELECT {_LISTED} FROM documents WHERE seq > %s ORDER BY seq",
+)
+_FOUND_COLUMNS = (
+    "SELECT attname, format_type(atttypid, atttypmod) FROM pg_attribute"
+    " WHERE attrelid = to_regclass('documents') AND attnum > 0 AND NOT attisdropped"
+)
+_VALID_INDEXES = (
+    "SELECT found.relname FROM pg_index JOIN pg_class AS found ON found.oid = indexrelid"
+    " WHERE indrelid IN (to_regclass('documents'), to_regclass('document_parents')) AND indisvalid"
+)
+_TRIGGERS = (
+    "SELECT tgname FROM pg_trigger"
+    " WHERE tgrelid IN (to_regclass('documents'), to_regclass('document_parents')) AND NOT tgisinternal"
 )
 _GRANTS = """
-SELECT format('GRANT %s ON %I TO %s', privilege_type, relname || '_new',
+SELECT format('GRANT %s ON %I TO %s', privilege_type, relname || '_rebuilt',
               CASE grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(grantee)) END)
 FROM pg_class, aclexplode(relacl)
 WHERE pg_class.oid IN (to_regclass('documents'), to_regclass('document_parents')) AND grantee <> relowner
@@ -62,10 +76,10 @@ WHERE pg_class.oid IN (to_regclass('documents'), to_regclass('document_parents')
 
 _RENAMES = r"""
 SELECT format('ALTER %s %I RENAME TO %I', CASE relkind WHEN 'r' THEN 'TABLE' WHEN 'i' THEN 'INDEX' ELSE 'SEQUENCE' END,
-              relname, replace(relname, '_new', ''))
+              relname, replace(relname, '_rebuilt', ''))
 FROM pg_class
-WHERE relname ~ '^document(s|_parents)(_.*)?_new' AND relkind IN ('r', 'i', 'S')
-  AND relnamespace = (SELECT relnamespace FROM pg_class WHERE oid = to_regclass('documents_new'))
+WHERE relname ~ '^document(s|_parents)(_.*)?_rebuilt' AND relkind IN ('r', 'i', 'S')
+  AND relnamespace = (SELECT relnamespace FROM pg_class WHERE oid = to_regclass('documents_rebuilt'))
 """
 
 
@@ -123,6 +137,20 @@ def replace(connection: psycopg.Connection[Any], name: str, rows: Iterable[NewRo
         _exchange(connection)
 
 
+def differences(connection: psycopg.Connection[Any]) -> list[str]:
+    """What columns and indexes of an index of this schema are missing, are of another kind, or are not valid."""
+    found: dict[str, str] = dict(connection.execute(_FOUND_COLUMNS).fetchall())
+    kinds = {"seq": "bigint"} | {
+        name: "bigint" if name in INTEGERS else "double precision" if name in REALS else "text" for name in INSERTED
+    }
+    problems = [f"column {name} is missing or is not {kind}" for name, kind in kinds.items() if found.get(name) != kind]
+    valid = {name for (name,) in connection.execute(_VALID_INDEXES).fetchall()}
+    needed = [statement.split()[2] for statement in _indexes()]
+    problems += [f"index {name} is missing or not valid" for name in needed if name not in valid]
+    triggers = connection.execute(_TRIGGERS).fetchall()
+    return problems + [f"trigger {name} is not one that doc_io makes" for (name,) in triggers]
+
+
 def _indexes(suffix: str = "") -> list[str]:
     return [*create_indexes(suffix), _USAGE.format(suffix)]
 
@@ -133,24 +161,24 @@ def _comment() -> str:
 
 def _build(connection: psycopg.Connection[Any], rows: Iterable[NewRow]) -> None:
     """The new tables with all rows in their order, and their indexes; memory stays flat, sorting spills to disk."""
-    connection.execute("DROP TABLE IF EXISTS documents_new, document_parents_new")
-    for statement in create_tables(_DIALECT, "_new"):
+    connection.execute("DROP TABLE IF EXISTS documents_rebuilt, document_parents_rebuilt")
+    for statement in create_tables(_DIALECT, "_rebuilt"):
         connection.execute(statement)
     for table in ("documents", "document_parents"):
         options = "INCLUDING INDEXES INCLUDING IDENTITY"
-        connection.execute(f"CREATE TEMP TABLE {table}_read (LIKE {table}_new {options}) ON COMMIT DROP")
+        connection.execute(f"CREATE TEMP TABLE {table}_read (LIKE {table}_rebuilt {options}) ON COMMIT DROP")
     arriving = iter(rows)
     while batch := list(islice(arriving, _BATCH_SIZE)):
         insert_placed(connection, batch, "_read")
     connection.execute(
-        f"INSERT INTO documents_new (seq, {_LISTED})"
+        f"INSERT INTO documents_rebuilt (seq, {_LISTED})"
         f" SELECT row_number() OVER (ORDER BY created_at, doc_id), {_LISTED} FROM documents_read ORDER BY created_at, doc_id"
     )
-    connection.execute("INSERT INTO document_parents_new SELECT * FROM document_parents_read")
+    connection.execute("INSERT INTO document_parents_rebuilt SELECT * FROM document_parents_read")
     connection.execute(
-        "SELECT setval(pg_get_serial_sequence('documents_new', 'seq'), count(*) + 1, false) FROM documents_new"
+        "SELECT setval(pg_get_serial_sequence('documents_rebuilt', 'seq'), count(*) + 1, false) FROM documents_rebuilt"
     )
-    for statement in _indexes("_new"):
+    for statement in _indexes("_rebuilt"):
         connection.execute(statement)
 
 

@@ -26,7 +26,6 @@ _IS_OK = "status = 'ok'"  # spelled out, so that the partial indexes serve
 _OF_TASK = f"SELECT {_COLUMNS} FROM documents WHERE stage = ? AND task_id = ? AND"
 LATEST_OK_BY_TASK = f"{_OF_TASK} {_IS_OK} {NEWEST_FIRST} LIMIT 1"
 GET = f"SELECT {_COLUMNS} FROM documents WHERE doc_id = ?"
-HISTORY = f"SELECT {_COLUMNS} FROM documents WHERE stage = ? AND task_id = ? {NEWEST_FIRST}"
 SCAN = f"SELECT {_COLUMNS} FROM documents WHERE seq > ? ORDER BY seq LIMIT 1000"
 PARENTS = "SELECT parent_doc_id, input_name FROM document_parents WHERE doc_id = ? ORDER BY position"
 LAST_OF_RUN = f"SELECT {_COLUMNS} FROM documents WHERE run_id = ? {NEWEST_FIRST} LIMIT 1"
@@ -84,6 +83,17 @@ REPLACE_STORE_ID = (
     "INSERT INTO documents_properties (name, value) VALUES ('store_id', ?)"
     " ON CONFLICT (name) DO UPDATE SET value = excluded.value"
 )
+
+
+def history(stage: str, task_id: str, after: DocumentRow | None, limit: int | None) -> tuple[str, list[Any]]:
+    """The statement and its values for the documents of a task, or a page of them."""
+    statement = f"SELECT {_COLUMNS} FROM documents WHERE stage = ? AND task_id = ?"
+    values: list[Any] = [stage, task_id]
+    if after is not None:
+        statement, values = f"{statement} AND (created_at, seq) < (?, ?)", [*values, after.created_at, after.seq]
+    if limit is not None:
+        return f"{statement} {NEWEST_FIRST} LIMIT ?", [*values, limit]
+    return f"{statement} {NEWEST_FIRST}", values
 
 
 def latest_by_task(stage: str, task_id: str, selector: VersionSelector) -> tuple[str, list[Any]]:

@@ -183,9 +183,18 @@ class Index(ABC):
         """The newest document of a logical key."""
         return self.document(*queries.latest_by_logical(logical_key_id, frozenset(status)))
 
-    def history(self, stage: str, task_id: str) -> list[DocumentRow]:
-        """All documents of a task, newest first."""
-        return self.documents(queries.HISTORY, (stage, task_id))
+    def history(
+        self, stage: str, task_id: str, *, after: DocumentRow | None = None, limit: int | None = None
+    ) -> list[DocumentRow]:
+        """The documents of a task, newest first.
+
+        Args:
+            stage: Kind of document.
+            task_id: The task.
+            after: The last row of the previous page. Default: from the newest on.
+            limit: Maximum number of rows. Default: all.
+        """
+        return self.documents(*queries.history(stage, task_id, after, limit))
 
     def parents(self, doc_id: str) -> list[Parent]:
         """The parents of a document, in the order in which they were read."""
@@ -304,8 +313,26 @@ class Index(ABC):
         self.query(*report_queries.comparison(column, ancestor, where, newest=newest), add)
 
     @abstractmethod
-    def read_sql(self, statement: str, limit: int = 1000) -> tuple[list[str], list[tuple[Any, ...]]]:
-        """Run a user's SQL, which can only read: the names of the columns, and at most ``limit`` rows."""
+    def read_sql(
+        self, statement: str, limit: int = 1000, *, timeout: float = 30.0
+    ) -> tuple[list[str], list[tuple[Any, ...]]]:
+        """Run a user's SELECT on a connection of its own that can only read, and close that.
+
+        Args:
+            statement: One statement.
+            limit: Maximum number of rows; no more are fetched.
+            timeout: Seconds the statement may take.
+
+        Returns:
+            The names of the columns, and the rows.
+
+        Raises:
+            QueryError: It cannot be answered, would write, took too long, or would run as a superuser of PostgreSQL.
+        """
+
+    @abstractmethod
+    def check(self) -> list[str]:
+        """Hold indexes and schema of the database against its tables; what is wrong, for people. Empty if nothing is."""
 
     @abstractmethod
     def texts(self) -> Texts:

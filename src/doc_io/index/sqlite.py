@@ -6,14 +6,14 @@ import fcntl
 import json
 import os
 import sqlite3
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import closing, contextmanager, suppress
-from pathlib import Path
+from contextlib import ExitStack, closing, contextmanager, suppress
 from typing import Any, TypeVar
 
 from doc_io.document import DocumentRow, Status
-from doc_io.errors import DocIOError, MaintenanceBusyError, QueryError
-from doc_io.file_lock import file_lock
+from doc_io.errors import DocIOError, IndexBusyError, MaintenanceBusyError, QueryError
+from doc_io.file_lock import FileLockTimeoutError, file_lock, holder_of
 from doc_io.index import queries, sqlite_rebuild, sqlite_totals
 from doc_io.index.base import (
     ALL,
@@ -40,6 +40,7 @@ _HEADS = (
     " json_extract(value, '$[1]') AS task_id FROM json_each(?)) AS keys JOIN documents AS head ON head.seq = ("
     f"SELECT seq FROM documents WHERE stage = keys.stage AND task_id = keys.task_id {queries.NEWEST_FIRST} LIMIT 1)"
 )
+_STEPS_PER_CHECK = 100_000  # of SQLite's virtual machine: some milliseconds
 _INSERT_MISSING = f"{queries.INSERT} ON CONFLICT DO NOTHING"
 
 _T = TypeVar("_T")
@@ -111,19 +112,35 @@ class SqliteIndex(Index):
         condition, values = queries.where_clause(where)
         return [TokenUsage(*each) for each in self.rows(sqlite_totals.usage(by, condition), values)]
 
-    def read_sql(self, statement: str, limit: int = 1000) -> tuple[list[str], list[tuple[Any, ...]]]:
+    def read_sql(
+        self, statement: str, limit: int = 1000, *, timeout: float = 30.0
+    ) -> tuple[list[str], list[tuple[Any, ...]]]:
         self._file.connection()  # makes an index where there is none, and refuses what is no index
+        deadline = time.monotonic() + timeout
         try:
             # A connection of its own that SQLite opened for reading: there is nothing that a statement could undo.
-            # `immutable` is not set: the log must be read too.
-            reader = sqlite3.connect(f"{Path(self.name).as_uri()}?mode=ro", uri=True, timeout=BUSY_SECONDS)
-            with closing(reader):
+            uri = self._file.read_only_uri()
+            with closing(sqlite3.connect(uri, uri=True, timeout=min(timeout, BUSY_SECONDS))) as reader:
                 reader.set_authorizer(_only_reading)
+                reader.set_progress_handler(lambda: time.monotonic() > deadline, _STEPS_PER_CHECK)
                 cursor = reader.execute(statement)
                 names = [column[0] for column in cursor.description or ()]
                 return names, cursor.fetchmany(limit)
-        except (sqlite3.Error, sqlite3.Warning) as error:
-            raise QueryError(reason=error) from None
+        except (sqlite3.Error, sqlite3.Warning, ValueError) as error:
+            late = time.monotonic() > deadline
+            raise QueryError(reason=f"it took longer than {timeout:g} s" if late else error) from None
+
+    def check(self) -> list[str]:
+        try:
+            connection = self._file.connection()
+            found = [str(problem) for (problem,) in connection.execute("PRAGMA integrity_check(100)")]
+            wrong_totals = connection.execute(sqlite_totals.DIFFERENCES).fetchone()[0] if found == ["ok"] else 0
+        except (DocIOError, *_DAMAGE) as error:
+            if isinstance(error, IndexBusyError):
+                raise
+            return [str(error)]
+        totals = [f"the totals of {wrong_totals} groups are not those of the rows"] if wrong_totals else []
+        return [problem for problem in found if problem != "ok"] + totals
 
     def texts(self) -> SqliteTexts:
         self._file.connection()  # makes an index where there is none
@@ -178,16 +195,17 @@ class SqliteIndex(Index):
     @contextmanager
     def maintenance_lock(self) -> Iterator[None]:
         self._file.make_folder()
+        path = f"{self.name}-maintenance-lock"
         # The system releases it when its holder dies. Only maintenance takes it, writers do not.
         try:
-            descriptor = os.open(f"{self.name}-maintenance-lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
         except OSError as error:
             raise self._file.error(error) from error
         try:
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                raise MaintenanceBusyError(index=self.name) from None
+                raise MaintenanceBusyError(index=self.name, holder=holder_of(path)) from None
             yield
         finally:
             os.close(descriptor)
@@ -195,7 +213,12 @@ class SqliteIndex(Index):
     @contextmanager
     def repair_lock(self) -> Iterator[None]:
         self._file.make_folder()
-        with file_lock(f"{self.name}-repair-lock"):
+        with ExitStack() as stack:
+            try:
+                stack.enter_context(file_lock(f"{self.name}-repair-lock", BUSY_SECONDS))
+            except FileLockTimeoutError as error:
+                what = "its repair lock"
+                raise IndexBusyError(index=self.name, seconds=BUSY_SECONDS, holder=error.holder, what=what) from error
             yield
 
     def close(self) -> None:

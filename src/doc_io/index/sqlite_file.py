@@ -8,7 +8,8 @@ import threading
 import time
 import weakref
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
+from pathlib import Path
 
 from doc_io.durable_folders import make_durable_folder, sync_folder
 from doc_io.errors import (
@@ -18,10 +19,10 @@ from doc_io.errors import (
     IndexOnNetworkError,
     IndexVersionError,
 )
-from doc_io.file_lock import file_lock
+from doc_io.file_lock import FileLockTimeoutError, file_lock, holder_of
 from doc_io.index.network import unsafe_disk
 from doc_io.index.schema import REBUILD, SCHEMA_VERSION, UPGRADE
-from doc_io.index.sqlite_schema import APPLICATION_ID, create_empty_tables, create_rest, write_header
+from doc_io.index.sqlite_schema import APPLICATION_ID, create_empty_tables, create_rest, schema_difference, write_header
 
 BUSY_SECONDS = 30
 """How long a writer waits for others (sqlite.org/pragma.html#pragma_busy_timeout)."""
@@ -30,6 +31,8 @@ _WHAT_IS_IT = (
     "SELECT application_id, user_version, (SELECT count(*) FROM sqlite_master)"
     " FROM pragma_application_id, pragma_user_version"
 )
+
+_DAMAGE_SIGNS = ("not a database", "malformed")
 
 # A connection that came over a fork may be neither used nor closed: both would act on the parent's locks and its
 # write-ahead log (sqlite.org/howtocorrupt.html, section 2.6). Kept here it is never garbage either.
@@ -60,24 +63,57 @@ class SqliteFile:
             with self._lock:
                 self._open.discard(held)
             held.close()
-        self._held.held = held = _Held(self._connect(), self.name)
+        read_only = self.missing_permission() is not None
+        self._held.held = held = _Held(self._connect(read_only=read_only), self.name, read_only=read_only)
         with self._lock:
             self._open.add(held)
         return held.connection
 
-    def _connect(self) -> sqlite3.Connection:
+    def _connect(self, *, read_only: bool) -> sqlite3.Connection:
         disk = None if self._on_network else unsafe_disk(self.name)
         if disk is not None:
             raise IndexOnNetworkError(index=self.name, disk=disk)
-        self.make_folder()
+        if not read_only:
+            self.make_folder()
         # Another thread only ever closes a connection (`close`), hence no check of the thread.
-        connection = sqlite3.connect(self.name, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
+        connection = sqlite3.connect(
+            self.read_only_uri() if read_only else self.name,
+            uri=read_only,
+            timeout=BUSY_SECONDS,
+            isolation_level=None,
+            check_same_thread=False,
+        )
         try:
-            self._prepare(connection)
+            if read_only:
+                self._require_index(connection)
+            else:
+                self._prepare(connection)
         except BaseException:
             connection.close()
             raise
         return connection
+
+    def _require_index(self, connection: sqlite3.Connection) -> None:
+        if not self._is_index(connection):
+            raise IndexFormatError(index=self.name, reason="it is empty, and may not be written")
+
+    def missing_permission(self) -> str | None:
+        """What keeps this process from writing to an index that is there; ``None`` if nothing does, or there is none."""
+        if not os.path.exists(self.name):
+            return None
+        for path in (self.name, os.path.dirname(self.name)):
+            if not os.access(path, os.W_OK):
+                return f"no permission to write {path}"
+        return None
+
+    def read_only_uri(self) -> str:
+        """How SQLite opens the file without writing anything beside it.
+
+        A reader of a write-ahead log must write to the shared memory beside it; where there is no log, and the folder
+        cannot be written, the file is read as one that nobody changes, and opened anew when somebody has.
+        """
+        immutable = "&immutable=1" if _is_immutable(self.name) and self.missing_permission() else ""
+        return f"{Path(self.name).as_uri()}?mode=ro{immutable}"
 
     def make_folder(self) -> None:
         """Make the folder of the file, so that its name survives a power cut."""
@@ -92,7 +128,7 @@ class SqliteFile:
         # one: the removal of its journal is a name that FULL does not sync.
         new = not self._is_index(connection)
         # Of many who find it new at once SQLite let the unluckiest wait for 0.7 s.
-        with file_lock(f"{self.name}-write-lock") if new else nullcontext():
+        with file_lock(f"{self.name}-write-lock", BUSY_SECONDS) if new else nullcontext():
             mode = connection.execute("PRAGMA journal_mode = WAL").fetchone()[0]
             if mode != "wal":
                 raise IndexAccessError(
@@ -111,6 +147,9 @@ class SqliteFile:
             if version != SCHEMA_VERSION:
                 hint = REBUILD if version < SCHEMA_VERSION else UPGRADE
                 raise IndexVersionError(index=self.name, found=version, known=SCHEMA_VERSION, hint=hint)
+            difference = schema_difference(connection)
+            if difference is not None:
+                raise IndexFormatError(index=self.name, reason=difference)
             return True
         if application or version or tables:
             raise IndexFormatError(index=self.name, reason="it is a database of something else")
@@ -136,16 +175,22 @@ class SqliteFile:
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
-        """A transaction in turn with all other writers; committed at the end of the block, undone where it raises."""
+        """A transaction, after those that were asked for before; committed at the end of the block, undone where it raises.
+
+        One deadline, ``BUSY_SECONDS``, holds for the waiting line and for SQLite's own lock. The line only keeps an order:
+        where its head is stopped for half of that time, the database itself is asked.
+        """
+        permission = self.missing_permission()
+        if permission is not None:
+            raise IndexAccessError(index=self.name, reason=permission)
+        deadline = time.monotonic() + BUSY_SECONDS
+        line = f"{self.name}-write-lock"
         try:
             connection = self.connection()
-            # IMMEDIATE: a transaction that begins by reading cannot become a writer after another one wrote; it would
-            # fail with SQLITE_BUSY at once (sqlite.org/lang_transaction.html).
-            asked = time.monotonic()
-            with file_lock(f"{self.name}-write-lock"):
-                if time.monotonic() - asked > BUSY_SECONDS:  # those before it waited in vain; it would too
-                    raise IndexBusyError(index=self.name, seconds=BUSY_SECONDS)
-                connection.execute("BEGIN IMMEDIATE")
+            with ExitStack() as stack:
+                with suppress(FileLockTimeoutError):
+                    stack.enter_context(file_lock(line, BUSY_SECONDS / 2))
+                self._begin(connection, deadline)
                 try:
                     yield connection
                     connection.execute("COMMIT")
@@ -155,6 +200,20 @@ class SqliteFile:
                     raise
         except (sqlite3.Error, UnicodeDecodeError) as error:
             raise self.error(error) from error
+
+    @staticmethod
+    def _begin(connection: sqlite3.Connection, deadline: float) -> None:
+        # IMMEDIATE: a transaction that begins by reading cannot become a writer after another one wrote; it would fail
+        # with SQLITE_BUSY at once (sqlite.org/lang_transaction.html).
+        left = max(0.0, deadline - time.monotonic())
+        waited = left < BUSY_SECONDS - 1
+        if waited:
+            connection.execute(f"PRAGMA busy_timeout = {int(left * 1000)}")
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+        finally:
+            if waited:
+                connection.execute(f"PRAGMA busy_timeout = {int(BUSY_SECONDS * 1000)}")
 
     def close(self) -> None:
         """Close the connections of this process, whichever thread has them."""
@@ -168,23 +227,28 @@ class SqliteFile:
         """What went wrong, as an error of doc_io."""
         reason = str(error)
         if "locked" in reason or "busy" in reason:  # Python 3.10 has no sqlite_errorcode
-            return IndexBusyError(index=self.name, seconds=BUSY_SECONDS)
-        if "not a database" in reason:
+            holder = holder_of(f"{self.name}-write-lock")
+            return IndexBusyError(index=self.name, seconds=BUSY_SECONDS, holder=holder, what="its write lock")
+        if isinstance(error, UnicodeDecodeError) or any(sign in reason for sign in _DAMAGE_SIGNS):
             return IndexFormatError(index=self.name, reason=reason)
-        return IndexAccessError(index=self.name, reason=reason)
+        permission = self.missing_permission()
+        return IndexAccessError(index=self.name, reason=f"{reason}; {permission}" if permission else reason)
 
 
 class _Held:
     """A connection, and what must still be true for it to be used."""
 
-    def __init__(self, connection: sqlite3.Connection, path: str) -> None:
+    def __init__(self, connection: sqlite3.Connection, path: str, *, read_only: bool) -> None:
         self.connection = connection
         self._process = os.getpid()
         self._file = identity(path)
+        # What SQLite reads as a file that nobody changes must be opened anew once somebody has.
+        self._content = _content(path) if read_only else None
 
     def still_holds(self, path: str) -> bool:
         # The file may have been deleted or replaced: what is written to the old one would be gone with it.
-        return self._process == os.getpid() and self._file == identity(path)
+        same = self._process == os.getpid() and self._file == identity(path)
+        return same and (self._content is None or self._content == _content(path))
 
     def close(self) -> None:
         if self._process == os.getpid():
@@ -203,3 +267,20 @@ def identity(path: str) -> tuple[int, int] | None:
     except OSError:
         return None
     return found.st_dev, found.st_ino
+
+
+def _is_immutable(path: str) -> bool:
+    """Whether a database has no write-ahead log: then all of it is in the file."""
+    try:
+        return os.path.getsize(f"{path}-wal") == 0
+    except OSError:
+        return True
+
+
+def _content(path: str) -> tuple[int, int, bool] | None:
+    """What changes when somebody writes to a database."""
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_size, _is_immutable(path)

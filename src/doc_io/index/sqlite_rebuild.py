@@ -16,15 +16,19 @@ from itertools import islice
 
 from doc_io.document import Parent
 from doc_io.durable_folders import sync_folder
-from doc_io.errors import IndexVersionError
+from doc_io.errors import IndexFormatError, IndexVersionError
 from doc_io.index import queries
 from doc_io.index.base import NewRow
 from doc_io.index.schema import INSERTED, SCHEMA_VERSION, UPGRADE
-from doc_io.index.sqlite_schema import APPLICATION_ID, create_empty_tables, create_rest, write_header
+from doc_io.index.sqlite_schema import APPLICATION_ID, create_empty_tables, create_rest, schema_difference, write_header
 from doc_io.index.sqlite_totals import FILL
 
 _BATCH_SIZE = 1000
 _MAX_STEP = 2000  # pages that are copied between two checks for late rows
+_PAGE_SIZE = 4096  # bytes; of every file that is built here
+_HEADER = (
+    "SELECT application_id, user_version, page_size FROM pragma_application_id, pragma_user_version, pragma_page_size"
+)
 _SUFFIXES = ("", "-wal", "-shm", "-journal")
 _DONE = 101  # SQLITE_DONE: the old file has the new rows now, whose seq says nothing about late ones
 _WAITING = (5, 6)  # SQLITE_BUSY, SQLITE_LOCKED; Python has their names from 3.11 on
@@ -49,6 +53,7 @@ def build(path: str, rows: Iterable[NewRow]) -> None:
     remove_file(path)
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
         # Nobody reads this file before it is whole, and after a crash it is built anew.
+        connection.execute(f"PRAGMA page_size = {_PAGE_SIZE}")
         connection.execute("PRAGMA journal_mode = OFF")
         connection.execute("PRAGMA synchronous = OFF")
         connection.execute("PRAGMA temp_store = FILE")
@@ -63,7 +68,7 @@ def build(path: str, rows: Iterable[NewRow]) -> None:
         connection.execute(_SORT)
         connection.execute("COMMIT")
         connection.execute("DROP TABLE arrived")
-        for statement in [*create_rest(), FILL]:
+        for statement in [*create_rest(), *FILL]:
             connection.execute(statement)
         write_header(connection)
 
@@ -95,27 +100,36 @@ def exchange(new: str, old: sqlite3.Connection, newest_seq: int, timeout: float)
 
 
 def unusable(path: str) -> str | None:
-    """Why a file cannot be read as an index of this schema; ``None`` for a healthy one and for no file at all.
+    """Why a file cannot be exchanged for another in place; ``None`` for a sound index and for no file at all.
 
     Raises:
         IndexVersionError: It is an index of a newer schema.
+        IndexFormatError: It is a sound database of something else.
     """
-    if not os.path.exists(path):
+    if not os.path.exists(path) or os.path.getsize(path) == 0:
         return None
     try:
         with closing(sqlite3.connect(path)) as connection:
-            found = str(connection.execute("PRAGMA quick_check(1)").fetchone()[0])
-            (application,) = connection.execute("PRAGMA application_id").fetchone()
-            (version,) = connection.execute("PRAGMA user_version").fetchone()
-    except sqlite3.OperationalError:
+            damage = str(connection.execute("PRAGMA quick_check(1)").fetchone()[0])
+            application, version, page_size = connection.execute(_HEADER).fetchone()
+            difference = schema_difference(connection)
+            objects = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+    except sqlite3.OperationalError as error:
+        if "malformed" in str(error):
+            return str(error)
         raise  # locked, or not to be opened: that says nothing about its content
-    except sqlite3.DatabaseError as error:
+    except (sqlite3.DatabaseError, ValueError) as error:
         return str(error)
-    if found != "ok":
-        return found
+    if damage != "ok":
+        return damage
+    if difference is None:  # whatever numbers are in its header, its tables are ours
+        sound = (application, version, page_size) == (APPLICATION_ID, SCHEMA_VERSION, _PAGE_SIZE)
+        return None if sound else f"its header is wrong: {application:x}, schema {version}, pages of {page_size} bytes"
     if application == APPLICATION_ID and version > SCHEMA_VERSION:
         raise IndexVersionError(index=path, found=version, known=SCHEMA_VERSION, hint=UPGRADE)
-    return f"schema {version}" if application == APPLICATION_ID and version != SCHEMA_VERSION else None
+    if application != APPLICATION_ID and objects:
+        raise IndexFormatError(index=path, reason="it is a database of something else")
+    return difference
 
 
 def set_aside(path: str, new: str) -> str:
@@ -125,7 +139,7 @@ def set_aside(path: str, new: str) -> str:
         The new name.
     """
     with suppress(sqlite3.Error, ValueError), closing(sqlite3.connect(path)) as old:
-        found = old.execute(queries.STORE_ID).fetchone()
+        found = None if schema_difference(old) else old.execute(queries.STORE_ID).fetchone()
         if found is not None:
             with closing(sqlite3.connect(new, isolation_level=None)) as connection:
                 connection.execute(queries.SET_STORE_ID, found)

@@ -7,13 +7,16 @@ from typing import Any
 from doc_io.store import DocumentStore
 
 
-def sql(store: DocumentStore, statement: str, limit: int = 1000) -> tuple[list[str], list[tuple[Any, ...]]]:
+def sql(
+    store: DocumentStore, statement: str, limit: int = 1000, *, timeout: float = 30.0
+) -> tuple[list[str], list[tuple[Any, ...]]]:
     """Any question to the tables ``documents`` and ``document_parents``; it can only read.
 
     Args:
         store: Which store.
         statement: One statement.
         limit: How many rows at most.
+        timeout: Seconds it may take.
 
     Returns:
         The names of the columns, and the rows.
@@ -21,4 +24,4 @@ def sql(store: DocumentStore, statement: str, limit: int = 1000) -> tuple[list[s
     Raises:
         QueryError: The database cannot answer it, or it would write.
     """
-    return store.index.read_sql(statement, limit)
+    return store.index.read_sql(statement, limit, timeout=timeout)

@@ -8,11 +8,13 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
 from doc_io.commit_record import RECORD_NAME, CommitRecordError, encode_text
+from doc_io.errors import StorageError
 from doc_io.file_lock import file_lock
 from doc_io.storage.base import DocumentExistsError
 from doc_io.storage.local import LocalStorage
@@ -59,6 +61,19 @@ def spool(folder: str | os.PathLike[str], drafts: Sequence[Draft], *, owner: Spo
         with file_lock(f"{storage.root}/{_LOCK}"):
             complete_partial_write(storage, placed[existing])
     return storage.root
+
+
+def unspool(folder: str, drafts: Iterable[Draft]) -> None:
+    """Take documents out of a spool again: they are in their store. One that cannot be removed stays, without an error.
+
+    Args:
+        folder: The spool, as `spool` returned it.
+        drafts: The documents.
+    """
+    storage = LocalStorage(folder)
+    for draft in drafts:
+        with suppress(StorageError):  # recovered once more it is the same document
+            storage.remove(draft.doc_dir)
 
 
 def spooled(folder: str | os.PathLike[str]) -> int:
