@@ -90,6 +90,21 @@ def test_the_board_says_that_a_parent_was_made_anew(store: DocumentStore) -> Non
     assert "its parent was made anew" in page.get("/").text
 
 
+def test_columns_of_one_stage_stand_together(store: DocumentStore) -> None:
+    for model in ("m1", "m2"):
+        for stage in ("draft", "essay"):
+            store.save(Document(f"{stage} {model}", model_id=model), stage=stage, task_id=model)
+
+    columns = pages_of(store).get("/board.json?by=model").json()["columns"]
+
+    assert [(each["stage"], each["value"]) for each in columns] == [
+        ("draft", "m1"),
+        ("draft", "m2"),
+        ("essay", "m1"),
+        ("essay", "m2"),
+    ]
+
+
 @pytest.mark.parametrize(
     ("query", "tasks"),
     [

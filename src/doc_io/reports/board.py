@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -119,12 +119,20 @@ def board(
     if by is None and wanted.run_id is None:
         _fill(store, shown, columns, wanted)
     return Board(
-        sorted(columns, key=lambda column: (columns[column].seq, column.stage, column.value or "")),
+        _in_order(columns),
         _cells(store, shown),
         len(chosen),
         len(attempts) < WINDOW,
         oldest[0].created_at if oldest else None,
     )
+
+
+def _in_order(columns: Mapping[Column, Attempt]) -> list[Column]:
+    """Columns of one stage together, the stage whose documents were made first on the left."""
+    first: dict[str, int] = {}
+    for column, oldest in columns.items():
+        first[column.stage] = min(oldest.seq, first.get(column.stage, oldest.seq))
+    return sorted(columns, key=lambda column: (first[column.stage], column.stage, column.value or ""))
 
 
 def _fill(

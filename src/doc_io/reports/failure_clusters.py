@@ -79,9 +79,9 @@ def failure_reason(row: DocumentRow) -> str:
         said = row.meta_small.get(name)
         if isinstance(said, str) and said.strip():
             return _VARYING.sub("#", " ".join(said.split()))[:_MAX_REASON]
-    if row.status is not Status.TRUNCATED and not row.raw_chars:
+    if row.status is Status.TRUNCATED:
+        return "cut short by the token limit"
+    if not row.raw_chars:
         return "no text"
     finish = row.meta_small.get("finish_reason")
-    if isinstance(finish, str) and finish:
-        return f"finish reason {finish}"
-    return "the token limit cut it short" if row.status is Status.TRUNCATED else "no reason was given"
+    return f"finish reason {finish}" if isinstance(finish, str) and finish else "no reason was given"
