@@ -107,14 +107,7 @@ def board(
     order = [*failed, *(task_id for task_id in newest if task_id not in failed)]
     chosen = [task_id for task_id in order if task_id in fitting] if statuses else order
     page = [(task_id, newest[task_id]) for task_id in chosen[skip : skip + limit]]
-    rows = {
-        row.seq: row
-        for row in page_queries.by_seq(store.index, [cell.seq for _, cells in page for cell in cells.values()])
-    }
-    shown = {
-        task_id: {column: rows[cell.seq] for column, cell in cells.items() if cell.seq in rows}
-        for task_id, cells in page
-    }
+    shown = _rows_of(store, page)
     oldest = page_queries.by_seq(store.index, [attempts[-1].seq]) if len(attempts) == WINDOW else []
     if by is None and wanted.run_id is None:
         _fill(store, shown, columns, wanted)
@@ -125,6 +118,17 @@ def board(
         len(attempts) < WINDOW,
         oldest[0].created_at if oldest else None,
     )
+
+
+def _rows_of(
+    store: DocumentStore, page: list[tuple[str, dict[Column, Attempt]]]
+) -> dict[str, dict[Column, DocumentRow]]:
+    seqs = [cell.seq for _, cells in page for cell in cells.values()]
+    rows = {row.seq: row for row in page_queries.by_seq(store.index, seqs)}
+    return {
+        task_id: {column: rows[cell.seq] for column, cell in cells.items() if cell.seq in rows}
+        for task_id, cells in page
+    }
 
 
 def _in_order(columns: Mapping[Column, Attempt]) -> list[Column]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from contextlib import nullcontext
 
 from doc_io.errors import DocIOError
 from doc_io.index.base import ALL, Filter
@@ -26,6 +26,7 @@ class Searching:
         self._store = store
         self._running: dict[tuple[str, Filter], _Search] = {}
         self._lock = threading.Lock()
+        self._reading = _Reading()
 
     def find(self, words: str, wanted: Filter = ALL) -> tuple[list[SearchHit] | None, int]:
         """What was found, best first; ``None`` where texts are still being read; and how many were read.
@@ -42,36 +43,44 @@ class Searching:
             running = self._running.get(question)
             if running is None:
                 self._running = {asked: each for asked, each in self._running.items() if each.is_alive()}
-                running = self._running[question] = _Search(self._store, words, wanted)
+                running = self._running[question] = _Search(self._store, words, wanted, self._reading)
                 running.start()
         running.join(_PATIENCE)
         if running.is_alive():
-            return None, running.read
+            return None, self._reading.done
         with self._lock:
             self._running.pop(question, None)
         if running.error is not None:
             raise running.error
-        return running.hits, running.read
+        return running.hits, self._reading.done
+
+
+class _Reading:
+    """The texts that are being read for the first time: by one search, while others wait for it."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.done = 0
+
+    def progress(self, done: int, _: int | None) -> None:
+        self.done = done
 
 
 class _Search(threading.Thread):
-    def __init__(self, store: DocumentStore, words: str, wanted: Filter) -> None:
+    def __init__(self, store: DocumentStore, words: str, wanted: Filter, reading: _Reading) -> None:
         super().__init__(daemon=True)
         self._store = store
         self._words = words
         self._wanted = wanted
-        self.read = 0
+        self._reading = reading
         self.hits: list[SearchHit] = []
         self.error: DocIOError | None = None
 
     def run(self) -> None:
         try:
-            self.hits = search(self._store, self._words, self._wanted, limit=_HITS, progress=self._progress())
+            first = not self._store.index.texts().is_up_to_date()
+            with self._reading.lock if first else nullcontext():
+                progress = self._reading.progress
+                self.hits = search(self._store, self._words, self._wanted, limit=_HITS, progress=progress)
         except DocIOError as error:
             self.error = error
-
-    def _progress(self) -> Callable[[int, int | None], None]:
-        def progress(done: int, _: int | None) -> None:
-            self.read = done
-
-        return progress
