@@ -7,20 +7,18 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from doc_io.commit_record import CommitRecord
 from doc_io.document import OK, Document, DocumentRow, Parent, Status
-from doc_io.errors import IndexAccessError, StorageError, StoreMismatchError
 from doc_io.ids import unstorable
 from doc_io.index.base import ALL, LATEST_OK, Filter, VersionSelector
-from doc_io.index.open import open_index
+from doc_io.index.open import default_db_path, open_index, warn_of_local_index
 from doc_io.index.sql_index import Index
 from doc_io.reading import StoredDocument, Which, read_bytes, read_record, read_text, read_texts
 from doc_io.storage.base import Storage
 from doc_io.storage.open import open_storage
+from doc_io.store_identity import StoreIdentity
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -28,7 +26,6 @@ if TYPE_CHECKING:
     from typing_extensions import Self
     from upath import UPath
 
-    from doc_io.store_identity import StoreIdentity
     from doc_io.writing.draft import Draft, Origin
     from doc_io.writing.spool import SpoolOwner
 
@@ -71,19 +68,21 @@ class DocumentStore:
     ) -> None:
         self._own_storage = open_storage(docs_root, storage_options)
         self._own_index = open_index(
-            db_path or _beside(self._own_storage), db_url, db_read_url=db_read_url, on_network=db_on_network
+            db_path or default_db_path(self._own_storage.root),
+            db_url,
+            db_read_url=db_read_url,
+            on_network=db_on_network,
         )
         self._storage, self._index = self._own_storage, self._own_index
         if db_url is None and "://" in self.docs_root:
-            _say_that_the_index_is_local(self.docs_root, self._index.name)
+            warn_of_local_index(self.docs_root, self._index.name)
         self._parent = parent
         if parent is not None:
             from doc_io.branch import BranchIndex, BranchStorage
 
             self._index = cast("Index", BranchIndex(self._own_index, parent._index))  # noqa: SLF001 - a store like this one
             self._storage = cast("Storage", BranchStorage(self._own_storage, parent._storage))  # noqa: SLF001 - as above
-        self._store_id: str | None = None
-        self._is_compared = self._is_claimed = False
+        self._identity = StoreIdentity(self._own_storage, self._own_index)
 
     @property
     def storage(self) -> Storage:
@@ -103,17 +102,15 @@ class DocumentStore:
 
     @property
     def unchecked(self) -> StoreIdentity:
-        """Docs root and index as they are, whether or not they belong together: for what sets that right."""
-        from doc_io.store_identity import StoreIdentity
-
-        return StoreIdentity(self._own_storage, self._own_index)
+        """Docs root and index without comparing them first, for `reindex` and whatever else repairs a mismatch."""
+        return self._identity
 
     @property
     def owner(self) -> SpoolOwner:
-        """What a spool calls this store; nothing is opened for it, as it may be out of reach."""
+        """How a spool names this store; opens nothing, as the store may be unreachable."""
         from doc_io.writing.spool import SpoolOwner
 
-        return SpoolOwner(self.docs_root, self._store_id)
+        return SpoolOwner(self.docs_root, self._identity.store_id)
 
     @property
     def is_local(self) -> bool:
@@ -128,26 +125,12 @@ class DocumentStore:
     def check(self) -> None:
         """Make sure that docs root and index belong together, as the first look-up or write does.
 
-        Where one of the two is out of reach this is silent: whatever needs it says so.
-
         Raises:
-            StoreMismatchError: They do not.
+            StoreMismatchError: They do not. Where one of them cannot be reached, this raises nothing.
         """
-        if not self._is_compared:
-            self._compare()
-
-    def _compare(self) -> None:
         if self._parent is not None:
             self._parent.check()
-        try:
-            ids = self.unchecked.check()
-            self._store_id = ids.at_root or ids.in_index
-            self._is_claimed = ids.at_root is not None and ids.in_index is not None
-        except StoreMismatchError:
-            raise
-        except (StorageError, IndexAccessError):
-            pass
-        self._is_compared = True
+        self._identity.check_once()
 
     def save(
         self,
@@ -206,8 +189,8 @@ class DocumentStore:
     def save_many(self, documents: Iterable[tuple[Document | str, Origin]]) -> list[DocumentRow]:
         """Write many documents for a fraction of what they cost one by one; all are acknowledged when this returns.
 
-        Every document is checked before anything is written. Their files are made durable side by side, and their rows
-        are committed together. Where this raises, save the same attempts again: those that are there are not made anew.
+        Every document is checked before anything is written; their rows are committed together. Where this raises, save
+        the same attempts again: documents that exist are not written again.
 
         Args:
             documents: Each text with where it comes from; give ``Origin.attempt`` if it may have to be saved again.
@@ -238,14 +221,12 @@ class DocumentStore:
 
         if not drafts:
             return []
-        if not self._is_claimed:
-            self._store_id = self.unchecked.claim()
-            self._is_compared = self._is_claimed = True
+        self._identity.claim()
         return commit(self._own_storage, self._own_index, drafts)
 
     def get(self, doc_id: str) -> DocumentRow | None:
         """The row of one version; ``None`` where the index has none."""
-        return self.index.get(doc_id) if _may_be(doc_id) else None
+        return self.index.get(doc_id) if _storable(doc_id) else None
 
     def latest(
         self,
@@ -271,9 +252,9 @@ class DocumentStore:
         Raises:
             IndexBusyError: The database stayed locked for longer than its time-out.
         """
-        if not _may_be(stage, task_id):
+        if not _storable(stage, task_id):
             return None
-        return self.index.latest_by_task(stage, task_id, _choice(status, runs, as_of))
+        return self.index.latest_by_task(stage, task_id, _selector(status, runs, as_of))
 
     def latest_many(
         self,
@@ -296,13 +277,13 @@ class DocumentStore:
         Returns:
             Task to row; a task without such a document is left out.
         """
-        choice = _choice(status, runs, as_of)
-        wanted = [task_id for task_id in dict.fromkeys(task_ids) if _may_be(task_id)]
-        return self.index.latest_by_tasks(stage, wanted, choice) if wanted and _may_be(stage) else {}
+        selector = _selector(status, runs, as_of)
+        known = [task_id for task_id in dict.fromkeys(task_ids) if _storable(task_id)]
+        return self.index.latest_by_tasks(stage, known, selector) if known and _storable(stage) else {}
 
     def history(self, stage: str, task_id: str) -> list[DocumentRow]:
         """Every version of a task, newest first, whatever its status."""
-        return self.index.history(stage, task_id) if _may_be(stage, task_id) else []
+        return self.index.history(stage, task_id) if _storable(stage, task_id) else []
 
     def find(self, name: str) -> DocumentRow:
         """The document that a person means.
@@ -340,11 +321,11 @@ class DocumentStore:
 
     def parents(self, doc_id: str) -> list[Parent]:
         """What a document was made from: every parent, with the input it came in by."""
-        return self.index.parents(doc_id) if _may_be(doc_id) else []
+        return self.index.parents(doc_id) if _storable(doc_id) else []
 
     def children(self, doc_id: str) -> list[DocumentRow]:
         """What was made from a document, newest first."""
-        return self.index.children(doc_id) if _may_be(doc_id) else []
+        return self.index.children(doc_id) if _storable(doc_id) else []
 
     def read(self, row: DocumentRow, which: Which = "text") -> str:
         """A text of a document, exactly as it was saved.
@@ -412,31 +393,12 @@ class DocumentStore:
         return f"DocumentStore({self.docs_root!r}, index={self._index.name!r})"
 
 
-@cache
-def _say_that_the_index_is_local(docs_root: str, index: str) -> None:
-    """Once in a process: documents that other machines can read have an index that they cannot."""
-    import logging
-
-    logging.getLogger("doc_io").warning(
-        "The documents are in %s, but their index %s is on this machine only. Where several machines write, give db_url"
-        " a PostgreSQL database.",
-        docs_root,
-        index,
-    )
-
-
-def _beside(storage: Storage) -> Path:
-    if "://" in storage.root:
-        return Path("data/db/documents.sqlite")
-    return Path(storage.root).parent / "db" / "documents.sqlite"
-
-
-def _may_be(*names: str) -> bool:
-    """Whether anything can be called that; a database fails on a name that it cannot hold, where the answer is nothing."""
+def _storable(*names: str) -> bool:
+    """Whether all names can be stored; a database raises on one that it cannot hold, where the answer is "none"."""
     return not any(map(unstorable, names))
 
 
-def _choice(status: Collection[Status | str], runs: Sequence[str], as_of: str | None) -> VersionSelector:
+def _selector(status: Collection[Status | str], runs: Sequence[str], as_of: str | None) -> VersionSelector:
     if status is OK and not runs and as_of is None:
         return LATEST_OK
     return VersionSelector(frozenset(Status(each) for each in status), tuple(runs), as_of)

@@ -162,7 +162,7 @@ class PendingAttempt:
     attempt: Attempt
     keep: Callable[[Document], None]
     owner: object
-    under_way: bool = False
+    under_way: bool
 
 
 _pending: list[PendingAttempt] = []

@@ -47,6 +47,19 @@ class Answer:
     notes: tuple[str, ...] = ()
     provider: str | None = None
 
+    @property
+    def metadata(self) -> dict[str, object]:
+        """What a document's metadata says of the response; what is not known is left out."""
+        known = {
+            "response_id": self.provider_id,
+            "provider": self.provider,
+            "provider_model": self.model,
+            "usage_parts": dict(self.usage_parts) or None,
+            "response_notes": list(self.notes) or None,
+            "error": self.error,
+        }
+        return {name: value for name, value in known.items() if value is not None}
+
 
 @dataclass(frozen=True, slots=True)
 class Findings:
