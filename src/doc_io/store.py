@@ -206,16 +206,10 @@ class DocumentStore:
         return self.commit(make_drafts(documents))
 
     def commit(self, drafts: Sequence[Draft]) -> list[DocumentRow]:
-        """Write drafts, as `doc_io.writing.draft.make_drafts` makes them; `save_many` in two steps.
+        """Write drafts of `doc_io.writing.draft.make_drafts`; returns and raises as `save_many`.
 
-        Where this raises, it can be called again with the same drafts: no parser runs twice, and a document that is there
-        already is not made anew.
-
-        Returns:
-            The rows, in the order given.
-
-        Raises:
-            DocIOError: As for `save_many`.
+        Where this raises, call it again with the same drafts: no parser runs twice, and documents that exist are not
+        written again.
         """
         from doc_io.writing.commit import commit
 
