@@ -1,4 +1,4 @@
-"""Reading through to a parent store: what a branch has not made yet it reads from there, and it never writes there.
+"""Reads through to a parent store: what a branch has not made yet is read from its parent, which is never written to.
 
 Look-ups by name and reads of files fall through. Whatever writes, walks or counts sees the branch alone.
 """
@@ -22,7 +22,7 @@ _BATCH_SIZE = 64  # files that are asked for together, in both stores
 
 
 class _Over:
-    """A store's part laid over the same part of its parent: what is not said otherwise is the branch's own."""
+    """One part of a store over the same part of its parent; what is not overridden goes to the branch."""
 
     def __init__(self, own: Any, parent: Any) -> None:
         self._own = own

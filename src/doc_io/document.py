@@ -1,4 +1,4 @@
-"""What goes in and what comes out: plain, frozen values that check themselves when they are made."""
+"""Documents and their rows: plain, frozen values that check themselves when they are made."""
 
 from __future__ import annotations
 

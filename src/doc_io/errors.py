@@ -150,7 +150,7 @@ class InvalidGroupError(DocIOError, ValueError):
 
 
 class IndexOnNetworkError(IndexAccessError):
-    """The index {index} lies on {disk}, where SQLite may lose or damage it. It was not touched. Put `db_path` on a local disk or give a `db_url`; set `db_on_network` if only one process uses it."""
+    """The index {index} is on {disk}, where SQLite may lose or damage it. It was not touched. Put `db_path` on a local disk or give a `db_url`; set `db_on_network` if only one process uses it."""
 
 
 class CommitUnknownError(IndexAccessError):

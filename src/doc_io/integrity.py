@@ -19,7 +19,7 @@ MAX_BATCH_BYTES = 32 * 2**20
 
 
 class FolderVerdict(NamedTuple):
-    """A folder, and what lies in it.
+    """A folder and its files.
 
     Attributes:
         folder: Where.
@@ -49,7 +49,7 @@ def judge(storage: Storage, folders: Iterable[Folder], *, full: bool = False) ->
     """Read the commit record of each folder and hold the files against its manifest.
 
     Args:
-        storage: Where they lie.
+        storage: Where the folders are.
         folders: Which, as `Storage.folders` gives them.
         full: Also read every file and compare its hash. Default: lengths only, which tells every cut text and no
             altered one of the same length.
@@ -90,7 +90,7 @@ def contents(storage: Storage, paths: Sequence[str]) -> Iterator[list[Content]]:
     """Read documents whole, each file held against its hash. Nothing is listed: the record says what there is to read.
 
     Args:
-        storage: Where they lie.
+        storage: Where the folders are.
         paths: Their folders.
 
     Returns:
@@ -141,7 +141,7 @@ def missing_files(storage: Storage, path: str, files: Mapping[str, bytes]) -> di
     """The files that a partially written document still lacks.
 
     Args:
-        storage: Where it lies.
+        storage: Where its directory is.
         path: Its folder.
         files: All files of the document, the commit record too. A record that differs from it in no more than what the
             moment of writing adds counts as the same.

@@ -97,7 +97,7 @@ def read_text(storage: Storage, row: DocumentRow, which: Which = "text") -> str:
 
     Raises:
         MissingTextError: It has no such text.
-        DamagedDocumentError: The file is gone, or is not what was saved.
+        DamagedDocumentError: The file is missing, or is not what was saved.
     """
     return text_of(row, which, read_bytes(storage, row, which))
 
@@ -117,7 +117,7 @@ def read_texts(storage: Storage, rows: Iterable[DocumentRow], which: Which = "te
 
 
 def read_record(storage: Storage, row: DocumentRow) -> CommitRecord:
-    """The commit record of a document, as it lies on disk.
+    """The commit record of a document, as it is on disk.
 
     Raises:
         DamagedDocumentError: It is missing or not valid.
@@ -171,7 +171,7 @@ def text_of(row: DocumentRow, which: Which, data: bytes) -> str:
 def missing_file_error(row: DocumentRow, which: str, error: FileNotFoundError) -> DamagedDocumentError:
     """The error for a file that should be there."""
     damaged = DamagedDocumentError(
-        doc_id=row.doc_id, doc_dir=row.doc_dir, reason=f"the file of its {_file(row, which)} text is gone"
+        doc_id=row.doc_id, doc_dir=row.doc_dir, reason=f"the file of its {_file(row, which)} text is missing"
     )
     damaged.__cause__ = error
     return damaged

@@ -45,7 +45,7 @@ class DocumentStore:
         db_read_url: The same database with a role that may only read, for `doc_io.reports.sql`. Default: ``db_url``.
         storage_options: Handed to fsspec, or to obstore where they have ``"client": "obstore"`` (S3 and Azure; see
             docs/scaling.md). Default: none.
-        db_on_network: Whether the SQLite file may lie on NFS, SMB or FUSE, used by one process alone. Default: it is
+        db_on_network: Whether the SQLite file may be on NFS, SMB or FUSE, used by one process alone. Default: it is
             refused.
         parent: Another store, read where this one has nothing and never written to, for a branch of a pipeline: its own
             documents come first, task by task; whatever writes, walks or counts documents (`verify`, `prune`, …) sees
@@ -330,7 +330,7 @@ class DocumentStore:
 
         Raises:
             MissingTextError: It has no such text.
-            DamagedDocumentError: The file is gone, or is not what was saved.
+            DamagedDocumentError: The file is missing, or is not what was saved.
         """
         return read_text(self.storage, row, which)
 
@@ -350,7 +350,7 @@ class DocumentStore:
 
         Raises:
             MissingTextError: One has no such text.
-            DamagedDocumentError: A file of one is gone, or is not what was saved.
+            DamagedDocumentError: A file is missing, or is not what was saved.
         """
         return read_texts(self.storage, rows, which)
 
@@ -359,7 +359,7 @@ class DocumentStore:
         return StoredDocument(row, self.storage)
 
     def record(self, row: DocumentRow) -> CommitRecord:
-        """The commit record of a document, as it lies on disk.
+        """The commit record of a document, as it is on disk.
 
         Raises:
             DamagedDocumentError: It does not hold true.

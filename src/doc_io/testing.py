@@ -1,4 +1,4 @@
-"""For the tests of your own pipelines: a store that is gone afterwards, and contexts for partitioned assets."""
+"""For the tests of your own pipelines: a temporary store, and contexts for partitioned assets."""
 
 from doc_io.dagster.testing import TemporaryDocuments, input_context, output_context, temporary_documents
 

@@ -120,7 +120,7 @@ _GROUPS: dict[str, tuple[str, GroupedBy]] = {
 
 
 def refuse_unknown(store: DocumentStore, wanted: Filter) -> None:
-    """Raise where a name that was asked for is nowhere, so that nobody takes a typing error for an empty answer.
+    """Raise for a name that no document has: a typing error must not look like an empty result.
 
     Raises:
         UnknownNameError: No document has such a stage, task, model, …

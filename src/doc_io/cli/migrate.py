@@ -23,7 +23,7 @@ _COLUMNS = ("stage", "files", "filed", "there", "bad", "documents", "linked", "u
 @click.command()
 @click.option("--data-root", default="data", show_default=True, metavar="PATH", help="The folder of the old tree.")
 @click.option(
-    "--layout", metavar="FILE", help="A TOML file that says where its files lie. Default: the generation layout."
+    "--layout", metavar="FILE", help="A TOML file that says where its files are. Default: the generation layout."
 )
 @click.option("--stage", "stages", multiple=True, help="Only this stage; repeatable.")
 @click.option("--run-id", help="The run that the documents belong to. Default: backfill-YYYYMMDD.")

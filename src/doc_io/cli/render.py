@@ -239,7 +239,7 @@ def progress(what: str, *, quiet: bool = False) -> Iterator[Progress]:
 
 
 def counted(values: Iterable[_T], total: int, progress: Progress) -> Iterator[_T]:
-    """The same values; a bar is told how far they are."""
+    """Yield the same values and update the progress bar."""
     for done, value in enumerate(values, start=1):
         yield value
         if done % 100 == 0:

@@ -1,4 +1,4 @@
-"""Many answers in one step: so many at a time, each stored as it is finished, and none paid for twice."""
+"""Many generations in one step: a limited number at a time, each stored as it is finished, none paid for twice."""
 
 from __future__ import annotations
 

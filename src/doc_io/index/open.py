@@ -31,7 +31,7 @@ def open_index(
         db_path: A SQLite file.
         db_url: A database URL; wins over ``db_path``. Default: none.
         db_read_url: The same database as ``db_url``, for SQL of users, with a role that may only read. Default: ``db_url``.
-        on_network: Whether a SQLite file may lie on a network disk. Default: it may not.
+        on_network: Whether a SQLite file may be on a network disk. Default: it may not.
 
     Raises:
         ConfigurationError: No engine speaks that URL; or its driver is not installed. The message names its scheme, never the URL.

@@ -1,4 +1,4 @@
-"""Copying a store: every document that the target lacks, file by file and hash by hash; nothing is deleted anywhere."""
+"""Copies a store: every document that the target lacks, each file checked against its hash; nothing is deleted."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ _BATCH_SIZE = 100  # documents; each batch is committed, so an interrupted copy 
 
 @dataclass(frozen=True)
 class Copied:
-    """What came of a copy.
+    """The result of a copy.
 
     Attributes:
         copied: Documents that the target got.
         there: Documents that it had.
-        rejected: Documents that were not copied: not whole in the source, or another one lies in their place.
+        rejected: Documents that were not copied: not whole in the source, or the target has another one in their place.
     """
 
     copied: int
@@ -40,9 +40,9 @@ def copy(
     *,
     progress: Progress | None = None,
 ) -> Copied:
-    """Bring a store's documents, rows and pins to another root and index.
+    """Copy a store's documents, rows and pins to another root and index.
 
-    A document goes the way of a write: its files, durable; then its row. Each file is held against its hash in the
+    A document goes the way of a write: its files, durable; then its row. Each file is compared with its hash in the
     manifest before it is written. Running it again copies what is new.
 
     Args:
@@ -88,7 +88,7 @@ def _copy_batch(storage: Storage, target: DocumentStore, rows: list[DocumentRow]
 
 
 def _commit(target: DocumentStore, drafts: list[Draft], rejected: list[Rejected]) -> int:
-    """Commit them together; where another document lies, forged, in the place of one, one by one."""
+    """Commit them together; one by one if the target has another, forged document in the place of one."""
     try:
         return len(target.commit(drafts))
     except DamagedDocumentError as error:

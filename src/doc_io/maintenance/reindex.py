@@ -1,4 +1,4 @@
-"""The index from the commit records: what is whole gets a row, what is not is reported and gets none."""
+"""Rebuilds the index from the commit records: a whole document gets a row; anything else is reported."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Rejected(NamedTuple):
 
 @dataclass(frozen=True)
 class Reindexed:
-    """What came of a reindex.
+    """The result of a reindex.
 
     Attributes:
         documents: Rows in the index now.
@@ -55,7 +55,7 @@ def reindex(
     empty: bool = False,
     progress: Progress | None = None,
 ) -> Reindexed:
-    """Make the index from the commit records; it then is that of this docs root, whatever it was before.
+    """Rebuild the index from the commit records; afterwards it belongs to this docs root, whatever it was before.
 
     The new table replaces the old one at one instant and only when it is whole; an interruption leaves the old one.
     Writers may go on meanwhile.

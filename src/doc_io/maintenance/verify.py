@@ -1,4 +1,4 @@
-"""Whether files and rows say the same: finds every difference, changes nothing, and does not stop at the first."""
+"""Verification: finds every difference between files and rows, and changes nothing."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def verify(
     grace: float = GRACE,
     progress: Progress | None = None,
 ) -> Iterator[Finding]:
-    """Hold every file against its manifest and every row against its document.
+    """Compare every file with its manifest and every row with its document.
 
     Args:
         store: Which store.
@@ -73,8 +73,8 @@ def verify(
         progress: Progress callback, called with `(done, total)`. Default: none.
 
     Returns:
-        Findings as they are made: one pass over the folders, one over the rows, then the notes. Memory is flat: a bit
-        for each row.
+        Findings as they are made: one pass over the folders, one over the rows, then the notes. Memory is one bit per
+        row.
     """
     storage, index = store.storage, store.index
     seen = _Seen()
@@ -143,7 +143,7 @@ def _indexed(verdict: FolderVerdict, row: DocumentRow, parents: list[Parent]) ->
 
 
 def _not_indexed(verdict: FolderVerdict, grace: float) -> Iterator[Finding]:
-    """What lies in a folder that is no whole document and that no row points to."""
+    """Findings for a folder that is not a whole document and that no row points to."""
     folder = verdict.folder
     depth = folder.path.count("/") + 1 if folder.path else 0
     name = _name(folder)

@@ -8,7 +8,7 @@ from doc_io.provider_responses.usage import TokenCounts, UsageReader
 
 PROVIDER = "openai_responses"
 
-# Calls that wait for the caller. Web search, file search and the like run at the provider and wait for nobody.
+# Calls that wait for the caller. Web search, file search and the like run at the provider.
 _TOOL_CALLS = {
     "apply_patch_call",
     "computer_call",
