@@ -93,11 +93,11 @@ def score_problem(value: object) -> str | None:
 
 def entries(value: Mapping[Any, Any], *kinds: type) -> Iterator[tuple[object, object, str | None]]:
     """Each entry of a mapping whose keys are text and whose values are of these types, with what is wrong with it."""
-    wanted = " or ".join(kind.__name__ for kind in kinds)
+    expected = " or ".join(kind.__name__ for kind in kinds)
     for name, each in value.items():
         problem = text_problem(name)
         if problem is None and not isinstance(each, kinds):
-            problem = f"it is {type(each).__name__}, not {wanted}"
+            problem = f"it is {type(each).__name__}, not {expected}"
         yield name, each, problem
 
 

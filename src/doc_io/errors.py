@@ -54,7 +54,7 @@ class ConfigurationError(DocIOError, ValueError):
 
 
 class DocumentNotFoundError(DocIOError, FileNotFoundError):
-    """No {wanted} document for {of} (stage {stage}, task {task}); newest attempt: {newest}. Materialize it, or pin a version with `doc_io/version`."""
+    """No {kind} document for {of} (stage {stage}, task {task}); newest attempt: {newest}. Materialize it, or pin a version with `doc_io/version`."""
 
     exit_code = 4
 

@@ -109,10 +109,10 @@ def contents(storage: Storage, paths: Sequence[str]) -> Iterator[list[Content]]:
             raise failure
     found = [(path, data, _record_of(path, data)) for path, data in zip(paths, records, strict=True)]
     for group in _of_some_megabytes(found):
-        wanted = [
+        files = [
             f"{path}/{name}" for path, _, record in group if isinstance(record, CommitRecord) for name in record.files
         ]
-        read = storage.read_many(wanted)
+        read = storage.read_many(files)
         yield [_content(path, data, record, read) for path, data, record in group]
 
 
@@ -300,15 +300,15 @@ def _verdict(folder: Folder, data: bytes | OSError | None) -> FolderVerdict:
 
 def _compared(storage: Storage, verdicts: list[FolderVerdict]) -> Iterator[FolderVerdict]:
     """The same verdicts, after a look at every byte of those that seemed whole."""
-    wanted = [
+    files = [
         (verdict.folder.path, name, entry)
         for verdict in verdicts
         if verdict.record is not None
         for name, entry in verdict.record.files.items()
     ]
     altered: dict[str, list[str]] = {}
-    read = storage.read_many([f"{path}/{name}" for path, name, _ in wanted])
-    for (path, name, entry), data in zip(wanted, read, strict=True):
+    read = storage.read_many([f"{path}/{name}" for path, name, _ in files])
+    for (path, name, entry), data in zip(files, read, strict=True):
         reason = _file_problem(name, entry, data)
         if reason is not None:
             altered.setdefault(path, []).append(reason)

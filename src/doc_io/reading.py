@@ -104,9 +104,9 @@ def read_text(storage: Storage, row: DocumentRow, which: Which = "text") -> str:
 
 def read_texts(storage: Storage, rows: Iterable[DocumentRow], which: Which = "text") -> dict[str, str]:
     """The texts of many documents by doc_id, read the fastest way this storage has; errors as for `read_text`."""
-    wanted = list(rows)
+    requested = list(rows)
     texts = {}
-    for row, data in zip(wanted, storage.read_many([path_of(row, which) for row in wanted]), strict=True):
+    for row, data in zip(requested, storage.read_many([path_of(row, which) for row in requested]), strict=True):
         if isinstance(data, bytes):
             texts[row.doc_id] = text_of(row, which, data)
         elif isinstance(data, FileNotFoundError):

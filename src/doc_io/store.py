@@ -237,7 +237,7 @@ class DocumentStore:
             stage: Kind of document, as it was saved.
             task_id: What it was made for.
             status: Which outcomes count. Default: only ``ok``.
-            runs: Runs whose documents win over newer ones of others, the most wanted run first. Default: none.
+            runs: Runs whose documents win over newer ones of others, the preferred run first. Default: none.
             as_of: Only what was made up to this time, in the form of ``created_at``. Default: until now.
 
         Returns:
@@ -263,7 +263,7 @@ class DocumentStore:
 
         Args:
             stage: Kind of document, as it was saved.
-            task_ids: The tasks, in the order the result is wanted.
+            task_ids: The tasks, in the order of the result.
             status: Which outcomes count. Default: only ``ok``.
             runs: As for `latest`.
             as_of: As for `latest`.
@@ -296,20 +296,20 @@ class DocumentStore:
 
         return find_document(self.index, self.docs_root, name)
 
-    def select(self, wanted: Filter = ALL, *, after: DocumentRow | None = None, limit: int = 100) -> list[DocumentRow]:
+    def select(self, where: Filter = ALL, *, after: DocumentRow | None = None, limit: int = 100) -> list[DocumentRow]:
         """The newest documents of a kind, a page at a time.
 
         Args:
-            wanted: Which. Default: all.
+            where: Which. Default: all.
             after: The last row of the page before. Default: the first page.
             limit: How many at most.
         """
-        return self.index.select(wanted, after, limit)
+        return self.index.select(where, after, limit)
 
-    def select_all(self, wanted: Filter = ALL) -> Iterator[DocumentRow]:
+    def select_all(self, where: Filter = ALL) -> Iterator[DocumentRow]:
         """Every document of a kind, newest first, in flat memory."""
         last = None
-        while page := self.index.select(wanted, last, 1000):
+        while page := self.index.select(where, last, 1000):
             yield from page
             last = page[-1]
 

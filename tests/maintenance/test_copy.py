@@ -80,7 +80,7 @@ def test_an_interrupted_copy_goes_on(store: DocumentStore, rows: list[DocumentRo
 
     again = maintenance.copy(store, far)
 
-    assert (again.copied, again.there) == (3, COUNT - 3)
+    assert (again.copied, again.existing) == (3, COUNT - 3)
     (aside,) = maintenance.verify(far, full=True, grace=0)
     assert aside.kind == "temporary"
     assert far.read_many(rows) == store.read_many(rows)

@@ -189,14 +189,14 @@ def copy(location: StoreLocation, /, to_root: str, to_db: str, *, as_json: bool)
     deleted; run it again to continue, or to copy what is new.
     """
     target = StoreLocation(to_root, to_db, location.storage_options if "://" in to_root else {})
-    with location.existing() as store, target.open() as there:
+    with location.existing() as store, target.open() as copied_to:
         with render.progress("Copying") as progress:
-            came = maintenance.copy(store, there, progress=progress)
+            came = maintenance.copy(store, copied_to, progress=progress)
         if as_json:
             rejected = [each._asdict() for each in came.rejected]
-            render.as_json({"copied": came.copied, "there": came.there, "rejected": rejected})
+            render.as_json({"copied": came.copied, "existing": came.existing, "rejected": rejected})
         else:
-            click.echo(f"Copied {_documents(came.copied)} to {there.docs_root}; {came.there:,} were there already.")
+            click.echo(f"Copied {_documents(came.copied)} to {copied_to.docs_root}; {came.existing:,} existed already.")
             _print_rejected(came.rejected)
     if came.rejected:
         sys.exit(_UNSOUND)

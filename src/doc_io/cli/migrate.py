@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from doc_io.legacy.backfill_result import BackfillReport, BadFile
 
 _SHOWN = 10  # lines of a list that a person reads; the CSV has all
-_COLUMNS = ("stage", "files", "filed", "there", "bad", "documents", "linked", "unresolved", "orphans")
+_COLUMNS = ("stage", "files", "filed", "existing", "bad", "documents", "linked", "unresolved", "orphans")
 
 
 @click.command()
@@ -48,7 +48,7 @@ def backfill(
     copy_mode: str,
     link: bool,
     as_json: bool,
-    **wanted: Any,
+    **settings: Any,
 ) -> None:
     """Bring versioned text files in as documents, one for each version.
 
@@ -56,7 +56,7 @@ def backfill(
     cannot be taken in is listed with the reason and stops nothing.
     """
     with location.open() as store, render.progress("Backfilling") as progress:
-        report = legacy.backfill(store, link=link or copy_mode == "link", progress=progress, **wanted)
+        report = legacy.backfill(store, link=link or copy_mode == "link", progress=progress, **settings)
     if as_json:
         render.as_json(dataclasses.asdict(report) | {"bad_files": [each._asdict() for each in report.bad_files]})
         return

@@ -129,8 +129,8 @@ class Findings:
 
     @cached_property
     def _parents(self) -> Mapping[str, DocumentRow]:
-        wanted = list(dict.fromkeys(parent for _, _, parent in self._lineage))
-        return {row.doc_id: row for row in self._store.index.get_many(wanted)} if wanted else {}
+        parents = list(dict.fromkeys(parent for _, _, parent in self._lineage))
+        return {row.doc_id: row for row in self._store.index.get_many(parents)} if parents else {}
 
     @cached_property
     def _of_files(self) -> tuple[list[Problem], list[Problem]]:

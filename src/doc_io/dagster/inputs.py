@@ -238,7 +238,7 @@ def not_found(store: DocumentStore, request: InputRequest, missing: Sequence[str
     newest = store.latest(request.stage, task, frozenset(Status))
     more = f" (and {len(missing) - 1} more partitions)" if len(missing) > 1 else ""
     return DocumentNotFoundError(
-        wanted="ok",
+        kind="ok",
         of=f"{request.label}{'' if key is None else f', partition {key}'}{more}",
         stage=request.stage,
         task=task,

@@ -126,9 +126,9 @@ def _inside(folders: Sequence[str]) -> tuple[str, ...]:
 
 def _fitting(table: TaskTable) -> TaskTable:
     """The table without the columns that its file lacks."""
-    there = set(table.columns())
+    existing = set(table.columns())
     columns = ("template_id", "model_id", "parent_task_id")
-    missing: dict[str, None] = {name: None for name in columns if getattr(table, name) not in there}
+    missing: dict[str, None] = {name: None for name in columns if getattr(table, name) not in existing}
     if "parent_task_id" in missing:
         missing["parent_stage"] = None
     return dataclasses.replace(table, **missing)  # type: ignore[arg-type] # names of fields that may be None

@@ -25,12 +25,12 @@ class Copied:
 
     Attributes:
         copied: Documents that the target got.
-        there: Documents that it had.
+        existing: Documents that it had already.
         rejected: Documents that were not copied: not whole in the source, or the target has another one in their place.
     """
 
     copied: int
-    there: int
+    existing: int
     rejected: tuple[Rejected, ...]
 
 
@@ -57,20 +57,20 @@ def copy(
     """
     storage, index = source.storage, source.index
     total = sum(each.documents for each in index.stage_counts())
-    copied = there = 0
+    copied = existing = 0
     rejected: list[Rejected] = []
     with target.index.maintenance_lock():
         rows = index.scan()
         while batch := list(islice(rows, _BATCH_SIZE)):
             known = {row.doc_id for row in target.index.get_many([row.doc_id for row in batch])}
             new = [row for row in batch if row.doc_id not in known]
-            there += len(known)
+            existing += len(known)
             copied += _copy_batch(storage, target, new, rejected)
             if progress is not None:
-                progress(copied + there + len(rejected), total)
+                progress(copied + existing + len(rejected), total)
         for path in pinned(storage).values():
             target.storage.put(path, storage.read(path))
-    return Copied(copied, there, tuple(rejected))
+    return Copied(copied, existing, tuple(rejected))
 
 
 def _copy_batch(storage: Storage, target: DocumentStore, rows: list[DocumentRow], rejected: list[Rejected]) -> int:

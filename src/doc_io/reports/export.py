@@ -16,19 +16,19 @@ from doc_io.store import DocumentStore
 _BATCH_SIZE = 256  # documents
 
 
-def export(store: DocumentStore, wanted: Filter = ALL, *, texts: Sequence[Which] = ()) -> Iterator[dict[str, Any]]:
+def export(store: DocumentStore, where: Filter = ALL, *, texts: Sequence[Which] = ()) -> Iterator[dict[str, Any]]:
     """Each row as a mapping, newest first, with the texts that are asked for under their names; in flat memory.
 
     Args:
         store: Which store.
-        wanted: Which documents. Default: all.
+        where: Which documents. Default: all.
         texts: Which texts; ``None`` in the place of one that a document does not have.
 
     Raises:
         DamagedDocumentError: A text is not what was saved.
         StorageError: A file cannot be read.
     """
-    remaining = store.select_all(wanted)
+    remaining = store.select_all(where)
     while batch := list(islice(remaining, _BATCH_SIZE)):
         # One after the other: of a batch of long texts only those of one row are held.
         read = _texts(store.storage, batch, texts)
@@ -37,9 +37,9 @@ def export(store: DocumentStore, wanted: Filter = ALL, *, texts: Sequence[Which]
 
 
 def _texts(storage: Storage, rows: list[DocumentRow], texts: Sequence[Which]) -> Iterator[str | None]:
-    wanted = [(row, which, _path(row, which)) for row in rows for which in texts]
-    read = storage.read_many([path for _, _, path in wanted if path is not None])
-    for row, which, path in wanted:
+    requested = [(row, which, _path(row, which)) for row in rows for which in texts]
+    read = storage.read_many([path for _, _, path in requested if path is not None])
+    for row, which, path in requested:
         if path is None:
             yield None
             continue

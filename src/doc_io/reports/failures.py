@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
 from dataclasses import dataclass, replace
 
-from doc_io.document import DocumentRow, Status
+from doc_io.document import FAILED, DocumentRow, Status
 from doc_io.index.base import ALL, Filter
 from doc_io.store import DocumentStore
-
-FAILED: tuple[Status, ...] = (Status.TRUNCATED, Status.PARSE_ERROR, Status.GEN_ERROR)
-"""The outcomes that are failures; a skipped task was not tried."""
 
 # What differs between two failures of one kind: ids of requests, addresses, counts.
 _VARIABLE = re.compile(r"0x[0-9a-fA-F]+|\b(?=[\w-]*\d)[\w-]{8,}\b|\d+(?:[.,:]\d+)*")
@@ -51,22 +47,22 @@ def reason(row: DocumentRow) -> str:
     return str(row.status)
 
 
-def failures(store: DocumentStore, wanted: Filter = ALL, *, every_attempt: bool = False) -> list[FailureGroup]:
+def failures(store: DocumentStore, where: Filter = ALL, *, every_attempt: bool = False) -> list[FailureGroup]:
     """Failures by stage, status and reason, the most frequent first.
 
     Reasons that differ only in numbers and ids count as one.
 
     Args:
         store: Which store.
-        wanted: Which documents. Default: all.
+        where: Which documents. Default: all.
         every_attempt: Also count failed attempts that a newer attempt has made good. Default: only tasks whose newest
             attempt failed.
     """
-    status: Collection[Status] = [each for each in FAILED if each in wanted.status] if wanted.status else FAILED
+    status = FAILED.intersection(where.status) if where.status else FAILED
     if not status:
         return []
     groups: dict[tuple[str, Status, str], list[DocumentRow]] = {}
-    for row in store.select_all(replace(wanted, status=status, newest=wanted.newest or not every_attempt)):
+    for row in store.select_all(replace(where, status=tuple(status), newest=where.newest or not every_attempt)):
         groups.setdefault((row.stage, row.status, _VARIABLE.sub("…", reason(row))), []).append(row)
     found = [
         FailureGroup(stage, status, reason(rows[0]), len(rows), len({row.task_id for row in rows}), rows[0])

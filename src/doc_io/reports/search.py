@@ -44,7 +44,7 @@ class SearchHit(NamedTuple):
 def search(
     store: DocumentStore,
     words: str,
-    wanted: Filter = ALL,
+    where: Filter = ALL,
     *,
     limit: int = 20,
     progress: Progress | None = None,
@@ -57,7 +57,7 @@ def search(
     Args:
         store: Which store.
         words: Words in any order; no query language. ``state-of-the-art`` is found in this order.
-        wanted: Which documents. Default: all.
+        where: Which documents. Default: all.
         limit: How many at most.
         progress: Progress callback, called with `(documents indexed, None)`. Default: none.
 
@@ -78,8 +78,8 @@ def search(
         if not rows:
             break
         last = rows[-1]
-        if wanted != ALL:
-            rows = store.index.select(replace(wanted, doc_id=found), None, len(found))
+        if where != ALL:
+            rows = store.index.select(replace(where, doc_id=found), None, len(found))
         hits += _hits(store, rows, phrases)
     return hits[:limit]
 
