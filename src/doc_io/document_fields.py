@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from decimal import Decimal
 from enum import Enum
-from numbers import Integral, Real
+from numbers import Integral, Number
 from typing import Any
 
 from doc_io.escaping import printable
@@ -35,10 +34,10 @@ def taken_name(value: object) -> object:
 
 def taken_number(value: object) -> object:
     """A number as a ``float``: integers, Decimals and other libraries' numbers are taken."""
-    if isinstance(value, (Real, Decimal)):
+    if isinstance(value, Number):  # a Decimal is one, and no Real
         try:
-            return float(value)
-        except (OverflowError, ValueError):
+            return float(value)  # type: ignore[arg-type] # a complex number has no float, and stays
+        except (OverflowError, ValueError, TypeError):
             return value
     return value
 
@@ -111,7 +110,7 @@ def as_json_value(value: object, depth: int = 1) -> Any:
         value = value.value
     if value is None or isinstance(value, (bool, str)):
         return str(value) if isinstance(value, str) else value
-    if isinstance(value, (Real, Decimal)):
+    if isinstance(value, Number):
         return _checked_number(value)
     if depth > MAX_DEPTH:
         raise ValueError(f"it is nested deeper than {MAX_DEPTH} levels")
@@ -127,7 +126,10 @@ def _checked_number(value: Any) -> int | float:
         if abs(int(value)) >= 10**MAX_DIGITS:
             raise ValueError(f"it holds an integer of more than {MAX_DIGITS} digits")
         return int(value)
-    number = float(value)
+    try:
+        number = float(value)
+    except TypeError:
+        raise ValueError(f"it holds {type(value).__name__}, which JSON cannot") from None
     if not math.isfinite(number):
         raise ValueError(f"it holds {number}, which JSON cannot")
     return number

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -154,6 +153,8 @@ def _to_the_second(cell: str) -> str:
 
 def width() -> int:
     """Of the terminal, in cells."""
+    import shutil
+
     return shutil.get_terminal_size().columns
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import re
 from functools import cache
@@ -52,6 +51,8 @@ def default_db_path(docs_root: str) -> Path:
 @cache
 def warn_of_local_index(docs_root: str, index: str) -> None:
     """Warn, once in a process, that other machines can read the documents but not their index."""
+    import logging  # noqa: PLC0415 - `doc-io ls` need not wait for it
+
     logging.getLogger("doc_io").warning(
         "The documents are in %s, but their index %s is on this machine only. Where several machines write, give db_url"
         " a PostgreSQL database.",

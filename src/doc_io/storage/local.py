@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import errno
 import os
-import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
@@ -232,7 +231,7 @@ class LocalStorage(Storage):
                 if os.path.islink(doomed):  # not made by doc_io; what it points to stays
                     os.unlink(doomed)
                 else:
-                    shutil.rmtree(doomed)
+                    _remove_tree(doomed)
             except FileNotFoundError:
                 return
 
@@ -336,4 +335,10 @@ def _discard(folder: str) -> None:
     doomed = f"{os.path.dirname(folder)}/{TEMPORARY_PREFIX}{os.urandom(8).hex()}"
     with suppress(OSError):
         os.rename(folder, doomed)
-        shutil.rmtree(doomed)
+        _remove_tree(doomed)
+
+
+def _remove_tree(folder: str) -> None:
+    import shutil  # noqa: PLC0415 - it imports every compressor, and a reader removes nothing
+
+    shutil.rmtree(folder)
