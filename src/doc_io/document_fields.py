@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from enum import Enum
-from numbers import Integral, Number
+from numbers import Complex, Integral, Number, Real
 from typing import Any
 
 from doc_io.escaping import printable
@@ -34,12 +34,17 @@ def taken_name(value: object) -> object:
 
 def taken_number(value: object) -> object:
     """A number as a ``float``: integers, Decimals and other libraries' numbers are taken."""
-    if isinstance(value, Number):  # a Decimal is one, and no Real
+    if _is_number(value):
         try:
-            return float(value)  # type: ignore[arg-type] # a complex number has no float, and stays
-        except (OverflowError, ValueError, TypeError):
+            return float(value)  # type: ignore[arg-type] # see `_is_number`
+        except (OverflowError, ValueError):
             return value
     return value
+
+
+def _is_number(value: object) -> bool:
+    """Whether a value is a real number; a Decimal is a `Number` and no `Real`, and its module takes long to import."""
+    return isinstance(value, Number) and (isinstance(value, Real) or not isinstance(value, Complex))
 
 
 def taken_count(value: object) -> object:
@@ -110,7 +115,7 @@ def as_json_value(value: object, depth: int = 1) -> Any:
         value = value.value
     if value is None or isinstance(value, (bool, str)):
         return str(value) if isinstance(value, str) else value
-    if isinstance(value, Number):
+    if _is_number(value):
         return _checked_number(value)
     if depth > MAX_DEPTH:
         raise ValueError(f"it is nested deeper than {MAX_DEPTH} levels")
@@ -126,10 +131,7 @@ def _checked_number(value: Any) -> int | float:
         if abs(int(value)) >= 10**MAX_DIGITS:
             raise ValueError(f"it holds an integer of more than {MAX_DIGITS} digits")
         return int(value)
-    try:
-        number = float(value)
-    except TypeError:
-        raise ValueError(f"it holds {type(value).__name__}, which JSON cannot") from None
+    number = float(value)
     if not math.isfinite(number):
         raise ValueError(f"it holds {number}, which JSON cannot")
     return number
