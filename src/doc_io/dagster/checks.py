@@ -39,7 +39,7 @@ _RANGE_TAGS = ("dagster/asset_partition_range_start", "dagster/asset_partition_r
 
 _CHECKS: dict[str, tuple[Callable[[Findings], list[Problem]], str]] = {
     "files_exist": (Findings.files_exist, "Every file that a document's record lists can be read."),
-    "row_present": (Findings.row_present, "What Dagster lists as materialized has a row in the index."),
+    "row_present": (Findings.row_present, "What Dagster holds to be materialized has a row in the index."),
     "status_valid": (Findings.status_valid, "The newest attempt did not fail: no truncated, parse_error or gen_error."),
     "parent_exists": (Findings.parent_exists, "What a document was made from is in the index."),
     "parent_is_latest": (
@@ -65,9 +65,9 @@ def build_document_checks(
     """Six checks for each asset, in one step: give the result to ``Definitions(asset_checks=…)``.
 
     ``files_exist``, ``row_present``, ``status_valid``, ``parent_exists``, ``content_hash_matches``, and
-    ``parent_is_latest``, which only warns. They check what a reader gets: the latest ok document, else the newest. A run
-    checks its own partitions; a run without partitions checks all that Dagster lists as materialized, and reads the files
-    of the 100 newest documents only. The number of queries does not grow with the
+    ``parent_is_latest``, which only warns. They look at what a reader would be given: the latest ok document, or where
+    there is none the newest. A run looks at its own partitions; a run without any looks at all that Dagster holds to be
+    materialized, and reads the files of the 100 newest documents only. The number of queries does not grow with the
     number of partitions.
 
     Args:
@@ -145,7 +145,7 @@ def _store(context: AssetCheckExecutionContext, resource_key: str) -> DocumentSt
 def _tasks(
     context: AssetCheckExecutionContext, key: AssetKey, partitions_def: PartitionsDefinition[Any] | None
 ) -> tuple[Collection[str], bool]:
-    """Which tasks to check, and whether they are all that this run is for.
+    """Which tasks to look at, and whether they are all that this run is for.
 
     From the run's tags: the context knows its partitions only where the check or its job is declared to have some.
     """
@@ -161,8 +161,8 @@ def _tasks(
 
 
 def _result(key: AssetKey, name: str, findings: Findings, problems: Sequence[Problem]) -> AssetCheckResult:
-    checked = len(findings.read) if name in _READS_FILES else len(findings.tasks)
-    metadata: dict[str, Any] = {"problems": len(problems), "documents_checked": checked}
+    looked_at = len(findings.read) if name in _READS_FILES else len(findings.tasks)
+    metadata: dict[str, Any] = {"problems": len(problems), "documents_checked": looked_at}
     if problems:
         metadata["found"] = _table(problems[:_SHOWN])
     return AssetCheckResult(
@@ -170,14 +170,14 @@ def _result(key: AssetKey, name: str, findings: Findings, problems: Sequence[Pro
         asset_key=key,
         check_name=name,
         severity=AssetCheckSeverity.WARN if name in _WARNS else AssetCheckSeverity.ERROR,
-        description=_sentence(problems, checked),
+        description=_sentence(problems, looked_at),
         metadata=metadata,
     )
 
 
-def _sentence(problems: Sequence[Problem], checked: int) -> str:
+def _sentence(problems: Sequence[Problem], looked_at: int) -> str:
     if not problems:
-        return f"Checked {checked} document{'' if checked == 1 else 's'}: no problems found."
+        return f"Checked {looked_at} document{'' if looked_at == 1 else 's'}: no problems found."
     first = problems[0]
     more = f" And {len(problems) - 1} more problems." if len(problems) > 1 else ""
     return f"{printable(first.task_id, limit=100)}: {printable(first.what, limit=300)}.{more}"

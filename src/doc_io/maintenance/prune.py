@@ -117,48 +117,48 @@ def prune(
     with index.maintenance_lock():
         finished = finish(storage, index, before)
         documents, kept = _plan(storage, index, policy, before)
-        removed: set[str] = set()
+        gone: set[str] = set()
         for start in range(0, len(documents), _BATCH_SIZE):
             batch = [(each.doc_id, each.doc_dir) for each in documents[start : start + _BATCH_SIZE]]
-            removed.update(remove_documents(storage, index, batch, before))
+            gone.update(remove_documents(storage, index, batch, before))
             if progress is not None:
                 progress(start + len(batch), len(documents))
-    return Pruned(tuple(each for each in documents if each.doc_id in removed), kept, tuple(finished), dry_run=False)
+    return Pruned(tuple(each for each in documents if each.doc_id in gone), kept, tuple(finished), dry_run=False)
 
 
 def _plan(storage: Storage, index: Index, policy: Policy, before: str) -> tuple[list[PruneCandidate], dict[str, int]]:
     """What to remove, children before parents, and how many of the selected are kept for which reason."""
     until = None if policy.older_than is None else _ago(policy.older_than)
-    selected = Filter(stage=policy.stage, run_id=policy.run_id, experiment_id=policy.experiment_id, until=until)
+    wanted = Filter(stage=policy.stage, run_id=policy.run_id, experiment_id=policy.experiment_id, until=until)
     if policy.cascade:
-        found = _removable(index, _with_descendants(index, selected), _END_OF_TIME)
+        found = _removable(index, _with_descendants(index, wanted), _END_OF_TIME)
     else:
-        found = {each.doc_id: each for each in index.superseded(selected, policy.keep_ok, policy.keep_failed)}
-    old_enough = {doc_id: each for doc_id, each in found.items() if each.created_at < before}
-    settled = _removable(index, list(old_enough), before)
+        found = {each.doc_id: each for each in index.superseded(wanted, policy.keep_ok, policy.keep_failed)}
+    unwanted = {doc_id: each for doc_id, each in found.items() if each.created_at < before}
+    settled = _removable(index, list(unwanted), before)
     pins = pinned(storage)
     candidates = {doc_id: each for doc_id, each in settled.items() if doc_id not in pins}
     order = _children_first(candidates, _children(index, candidates))
     kept = {
-        "younger than the grace period": len(found) - len(old_enough),
-        "they were the latest ok within the grace period": len(old_enough) - len(settled),
+        "younger than the grace period": len(found) - len(unwanted),
+        "they were the latest ok within the grace period": len(unwanted) - len(settled),
         "pinned": len(settled) - len(candidates),
         "a kept document was made from them": len(candidates) - len(order),
     }
     return [candidates[doc_id] for doc_id in order], {reason: count for reason, count in kept.items() if count}
 
 
-def _with_descendants(index: Index, selected: Filter) -> list[str]:
+def _with_descendants(index: Index, wanted: Filter) -> list[str]:
     found: dict[str, None] = {}
     last = None
-    while page := index.select(selected, last, 1000):
+    while page := index.select(wanted, last, 1000):
         found.update(dict.fromkeys(row.doc_id for row in page))
         last = page[-1]
-    new = list(found)
-    while new:
-        below = [child for children in _children(index, new).values() for child in children]
-        new = [child for child in dict.fromkeys(below) if child not in found]
-        found.update(dict.fromkeys(new))
+    fresh = list(found)
+    while fresh:
+        below = [child for children in _children(index, fresh).values() for child in children]
+        fresh = [child for child in dict.fromkeys(below) if child not in found]
+        found.update(dict.fromkeys(fresh))
     return list(found)
 
 

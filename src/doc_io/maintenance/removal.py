@@ -46,11 +46,11 @@ def finish(storage: Storage, index: Index, before: str) -> list[str]:
     Returns:
         The ids of the documents that were removed.
     """
-    removed = []
+    gone = []
     for tombstone in under_way(storage):
         documents = read_tombstone(storage, tombstone)
-        removed += _carry_out(storage, index, tombstone, documents, before)
-    return removed
+        gone += _carry_out(storage, index, tombstone, documents, before)
+    return gone
 
 
 def under_way(storage: Storage) -> list[str]:
@@ -61,29 +61,29 @@ def under_way(storage: Storage) -> list[str]:
 def _carry_out(
     storage: Storage, index: Index, tombstone: str, documents: Sequence[tuple[str, str]], before: str
 ) -> list[str]:
-    removed: list[str] = []
+    gone: list[str] = []
     for start in range(0, len(documents), _LOCK_BATCH_SIZE):
-        removed += _remove(storage, index, dict(documents[start : start + _LOCK_BATCH_SIZE]), before)
+        gone += _remove(storage, index, dict(documents[start : start + _LOCK_BATCH_SIZE]), before)
     storage.delete(tombstone)
-    return removed
+    return gone
 
 
 def _remove(storage: Storage, index: Index, folders: Mapping[str, str], before: str) -> list[str]:
     with index.repair_lock():  # who sends one of these attempts again waits, and then finds no folder to give a row to
         protected = _protected(storage, index, folders, before)
         # The index itself refuses to part with a document that something still there was made from.
-        removed = index.remove([doc_id for doc_id in folders if doc_id not in protected])
-        for doc_id in removed:
+        gone = index.remove([doc_id for doc_id in folders if doc_id not in protected])
+        for doc_id in gone:
             storage.remove(folders[doc_id])
-    return removed
+    return gone
 
 
 def _protected(storage: Storage, index: Index, folders: Mapping[str, str], before: str) -> set[str]:
     pins = pinned(storage)
-    existing = {row.doc_id for row in index.get_many(list(folders))}
+    there = {row.doc_id for row in index.get_many(list(folders))}
     removable = {each.doc_id for each in index.removable(list(folders), before)}
-    protected = {doc_id for doc_id in existing if doc_id in pins or doc_id not in removable}
-    for doc_id in folders.keys() - existing:
+    protected = {doc_id for doc_id in there if doc_id in pins or doc_id not in removable}
+    for doc_id in folders.keys() - there:
         # Its row went in a removal that was interrupted; but a writer that saves the attempt again may be about to
         # commit its new row.
         if storage.folder(folders[doc_id]).modified > _seconds(before):
