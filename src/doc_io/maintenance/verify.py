@@ -179,11 +179,11 @@ def _rows_without_files(storage: Storage, index: Index, seen: _Seen) -> Iterator
     while batch := list(islice(unseen, _BATCH_SIZE)):
         # Where a document of this row would be, whatever folder the row names; looked for once more, as rows that were
         # written after their folder's key was listed are here too.
-        folders = [doc_dir(row.stage, row.logical_key_id, row.doc_id) for row in batch]
-        read = storage.read_many([f"{folder}/{RECORD_NAME}" for folder in folders])
-        for row, folder, data in zip(batch, folders, read, strict=True):
+        places = [doc_dir(row.stage, row.logical_key_id, row.doc_id) for row in batch]
+        read = storage.read_many([f"{place}/{RECORD_NAME}" for place in places])
+        for row, place, data in zip(batch, places, read, strict=True):
             if isinstance(data, FileNotFoundError) and index.get(row.doc_id) is not None:
-                yield Finding("missing", folder, f"a row ({row.stage}, task {row.task_id}) without a document")
+                yield Finding("missing", place, f"a row ({row.stage}, task {row.task_id}) without a document")
 
 
 def _orphans(index: Index, rows: Iterable[DocumentRow], parents: dict[str, list[Parent]]) -> Iterator[Finding]:
