@@ -73,8 +73,8 @@ def verify(
         progress: Progress callback, called with `(done, total)`. Default: none.
 
     Returns:
-        Findings as they are made: one pass over the folders, one over the rows, then the notes. Memory is one bit per
-        row.
+        Findings as they are made: one pass over the folders, one over the rows, then the notes. Memory is flat: a bit
+        for each row.
     """
     storage, index = store.storage, store.index
     seen = _Seen()
