@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -116,6 +116,25 @@ def read_texts(storage: Storage, rows: Iterable[DocumentRow], which: Which = "te
     return texts
 
 
+def read_files(
+    storage: Storage, rows: Iterable[DocumentRow], texts: Sequence[Which]
+) -> Iterator[tuple[DocumentRow, list[bytes | OSError | None]]]:
+    """The files of several texts of many documents, one document after the other.
+
+    Args:
+        storage: Where they are.
+        rows: Which documents.
+        texts: Which texts of each.
+
+    Yields:
+        A row with the bytes of each text, or why it cannot be read; ``None`` for a text that the document does not have.
+    """
+    paths = [(row, [_path_or_none(row, which) for which in texts]) for row in rows]
+    files = storage.read_many([path for _, of_row in paths for path in of_row if path is not None])
+    for row, of_row in paths:
+        yield row, [None if path is None else next(files) for path in of_row]
+
+
 def read_record(storage: Storage, row: DocumentRow) -> CommitRecord:
     """The commit record of a document, as it is on disk.
 
@@ -144,6 +163,13 @@ def path_of(row: DocumentRow, which: Which) -> str:
     if which == "prompt" and row.prompt_path is not None:
         return row.prompt_path
     raise MissingTextError(doc_id=row.doc_id, status=row.status, which=which)
+
+
+def _path_or_none(row: DocumentRow, which: Which) -> str | None:
+    try:
+        return path_of(row, which)
+    except MissingTextError:
+        return None
 
 
 def text_of(row: DocumentRow, which: Which, data: bytes) -> str:
