@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 
 from doc_io.errors import ConfigurationError
 from doc_io.legacy.backfill_result import BackfillReport, BadFile, StageReport, write_bad_files
-from doc_io.legacy.backfill_writer import BackfillWriter
+from doc_io.legacy.backfill_writer import Filing
 from doc_io.legacy.layout import Layout, StageLayout, read_layout
-from doc_io.legacy.reading import LegacyDocument, read_task
+from doc_io.legacy.reading import Old, read_task
 from doc_io.legacy.scan import TaskFiles, scan
 from doc_io.progress import Progress
 from doc_io.task_table import Task
@@ -67,7 +67,7 @@ def backfill(
     stage_layouts = read_layout(layout)
     report = BackfillReport(run_id or f"backfill-{datetime.now(timezone.utc):%Y%m%d}", dry_run)
     scans = []
-    for stage in _selected(root, stage_layouts, stages):
+    for stage in _wanted(root, stage_layouts, stages):
         tasks = stage_layouts.tasks(stage, root)
         found, odd = scan(root, stage, tasks or ())
         counts = StageReport(stage.stage, table=tasks is not None, bad=sum(not each.filed for each in odd))
@@ -76,10 +76,10 @@ def backfill(
         report.stages.append(counts)
         scans.append((tasks, found))
     total = sum(counts.files for counts in report.stages)
-    writer = BackfillWriter(store, report, link=link)
+    filing = Filing(store, report, link=link)
     for (tasks, found), counts in zip(scans, report.stages, strict=True):
-        for documents in _batches(root, found, report, counts):
-            writer.write(documents, tasks, counts)
+        for olds in _batches(root, found, report, counts):
+            filing.file(olds, tasks, counts)
             if progress is not None:
                 progress(sum(each.done for each in report.stages), total)
         report.bad_files += _without_files(counts.stage, tasks or {}, found)
@@ -89,7 +89,7 @@ def backfill(
     return report
 
 
-def _selected(root: Path, layout: Layout, stages: Collection[str]) -> list[StageLayout]:
+def _wanted(root: Path, layout: Layout, stages: Collection[str]) -> list[StageLayout]:
     if not root.is_dir():
         raise ConfigurationError(
             setting=f"The data root {root}", reason="there is no such folder", hint="Name the folder of the old files."
@@ -107,14 +107,14 @@ def _selected(root: Path, layout: Layout, stages: Collection[str]) -> list[Stage
 
 def _batches(
     root: Path, found: Mapping[str, TaskFiles], report: BackfillReport, counts: StageReport
-) -> Iterator[list[LegacyDocument]]:
+) -> Iterator[list[Old]]:
     """The documents of a stage, some at a time, no task in two batches."""
-    batch: list[LegacyDocument] = []
+    batch: list[Old] = []
     for task_id, files in found.items():
-        documents, bad = read_task(root, counts.stage, task_id, files)
+        olds, bad = read_task(root, counts.stage, task_id, files)
         report.bad_files += bad
         counts.bad += len(bad)
-        batch += documents
+        batch += olds
         if len(batch) >= _BATCH_SIZE:
             yield batch
             batch = []

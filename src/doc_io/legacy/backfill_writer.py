@@ -11,7 +11,7 @@ from doc_io.commit_record import PARSED_NAME, PROMPT_NAME, RAW_NAME
 from doc_io.document import Document, DocumentRow
 from doc_io.errors import InvalidDocumentError
 from doc_io.legacy.backfill_result import BackfillReport, BadFile, StageReport
-from doc_io.legacy.reading import LegacyDocument, LegacyFile
+from doc_io.legacy.reading import Old, OldFile
 from doc_io.legacy.versioned_files import UNVERSIONED
 from doc_io.task_table import Task
 from doc_io.writing.draft import Draft, Origin, later_created_at, make_draft
@@ -23,7 +23,7 @@ Key = tuple[str, str]
 """A stage and a task."""
 
 
-class NewDocument(NamedTuple):
+class New(NamedTuple):
     """A document to be written.
 
     Attributes:
@@ -32,11 +32,11 @@ class NewDocument(NamedTuple):
     """
 
     draft: Draft
-    old: LegacyDocument
+    old: Old
 
 
 @dataclass
-class BackfillWriter:
+class Filing:
     """Writes the legacy documents of a backfill, stage by stage.
 
     Attributes:
@@ -51,11 +51,11 @@ class BackfillWriter:
     link: bool
     planned: set[Key] = field(default_factory=set)
 
-    def write(self, documents: Sequence[LegacyDocument], tasks: Mapping[str, Task] | None, counts: StageReport) -> None:
-        """Write some documents of a stage; all versions of a task come at once.
+    def file(self, olds: Sequence[Old], tasks: Mapping[str, Task] | None, counts: StageReport) -> None:
+        """File some documents of a stage; all versions of a task come at once.
 
         Args:
-            documents: The documents, those of one task oldest first.
+            olds: The documents, those of one task oldest first.
             tasks: What the stage's tables say; ``None`` where there is none.
             counts: Where they are counted.
 
@@ -63,11 +63,11 @@ class BackfillWriter:
             StorageError: The docs root failed. Nothing of these is in the index.
             IndexAccessError: The index failed. Likewise; the files stay, and are met again.
         """
-        rows = {} if self._nothing_indexed() else self._existing(documents)
-        parents = self._parents(documents, tasks or {})
-        new: dict[str, NewDocument] = {}
-        refused: list[LegacyDocument] = []
-        for versions in _by_task(documents):
+        rows = {} if self._nothing_indexed() else self._there(olds)
+        parents = self._parents(olds, tasks or {})
+        new: dict[str, New] = {}
+        refused: list[Old] = []
+        for versions in _by_task(olds):
             if all(old.doc_id in rows for old in versions):
                 continue
             history = _History([] if self._nothing_indexed() else self.store.history(*_task(versions[0])))
@@ -80,39 +80,39 @@ class BackfillWriter:
                 if draft is None:
                     refused.append(old)
                 else:
-                    new[draft.doc_dir] = NewDocument(history.placed(draft, old), old)
+                    new[draft.doc_dir] = New(history.placed(draft, old), old)
         if not self.report.dry_run:
             self.store.commit([self._linked(each) for each in new.values()])
         added, bad = [each.old for each in new.values()], _paths(refused)
         counts.documents += len(added)
         counts.bad += len(bad)
         counts.filed += len(_paths(added) - bad)
-        counts.existing += len(_paths(documents) - _paths(added) - bad)
-        self._count(added, tasks, parents, counts)
+        counts.existing += len(_paths(olds) - _paths(added) - bad)
+        self._tell(added, tasks, parents, counts)
 
     def _nothing_indexed(self) -> bool:
-        """Whether a dry run would create the index by querying it."""
+        """Whether a dry run would make the index by asking it."""
         name = self.store.unchecked.index.name  # no look-up, which would make it
         return self.report.dry_run and "://" not in name and not Path(name).exists()
 
-    def _existing(self, documents: Sequence[LegacyDocument]) -> dict[str, DocumentRow]:
-        return {row.doc_id: row for row in self.store.index.get_many([old.doc_id for old in documents])}
+    def _there(self, olds: Sequence[Old]) -> dict[str, DocumentRow]:
+        return {row.doc_id: row for row in self.store.index.get_many([old.doc_id for old in olds])}
 
-    def _parents(self, documents: Iterable[LegacyDocument], tasks: Mapping[str, Task]) -> dict[Key, str]:
+    def _parents(self, olds: Iterable[Old], tasks: Mapping[str, Task]) -> dict[Key, str]:
         """The latest ok document of each parent that is named; one query a stage."""
-        named: dict[str, dict[str, None]] = {}
-        for old in documents:
+        wanted: dict[str, dict[str, None]] = {}
+        for old in olds:
             task = tasks.get(old.task_id)
             if task is not None and task.parent_task_id is not None:
-                named.setdefault(task.parent_stage or "", {})[task.parent_task_id] = None
+                wanted.setdefault(task.parent_stage or "", {})[task.parent_task_id] = None
         found = dict.fromkeys(self.planned, "")
         if not self._nothing_indexed():
-            for stage, task_ids in named.items():
+            for stage, task_ids in wanted.items():
                 latest = self.store.latest_many(stage, task_ids)
                 found |= {(stage, task_id): row.doc_id for task_id, row in latest.items()}
         return found
 
-    def _draft(self, old: LegacyDocument, tasks: Mapping[str, Task] | None, parents: Mapping[Key, str]) -> Draft | None:
+    def _draft(self, old: Old, tasks: Mapping[str, Task] | None, parents: Mapping[Key, str]) -> Draft | None:
         task = (tasks or {}).get(old.task_id, Task())
         document = Document(
             None if old.raw is None else old.raw.text,
@@ -133,7 +133,7 @@ class BackfillWriter:
                 self._bad(old, file, str(error), filed=False)
             return None
 
-    def _linked(self, new: NewDocument) -> Draft:
+    def _linked(self, new: New) -> Draft:
         """The draft; where links are allowed, with contents that know their file."""
         if not self.link:
             return new.draft
@@ -141,12 +141,8 @@ class BackfillWriter:
         linked = {name: file.data for name, file in named if file is not None}
         return replace(new.draft, contents={**new.draft.contents, **linked})
 
-    def _count(
-        self,
-        added: Sequence[LegacyDocument],
-        tasks: Mapping[str, Task] | None,
-        parents: Mapping[Key, str],
-        counts: StageReport,
+    def _tell(
+        self, added: Sequence[Old], tasks: Mapping[str, Task] | None, parents: Mapping[Key, str], counts: StageReport
     ) -> None:
         """Say of what was added which parents were found, and of what no table tells them."""
         for old in added:
@@ -165,7 +161,7 @@ class BackfillWriter:
                 reason = f"its parent {task.parent_task_id!r} (stage {task.parent_stage}) has no ok document"
                 self._bad(old, old.source, reason)
 
-    def _bad(self, old: LegacyDocument, file: LegacyFile, reason: str, *, filed: bool = True) -> None:
+    def _bad(self, old: Old, file: OldFile, reason: str, *, filed: bool = True) -> None:
         self.report.bad_files.append(BadFile(old.stage, old.task_id, file.path, filed=filed, reason=reason))
 
 
@@ -177,7 +173,7 @@ class _History:
         self._last: str | None = None
         self._places = [(row.created_at, row.doc_id) for row in rows]
 
-    def row_of(self, old: LegacyDocument) -> DocumentRow | None:
+    def row_of(self, old: Old) -> DocumentRow | None:
         """The row of a document that was written with this legacy file beside it, by ``rollout``."""
         file = old.text_file
         for row in self._rows:
@@ -195,7 +191,7 @@ class _History:
         self._last = created_at
         self._places.append((created_at, doc_id))
 
-    def placed(self, draft: Draft, old: LegacyDocument) -> Draft:
+    def placed(self, draft: Draft, old: Old) -> Draft:
         """A version at its place: the time of its file, or right after the version before it."""
         created_at = later_created_at(old.source.modified, self._last)
         before = max(((at, doc_id) for at, doc_id in self._places if at < created_at), default=(None, None))
@@ -203,26 +199,26 @@ class _History:
         return draft.at(created_at, before[1])
 
 
-def _by_task(documents: Iterable[LegacyDocument]) -> Iterable[list[LegacyDocument]]:
-    tasks: dict[str, list[LegacyDocument]] = {}
-    for old in documents:
+def _by_task(olds: Iterable[Old]) -> Iterable[list[Old]]:
+    tasks: dict[str, list[Old]] = {}
+    for old in olds:
         tasks.setdefault(old.task_id, []).append(old)
     return tasks.values()
 
 
-def _task(old: LegacyDocument) -> Key:
+def _task(old: Old) -> Key:
     return old.stage, old.task_id
 
 
-def _paths(documents: Iterable[LegacyDocument]) -> set[str]:
-    return {file.path for old in documents for file in old.files}
+def _paths(olds: Iterable[Old]) -> set[str]:
+    return {file.path for old in olds for file in old.files}
 
 
 def _parent(task: Task) -> Key:
     return task.parent_stage or "", task.parent_task_id or ""
 
 
-def _metadata(old: LegacyDocument, *, known: bool) -> dict[str, Any]:
+def _metadata(old: Old, *, known: bool) -> dict[str, Any]:
     metadata: dict[str, Any] = {"backfill": True, "legacy_sha256": old.text_file.sha256}
     if old.text_file.version != UNVERSIONED:
         metadata["legacy_version"] = old.text_file.version

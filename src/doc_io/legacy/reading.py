@@ -25,7 +25,7 @@ _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
 
 
 @dataclass(frozen=True)
-class LegacyFile:
+class OldFile:
     """A legacy file that was read.
 
     Attributes:
@@ -46,7 +46,7 @@ class LegacyFile:
 
 
 @dataclass(frozen=True)
-class LegacyDocument:
+class Old:
     """A legacy document: a raw text, a parsed one, or both.
 
     Attributes:
@@ -59,12 +59,12 @@ class LegacyDocument:
 
     stage: str
     task_id: str
-    raw: LegacyFile | None
-    parsed: LegacyFile | None
-    prompt: LegacyFile | None = None
+    raw: OldFile | None
+    parsed: OldFile | None
+    prompt: OldFile | None = None
 
     @property
-    def source(self) -> LegacyFile:
+    def source(self) -> OldFile:
         """The file that it is a version of."""
         found = self.raw or self.parsed
         if found is None:
@@ -72,12 +72,12 @@ class LegacyDocument:
         return found
 
     @property
-    def text_file(self) -> LegacyFile:
+    def text_file(self) -> OldFile:
         """The file that a reader of the legacy layout gets."""
         return self.parsed or self.source
 
     @property
-    def files(self) -> list[LegacyFile]:
+    def files(self) -> list[OldFile]:
         """Its files."""
         return [file for file in (self.raw, self.parsed, self.prompt) if file is not None]
 
@@ -94,9 +94,7 @@ class LegacyDocument:
         return new_doc_id(key, "legacy", self.attempt)
 
 
-def read_task(
-    data_root: Path, stage: str, task_id: str, files: TaskFiles
-) -> tuple[list[LegacyDocument], list[BadFile]]:
+def read_task(data_root: Path, stage: str, task_id: str, files: TaskFiles) -> tuple[list[Old], list[BadFile]]:
     """The documents of one task, oldest version first, and the files that are none.
 
     The latest parsed text belongs to the latest raw one. An earlier parsed text, and one whose raw text cannot be read,
@@ -104,19 +102,19 @@ def read_task(
     """
     bad: list[BadFile] = []
 
-    def read(found: Found) -> LegacyFile | None:
+    def read(found: Found) -> OldFile | None:
         file = _read(data_root, found)
-        if isinstance(file, LegacyFile):
+        if isinstance(file, OldFile):
             return file
         bad.append(BadFile(stage, task_id, found.path, filed=False, reason=file))
         return None
 
     raws, parsed = [read(each) for each in files.raw], [read(each) for each in files.parsed]
-    documents = [LegacyDocument(stage, task_id, None, each) for each in parsed[:-1] if each is not None]
-    documents += [LegacyDocument(stage, task_id, each, None) for each in raws[:-1] if each is not None]
+    documents = [Old(stage, task_id, None, each) for each in parsed[:-1] if each is not None]
+    documents += [Old(stage, task_id, each, None) for each in raws[:-1] if each is not None]
     last_raw, last_parsed = (raws or [None])[-1], (parsed or [None])[-1]
     if last_raw is not None or last_parsed is not None:
-        documents.append(LegacyDocument(stage, task_id, last_raw, last_parsed))
+        documents.append(Old(stage, task_id, last_raw, last_parsed))
     prompts = _prompts(files.prompts, documents)
     read_prompts = {found: read(found) for found in dict.fromkeys(prompts) if found is not None}
     bad += [
@@ -125,12 +123,12 @@ def read_task(
         if found not in read_prompts
     ]
     return [
-        LegacyDocument(stage, task_id, each.raw, each.parsed, read_prompts.get(found) if found is not None else None)
+        Old(stage, task_id, each.raw, each.parsed, read_prompts.get(found) if found is not None else None)
         for each, found in zip(documents, prompts, strict=True)
     ], bad
 
 
-def _prompts(found: Sequence[Found], documents: Sequence[LegacyDocument]) -> list[Found | None]:
+def _prompts(found: Sequence[Found], documents: Sequence[Old]) -> list[Found | None]:
     """The prompt of each document: that of its version, else the one without a version, else the last has the latest."""
     by_version: Mapping[int, Found] = {each.version: each for each in found}
     unversioned = by_version.get(UNVERSIONED)
@@ -140,7 +138,7 @@ def _prompts(found: Sequence[Found], documents: Sequence[LegacyDocument]) -> lis
     return prompts
 
 
-def _read(data_root: Path, found: Found) -> LegacyFile | str:
+def _read(data_root: Path, found: Found) -> OldFile | str:
     """The file, or why it cannot be taken in."""
     path = data_root / found.path
     try:
@@ -156,7 +154,7 @@ def _read(data_root: Path, found: Found) -> LegacyFile | str:
         text = decode_text(data)
     except UnicodeDecodeError as error:
         return f"it is not UTF-8: {error.reason} at byte {error.start}"
-    return LegacyFile(
+    return OldFile(
         path=found.path,
         version=found.version,
         data=LocalBytes.of(data, str(path.absolute()), stat),
