@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 from doc_io.commit_record import CommitRecord
 from doc_io.document import OK, Document, DocumentRow, Parent, Status
-from doc_io.ids import unstorable
-from doc_io.index.base import ALL, LATEST_OK, Filter, VersionSelector
+from doc_io.ids import are_storable
+from doc_io.index.base import ALL, Filter, version_selector
 from doc_io.index.open import default_db_path, open_index, warn_of_local_index
 from doc_io.index.sql_index import Index
 from doc_io.reading import StoredDocument, Which, read_bytes, read_record, read_text, read_texts
@@ -21,8 +21,6 @@ from doc_io.storage.open import open_storage
 from doc_io.store_identity import StoreIdentity
 
 if TYPE_CHECKING:
-    from types import TracebackType
-
     from typing_extensions import Self
     from upath import UPath
 
@@ -220,7 +218,7 @@ class DocumentStore:
 
     def get(self, doc_id: str) -> DocumentRow | None:
         """The row of one version; ``None`` where the index has none."""
-        return self.index.get(doc_id) if _storable(doc_id) else None
+        return self.index.get(doc_id) if are_storable(doc_id) else None
 
     def latest(
         self,
@@ -246,9 +244,9 @@ class DocumentStore:
         Raises:
             IndexBusyError: The database stayed locked for longer than its time-out.
         """
-        if not _storable(stage, task_id):
+        if not are_storable(stage, task_id):
             return None
-        return self.index.latest_by_task(stage, task_id, _selector(status, runs, as_of))
+        return self.index.latest_by_task(stage, task_id, version_selector(status, runs, as_of))
 
     def latest_many(
         self,
@@ -271,13 +269,13 @@ class DocumentStore:
         Returns:
             Task to row; a task without such a document is left out.
         """
-        selector = _selector(status, runs, as_of)
-        known = [task_id for task_id in dict.fromkeys(task_ids) if _storable(task_id)]
-        return self.index.latest_by_tasks(stage, known, selector) if known and _storable(stage) else {}
+        selector = version_selector(status, runs, as_of)
+        known = [task_id for task_id in dict.fromkeys(task_ids) if are_storable(task_id)]
+        return self.index.latest_by_tasks(stage, known, selector) if known and are_storable(stage) else {}
 
     def history(self, stage: str, task_id: str) -> list[DocumentRow]:
         """Every version of a task, newest first, whatever its status."""
-        return self.index.history(stage, task_id) if _storable(stage, task_id) else []
+        return self.index.history(stage, task_id) if are_storable(stage, task_id) else []
 
     def find(self, name: str) -> DocumentRow:
         """The document that a person means.
@@ -315,11 +313,11 @@ class DocumentStore:
 
     def parents(self, doc_id: str) -> list[Parent]:
         """What a document was made from: every parent, with the input it came in by."""
-        return self.index.parents(doc_id) if _storable(doc_id) else []
+        return self.index.parents(doc_id) if are_storable(doc_id) else []
 
     def children(self, doc_id: str) -> list[DocumentRow]:
         """What was made from a document, newest first."""
-        return self.index.children(doc_id) if _storable(doc_id) else []
+        return self.index.children(doc_id) if are_storable(doc_id) else []
 
     def read(self, row: DocumentRow, which: Which = "text") -> str:
         """A text of a document, exactly as it was saved.
@@ -378,21 +376,8 @@ class DocumentStore:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def __repr__(self) -> str:
         return f"DocumentStore({self.docs_root!r}, index={self._index.name!r})"
-
-
-def _storable(*names: str) -> bool:
-    """Whether all names can be stored; a database raises on one that it cannot hold, where the answer is "none"."""
-    return not any(map(unstorable, names))
-
-
-def _selector(status: Collection[Status | str], runs: Sequence[str], as_of: str | None) -> VersionSelector:
-    if status is OK and not runs and as_of is None:
-        return LATEST_OK
-    return VersionSelector(frozenset(Status(each) for each in status), tuple(runs), as_of)
