@@ -249,7 +249,7 @@ def _taken_usage(value: object) -> object:
     if isinstance(value, Mapping):
         known = {name: next((value[each] for each in names if each in value), None) for name, names in counts.items()}
         return Usage(**known) if any(each is not None for each in known.values()) or not value else value
-    from doc_io.provider_responses.usage import UsageReader
+    from doc_io.provider_responses.token_counts import UsageReader
 
     reader = UsageReader(value)
     known = {name: next(filter(None, map(reader.total, names)), None) for name, names in counts.items()}

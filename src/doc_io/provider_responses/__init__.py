@@ -6,6 +6,6 @@ the response is not understood.
 
 from doc_io.provider_responses.answer import Answer
 from doc_io.provider_responses.as_json import response_as_json
-from doc_io.provider_responses.reading import read_response
+from doc_io.provider_responses.recognise import read_response
 
 __all__ = ["Answer", "read_response", "response_as_json"]

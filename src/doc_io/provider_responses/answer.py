@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from doc_io.provider_responses.fields import name, type_name
 from doc_io.provider_responses.finish_words import Meaning, meaning_of
-from doc_io.provider_responses.usage import TokenCounts
+from doc_io.provider_responses.token_counts import TokenCounts
 
 OK = "ok"
 TRUNCATED = "truncated"
@@ -62,7 +62,7 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
-class Findings:
+class ResponseParts:
     """What the reader of one shape found, before it is judged.
 
     Attributes:
@@ -90,7 +90,7 @@ class Findings:
     notes: tuple[str, ...] = ()
 
 
-def judge(found: Findings) -> Answer:
+def judge(found: ResponseParts) -> Answer:
     """Decide whether what was found is a whole answer."""
     word = name(found.finish_reason)
     meaning = meaning_of(word) if word else None
@@ -123,7 +123,7 @@ def detail(message: str | None) -> str:
     return f": {message[:MAX_DETAIL].strip()}{'…' if len(message) > MAX_DETAIL else ''}"
 
 
-def _verdict(found: Findings, meaning: Meaning | None, said: str) -> tuple[str, str | None]:
+def _verdict(found: ResponseParts, meaning: Meaning | None, said: str) -> tuple[str, str | None]:
     """Status and error."""
     has_text = bool(found.text and found.text.strip())
     status, error = OK, None
@@ -140,7 +140,7 @@ def _verdict(found: Findings, meaning: Meaning | None, said: str) -> tuple[str, 
     return status, error
 
 
-def _warnings(found: Findings, word: str | None, meaning: Meaning | None, status: str) -> list[str]:
+def _warnings(found: ResponseParts, word: str | None, meaning: Meaning | None, status: str) -> list[str]:
     """What a reader of the status alone would not know."""
     warnings = []
     if word and meaning is None:

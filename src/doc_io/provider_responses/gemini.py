@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from doc_io.provider_responses.answer import Findings, detail
+from doc_io.provider_responses.answer import ResponseParts, detail
 from doc_io.provider_responses.fields import get, has, items, joined_text, name, string
-from doc_io.provider_responses.usage import TokenCounts, UsageReader
+from doc_io.provider_responses.token_counts import TokenCounts, UsageReader
 
 PROVIDER = "gemini"
 
 
-def read_gemini_response(response: object) -> Findings | None:
+def read_gemini_response(response: object) -> ResponseParts | None:
     """A response of ``generate_content``; ``None`` if it is none."""
     candidates = items(get(response, "candidates")) or []
     if not candidates:
@@ -38,9 +38,9 @@ def read_gemini_response(response: object) -> Findings | None:
     )
 
 
-def _named(response: object) -> Findings:
+def _named(response: object) -> ResponseParts:
     """What every response says of itself."""
-    return Findings(
+    return ResponseParts(
         provider=PROVIDER,
         model=get(response, "model_version"),
         provider_id=get(response, "response_id"),

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from doc_io.provider_responses.answer import Findings, detail
+from doc_io.provider_responses.answer import ResponseParts, detail
 from doc_io.provider_responses.fields import get, has, items, joined_text, refusal_text, string
-from doc_io.provider_responses.usage import TokenCounts, UsageReader
+from doc_io.provider_responses.token_counts import TokenCounts, UsageReader
 
 PROVIDER = "openai_chat"
 
 
-def read_chat_completion(response: object) -> Findings | None:
+def read_chat_completion(response: object) -> ResponseParts | None:
     """A chat completion, or a completion of the older API; ``None`` if the response is neither."""
     choices = items(get(response, "choices"))
     if choices is None:
@@ -64,9 +64,9 @@ def chat_counts(usage: object, prefix: str = "usage") -> TokenCounts:
     )
 
 
-def _named(response: object) -> Findings:
+def _named(response: object) -> ResponseParts:
     """What every response says of itself."""
-    return Findings(
+    return ResponseParts(
         provider=PROVIDER,
         model=get(response, "model"),
         provider_id=get(response, "id"),
