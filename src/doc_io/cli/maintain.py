@@ -101,14 +101,14 @@ def reindex(location: StoreLocation, /, *, as_json: bool, **how: bool) -> None:
     type=click.IntRange(1),
     default=1,
     show_default=True,
-    help="Newest ok documents to keep for each logical key.",
+    help="Newest ok documents to keep for each task.",
 )
 @click.option(
     "--keep-failed",
     type=click.IntRange(0),
     default=1,
     show_default=True,
-    help="Failed attempts to keep for each logical key.",
+    help="Failed attempts to keep for each task.",
 )
 @click.option("--older-than", type=filters.Age(), help="Only documents older than this, such as 30d.")
 @click.option("--stage", help="Only this stage.")
@@ -122,7 +122,7 @@ def reindex(location: StoreLocation, /, *, as_json: bool, **how: bool) -> None:
 def prune(location: StoreLocation, /, *, yes: bool, as_json: bool, **policy: Any) -> None:
     """Remove superseded documents.
 
-    By default all but the newest ok document and the newest failed attempt of each logical key.
+    By default all but the newest ok document and the newest failed attempt of each task.
 
     Always kept: the latest ok document of a task, the parents of a kept document, pinned documents, and what is within the
     grace period. An interrupted pruning is completed by the next one.
