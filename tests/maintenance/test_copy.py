@@ -96,7 +96,7 @@ def test_an_interrupted_copy_goes_on(store: DocumentStore, rows: list[DocumentRo
         (lambda folder: damage.forged(folder, lambda fields: fields.update(stage="other")), "of another document"),
     ],
 )
-def test_a_damaged_document_is_told_and_stops_no_other(
+def test_a_damaged_document_is_reported_and_stops_no_other(
     store: DocumentStore, rows: list[DocumentRow], tmp_path: Path, harm: Callable[[Path], Any], reason: str
 ) -> None:
     """It is not copied; every other one is."""
