@@ -23,7 +23,7 @@ _COLUMNS = ("stage", "files", "filed", "existing", "bad", "documents", "linked",
 @click.command()
 @click.option("--data-root", default="data", show_default=True, metavar="PATH", help="The folder of the old tree.")
 @click.option(
-    "--layout", metavar="FILE", help="A TOML file that says where its files are. Default: the generation layout."
+    "--layout", metavar="FILE", help="A TOML file that says where its files lie. Default: the generation layout."
 )
 @click.option("--stage", "stages", multiple=True, help="Only this stage; repeatable.")
 @click.option("--run-id", help="The run that the documents belong to. Default: backfill-YYYYMMDD.")
@@ -48,7 +48,7 @@ def backfill(
     copy_mode: str,
     link: bool,
     as_json: bool,
-    **settings: Any,
+    **wanted: Any,
 ) -> None:
     """Bring versioned text files in as documents, one for each version.
 
@@ -56,7 +56,7 @@ def backfill(
     cannot be taken in is listed with the reason and stops nothing.
     """
     with location.open() as store, render.progress("Backfilling") as progress:
-        report = legacy.backfill(store, link=link or copy_mode == "link", progress=progress, **settings)
+        report = legacy.backfill(store, link=link or copy_mode == "link", progress=progress, **wanted)
     if as_json:
         render.as_json(dataclasses.asdict(report) | {"bad_files": [each._asdict() for each in report.bad_files]})
         return
