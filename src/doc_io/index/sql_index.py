@@ -134,11 +134,15 @@ class Index(ABC):
         """Delete rows in one transaction; a row from which an existing document was made stays.
 
         Args:
-            doc_ids: In the order of removal: children before their parents.
+            doc_ids: In any order; a parent goes with the children that are among them.
 
         Returns:
             Those of them that have no row now, in the order given.
         """
+
+    def _without_row(self, doc_ids: Sequence[str]) -> list[str]:
+        found = {row.doc_id for row in self.get_many(doc_ids)}
+        return [doc_id for doc_id in doc_ids if doc_id not in found]
 
     @abstractmethod
     def rebuild(self, rows: Iterable[NewRow]) -> int:

@@ -146,15 +146,14 @@ class SqliteIndex(Index):
         return SqliteTexts(self.name, self._file.error)
 
     def remove(self, doc_ids: Sequence[str]) -> list[str]:
-        without_row = []
+        keys = (self.key_list(doc_ids),)
         with self._file.transaction() as connection:
-            for doc_id in doc_ids:
-                removed = connection.execute(queries.REMOVE, (doc_id,)).rowcount
-                if removed:
-                    connection.execute(queries.REMOVE_PARENTS, (doc_id,))
-                if removed or connection.execute(queries.GET, (doc_id,)).fetchone() is None:
-                    without_row.append(doc_id)
-        return without_row
+            while connection.execute(
+                queries.remove(self.keys_table), keys
+            ).rowcount:  # children; then what has none left
+                pass
+            connection.execute(queries.remove_parents(self.keys_table), keys)
+        return self._without_row(doc_ids)
 
     def rebuild(self, rows: Iterable[NewRow]) -> int:
         new = f"{self.name}.new"
