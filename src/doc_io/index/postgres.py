@@ -223,6 +223,18 @@ class PostgresIndex(Index):
         statement = _sql(statement)
         return self._run(lambda connection: list(map(make, connection.execute(statement, values))))
 
+    def stream(self, statement: str) -> Iterator[tuple[Any, ...]]:
+        with self._translate_errors():
+            with self._connection():  # makes an index where there is none, or refuses it
+                pass
+            with (
+                self._direct() as connection,
+                connection.transaction(),
+                connection.cursor(name="doc_io") as cursor,
+            ):
+                cursor.execute(_sql(statement))
+                yield from cursor
+
     def key_list(self, keys: Sequence[str]) -> list[str]:
         return list(keys)
 
