@@ -50,9 +50,9 @@ def verify(location: StoreLocation, /, *, full: bool, repair: bool, yes: bool, n
     from doc_io.cli.spilled import SpilledFindings  # noqa: PLC0415 - `ls` need not wait for it
     from doc_io.maintenance.verify import NOTES  # noqa: PLC0415 - as above
 
-    with location.existing() as store:
+    with location.existing() as store, SpilledFindings() as findings:
         with render.progress("Verifying") as progress:
-            findings = SpilledFindings(
+            findings.add_all(
                 each
                 for each in maintenance.verify(store, full=full, progress=progress)
                 if notes or each.kind not in NOTES

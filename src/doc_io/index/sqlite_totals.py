@@ -81,7 +81,8 @@ def can_answer(by: GroupedBy, where: Filter) -> bool:
     if by == "run_id":
         return where == ALL
     not_grouped_by = (where.task_id, where.run_id, where.since, where.until)
-    return by in _TABLES["document_totals"] and all(each is None for each in not_grouped_by)
+    of_rows = where.newest or where.doc_id or any(each is not None for each in not_grouped_by)
+    return by in _TABLES["document_totals"] and not of_rows
 
 
 def _trigger(event: str, row: str, sign: str) -> str:
