@@ -199,6 +199,16 @@ def remove_parents(keys_table: str) -> str:
     )
 
 
+def successors(keys_table: str) -> str:
+    """The statement for the folder of the ok document that replaced each of many documents as the latest of its task."""
+    return (
+        f"SELECT keys.key, (SELECT doc_dir FROM documents AS next WHERE next.stage = found.stage"
+        " AND next.task_id = found.task_id AND next.status = 'ok'"
+        " AND (next.created_at, next.seq) > (found.created_at, found.seq) ORDER BY next.created_at, next.seq LIMIT 1)"
+        f" FROM {keys_table} JOIN documents AS found ON found.doc_id = keys.key WHERE found.status = 'ok'"
+    )
+
+
 def candidate_from(values: Sequence[Any]) -> PruneCandidate:
     """The candidate of a result row of `superseded` or `removable`."""
     return PruneCandidate(*values)._replace(status=Status(values[_CANDIDATE_STATUS]))

@@ -281,6 +281,11 @@ class Index(ABC):
         values = (self.key_list(doc_ids), before, before)
         return self.query(queries.removable(self.keys_table), values, queries.candidate_from)
 
+    def successors(self, doc_ids: Sequence[str]) -> dict[str, str]:
+        """The folder of the document that replaced each of some ok documents as the latest ok; without one it is left out."""
+        found = self.rows(queries.successors(self.keys_table), (self.key_list(doc_ids),))
+        return {doc_id: doc_dir for doc_id, doc_dir in found if doc_dir is not None}
+
     def duplicates(self) -> Iterator[tuple[str, str, int]]:
         """Raw texts that several documents have: the first and the last doc_id of each and how many there are."""
         return ((each[0], each[1], each[2]) for each in self.stream(queries.DUPLICATES))
