@@ -16,7 +16,7 @@ from weakref import WeakKeyDictionary
 from dagster import AssetKey, MetadataValue, MultiPartitionKey, OutputContext
 
 from doc_io.dagster.internals import asset_key_of_output, known, metadata_of_asset, retry_number
-from doc_io.dagster.loaded import Loaded, loaded_by
+from doc_io.dagster.loaded import Loaded, loaded_for
 from doc_io.dagster.output_metadata import model_of, usage_of
 from doc_io.document import Document, Parent
 from doc_io.ids import path_segment
@@ -90,11 +90,7 @@ class OutputInfo:
 
         An input that brought many partitions counts with the one of the same name, where it has one.
         """
-        if self.step is None:
-            return []
-        loaded = loaded_by(self.step)
-        same = {each.input_name for each in loaded if each.task_id == partition}
-        return [each for each in loaded if each.input_name not in same or each.task_id == partition]
+        return [] if self.step is None else loaded_for(self.step, partition)
 
 
 def output_info(context: OutputContext) -> OutputInfo:

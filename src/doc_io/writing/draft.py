@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Any
 
-from doc_io.clock import utc_now
+from doc_io import clock
 from doc_io.commit_record import (
     EXTRAS_FOLDER,
     PARSED_NAME,
@@ -225,7 +225,7 @@ def next_created_at(newest: str | None) -> str:
     Returns:
         ISO 8601, UTC, with microseconds: text that sorts by time.
     """
-    return later_created_at(time_text(utc_now()), newest)
+    return later_created_at(time_text(clock.utc_now()), newest)
 
 
 def later_created_at(time: str, newest: str | None) -> str:
