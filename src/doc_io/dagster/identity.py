@@ -15,7 +15,7 @@ from weakref import WeakKeyDictionary
 
 from dagster import AssetKey, MetadataValue, MultiPartitionKey, OutputContext
 
-from doc_io.dagster.internals import asset_key_of_output, known, metadata_of_asset, retry_number
+from doc_io.dagster.internals import asset_key_of_output, given_metadata, known, metadata_of_asset, retry_number
 from doc_io.dagster.loaded import Loaded, loaded_by
 from doc_io.dagster.usage import model_of, usage_of
 from doc_io.document import Document, Parent
@@ -33,6 +33,7 @@ EXPERIMENT_TAG = "doc_io/experiment"
 _KEYS = tuple(
     f"doc_io/{name}" for name in ("stage", "template_id", "model_id", "parser", "parent", "parent_doc_id", "prompt")
 )
+_TAGS = (EXPERIMENT_TAG, "doc_io/force", "doc_io/as_of")
 _DIMENSIONS = {"template_id": ("template", "template_id"), "model_id": ("model", "model_id")}
 
 
@@ -84,6 +85,13 @@ class OutputInfo:
         if self.attempt is None:
             return secrets.token_hex(8)
         return f"{self.attempt}/{path_segment(partition or '')}"
+
+    def authors_metadata(self, partition: str | None) -> dict[str, Any]:
+        """What the asset itself gave for a materialization, in whichever form."""
+        scoped = (
+            {} if self.step is None or self.asset_key is None else given_metadata(self.step, self.asset_key, partition)
+        )
+        return {**self.metadata, **scoped}
 
     def loaded(self, partition: str | None) -> list[Loaded]:
         """What the step read for one partition.
@@ -256,11 +264,21 @@ def field_named(
 
 
 def metadata_warnings(output: OutputInfo) -> list[str]:
-    """What in an asset's ``doc_io/…`` metadata has no effect, in words: a misspelt key, an input that it does not have."""
+    """What in an asset's metadata and its run's tags has no effect, in words: a misspelt key, an input that is none."""
     doubts = [
         f"{key} is nothing that doc_io knows; an asset may have {', '.join(_KEYS)}"
         for key in output.definition
         if key.startswith("doc_io/") and key not in _KEYS
+    ]
+    doubts += [
+        f"the run tag {tag} has no effect; did you mean doc_io/{tag}?"
+        for tag in output.tags
+        if f"doc_io/{tag}" in _TAGS
+    ]
+    doubts += [
+        f"the run tag {tag} is nothing that doc_io knows; a run may have {', '.join(_TAGS)}"
+        for tag in output.tags
+        if tag.startswith("doc_io/") and tag not in _TAGS
     ]
     inputs = [] if output.step is None else list(output.step.op_def.input_dict)
     for key in ("doc_io/parent", "doc_io/prompt"):
