@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from doc_io.store import DocumentStore
     from doc_io.task_table import Task
 
+REPORT_STAGES = frozenset({"documents_latest_report", "documents_consistency_report"})
+"""The stages of doc_io's own reports: whatever stages a project names, its reports may be written."""
+
 EXPERIMENT_TAG = "doc_io/experiment"
 
 _KEYS = tuple(

@@ -4,6 +4,7 @@
 |---|---|---|
 | ``StepExecutionContext`` | the step behind an IO manager's context: one weak key for what it read and tried | 1.11.0, 1.13.27 |
 | ``StepExecutionContext.previous_attempt_count`` | the retry; public only inside of a body (``context.retry_number``) | 1.11.0, 1.13.27 |
+| ``StepExecutionContext.is_asset_check_step`` | what to annotate: a check needs ``partitions_def`` | 1.11.0, 1.13.27 |
 | ``StepExecutionContext.get_io_manager`` | the IO manager that will be handed what a body returns | 1.11.0, 1.13.27 |
 | ``StepExecutionContext.get_asset_metadata`` | what a body said by ``add_asset_metadata``, which must not be replaced | 1.11.0, 1.13.27 |
 | ``JobDefinition.asset_layer`` | asset key and metadata of one output of a step | 1.11.0, 1.13.27 |
@@ -74,6 +75,12 @@ def is_fanned_in(context: InputContext) -> bool:
     if step is None or not context.has_asset_key:
         return not context.has_asset_key
     return isinstance(step.step.step_input_named(context.name).source, FromMultipleSources)
+
+
+def in_a_check(context: InputContext) -> bool:
+    """Whether an input is that of an asset check."""
+    step: StepExecutionContext | None = known(context, "step_context")
+    return step is not None and step.is_asset_check_step
 
 
 def retry_number(step: StepExecutionContext) -> int:
