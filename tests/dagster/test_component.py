@@ -208,7 +208,8 @@ def test_a_stage_that_is_not_named_is_refused_beside_the_reports(project: Projec
 
 
 @pytest.mark.parametrize(
-    ("yaml", "says"), [("  doc_root: elsewhere\n", "doc_root"), ("  io_manager: {model: tiny}\n", "Did you mean model_id")]
+    ("yaml", "says"),
+    [("  doc_root: elsewhere\n", "doc_root"), ("  io_manager: {model: tiny}\n", "Did you mean model_id")],
 )
 def test_a_misspelt_attribute_is_refused(project: Project, yaml: str, says: str) -> None:
     """Else the documents go somewhere else, green."""
