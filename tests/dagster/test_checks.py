@@ -485,9 +485,7 @@ def test_the_sensor_leaves_alone_what_was_checked(bench: Bench) -> None:
     )
     [event] = [each for each in failed.all_events if each.event_type_value == "PIPELINE_FAILURE"]
     [sensor] = defs.sensors or ()
-    answer = sensor(  # type: ignore[operator] # a sensor may be called
-        dg.build_run_status_sensor_context("s", event, bench.instance, failed.dagster_run)
-    )
+    answer = sensor(dg.build_run_status_sensor_context("s", event, bench.instance, failed.dagster_run))
 
     assert set(evaluations_of(failed)) == ALL
     assert isinstance(answer, dg.SkipReason)

@@ -12,7 +12,6 @@ from typing import Any
 import dagster as dg
 import pytest
 import tomli
-from dagster._core.errors import DagsterError
 from dagster.components.core.package_entry import get_package_objects_in_module
 from dagster_shared.libraries import DagsterLibraryRegistry
 
@@ -213,7 +212,7 @@ def test_a_stage_that_is_not_named_is_refused_beside_the_reports(project: Projec
 )
 def test_a_misspelt_attribute_is_refused(project: Project, yaml: str, says: str) -> None:
     """Else the documents go somewhere else, green."""
-    with pytest.raises(DagsterError) as refused:
+    with pytest.raises(dg.DagsterError) as refused:
         project.load(store_in(project.root) + yaml)
 
     assert says in "".join(traceback.format_exception(refused.value))

@@ -19,7 +19,7 @@ from doc_io.dagster.internals import asset_key_of_output, given_metadata, known,
 from doc_io.dagster.loaded import Loaded, loaded_by
 from doc_io.dagster.usage import model_of, usage_of
 from doc_io.document import Document, Parent
-from doc_io.ids import path_segment
+from doc_io.ids import path_segment, stage_of_key
 
 if TYPE_CHECKING:
     from dagster import AssetExecutionContext, InputContext, OpExecutionContext
@@ -328,8 +328,7 @@ def _stage(definition: Mapping[str, Any], asset_key: AssetKey | None, op: str) -
         return str(named)
     if asset_key is None:
         return op
-    # A dot inside of a part is escaped: ["a.b"] and ["a", "b"] are two assets, and must be two stages.
-    return ".".join(part.replace("%", "%25").replace(".", "%2E") for part in asset_key.path)
+    return stage_of_key(asset_key.path)
 
 
 def attempt_name(step: StepExecutionContext, output_name: str, mapping_key: str | None) -> str:
