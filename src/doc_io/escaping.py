@@ -27,6 +27,11 @@ def printable(text: str, *, keep: str = "", limit: int | None = None) -> str:
     return shown + "…" if cut else shown
 
 
+def is_unshown(character: str) -> bool:
+    """Whether a character draws nothing by itself: a control, a format such as a bidirectional override, a surrogate."""
+    return unicodedata.category(character) in _UNSHOWN
+
+
 def fenced(text: str) -> str:
     """A Markdown code block that shows a text as it is and lets none of it act.
 

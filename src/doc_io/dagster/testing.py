@@ -101,7 +101,8 @@ def temporary_documents(**settings: Any) -> Iterator[TemporaryDocuments]:
             "docs_root": str(Path(folder, "docs")),
             "db_path": str(Path(folder, "documents.sqlite")),
         }
-        made = TemporaryDocuments(DocDirIOManager(**{**place, **settings}), DocumentsIndex(**place))
+        shared = {name: value for name, value in settings.items() if name in DocumentsIndex.model_fields}
+        made = TemporaryDocuments(DocDirIOManager(**{**place, **settings}), DocumentsIndex(**{**place, **shared}))
         try:
             yield made
         finally:
