@@ -195,7 +195,7 @@ def _text(data: bytes) -> str | _Refused:
     try:
         value: Any = _Texts(io.BytesIO(data)).load()
     except Exception as error:  # noqa: BLE001 - a torn pickle raises anything
-        return _Refused(f"it is no pickle of a text: {error or type(error).__name__}")
+        return _Refused(f"it is no pickle of a text: {str(error) or type(error).__name__}")
     if type(value) is not str:
         return _Refused(f"it is a pickle of a {type(value).__name__}, not of a text")
     if not value:
