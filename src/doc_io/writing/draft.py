@@ -246,7 +246,7 @@ def past_time(origin: Origin) -> str | None:
         if time.tzinfo is None:
             raise ValueError("it has no zone")  # noqa: TRY301 - one answer for every reason
         text = time_text(time.astimezone(timezone.utc))
-        if text > time_text(utc_now()):
+        if text > time_text(clock.utc_now()):
             raise ValueError("it is in the future")  # noqa: TRY301 - as above
     except (ValueError, AttributeError, TypeError, OverflowError) as error:
         raise InvalidDocumentError(
