@@ -44,7 +44,11 @@ class DocumentStoreComponent(Component, Resolvable, Model):
     db_url: Annotated[
         str | FromEnvironment | None,
         described("A PostgreSQL URL for the index instead of SQLite; as {env: NAME} it stays out of the UI."),
-    ] = None
+    ] = Field(default=None, repr=False)
+    db_read_url: Annotated[
+        str | FromEnvironment | None,
+        described("The same database with a role that may only read, for SQL; as {env: NAME} it stays out of the UI."),
+    ] = Field(default=None, repr=False)
     storage_options: Annotated[dict[str, Any], described("Handed to fsspec.")] = Field(default={}, repr=False)
     io_manager: Annotated[
         dict[str, Any], described("Further fields of DocDirIOManager, such as preview_chars or model_id.")
@@ -63,6 +67,7 @@ class DocumentStoreComponent(Component, Resolvable, Model):
             "docs_root": _value(self.docs_root),
             "db_path": _value(self.db_path),
             "db_url": _value(self.db_url),
+            "db_read_url": _value(self.db_read_url),
             "storage_options": self.storage_options,
         }
         return Definitions(
