@@ -15,7 +15,7 @@ def printable(text: str, *, keep: str = "", limit: int | None = None) -> str:
     Args:
         text: Any text, hostile ones included.
         keep: Characters to leave as they are; give ``"\n\t"`` to keep the lines of a text. Default: none.
-        limit: The longest result wanted, in characters of the text; a longer text ends in ``…``. Default: no limit.
+        limit: The longest result, in characters of the text; a longer text ends in ``…``. Default: no limit.
 
     Returns:
         The text with control, format, private and surrogate characters as ``\\xNN``, ``\\uNNNN`` or ``\\UNNNNNNNN``.

@@ -69,6 +69,14 @@ def new_doc_id(logical_key_id: str, run_id: str, attempt_or_ts: str | float) -> 
     return _digest(["document", logical_key_id, run_id, attempt_or_ts])
 
 
+def stage_of_key(parts: Iterable[str]) -> str:
+    """The stage of an asset's key: its parts, joined by dots.
+
+    A dot inside of a part is escaped: ``["a.b"]`` and ``["a", "b"]`` are two assets, and must be two stages.
+    """
+    return ".".join(part.replace("%", "%25").replace(".", "%2E") for part in parts)
+
+
 def is_id(text: str) -> bool:
     """Whether a text has the form of a doc id or a logical key id; says nothing about its being there."""
     return _ID.fullmatch(text) is not None
@@ -86,6 +94,11 @@ def unstorable(name: object) -> str | None:
     if not name.isascii() and _SURROGATE.search(name):
         return "it has a lone surrogate and is not valid Unicode"
     return None
+
+
+def are_storable(*names: object) -> bool:
+    """Whether all names can be stored; a database raises on one that it cannot hold, where the answer is "none"."""
+    return not any(map(unstorable, names))
 
 
 def path_segment(name: str) -> str:

@@ -111,7 +111,7 @@ def test_a_task_without_an_ok_document_can_be_named(store: DocumentStore, comman
         (("failures", "--experiment", "pilot"), "There is no experiment pilot"),
     ],
 )
-def test_a_filter_that_no_document_fits_is_told_from_an_empty_answer(
+def test_a_filter_that_no_document_fits_is_distinguished_from_an_empty_answer(
     store: DocumentStore, words: tuple[str, ...], mend: str
 ) -> None:
     """A typing error in a stage is no empty store."""
@@ -159,3 +159,11 @@ def test_completion_knows_stages_tasks_and_ids(store: DocumentStore) -> None:
     assert offered("ls", "--status", start="t") == [Status.TRUNCATED.value]
     assert offered("ls", "--run", start="run-b") == ["run-b"]
     assert offered("--docs-root", "nothing", "show", start="dr") == []
+
+
+def test_a_command_to_rename_a_stage_is_answered_with_what_to_do() -> None:
+    """A renamed asset needs no copy of its texts."""
+    result = CliRunner().invoke(group, ["rename", "draft", "drafts"])
+
+    assert result.exit_code == 2
+    assert "doc_io/stage" in result.output

@@ -92,7 +92,7 @@ class UpkeepContract:
         with DocumentStore(tmp_path / "copy" / "docs") as target:
             assert maintenance.copy(store, target).copied == 3
             assert holds(target)
-            assert maintenance.copy(target, store).there == 3
+            assert maintenance.copy(target, store).existing == 3
         store.index.remove([child.doc_id])
         [repaired] = maintenance.repair(store, list(maintenance.verify(store, full=True)), dry_run=False)
         assert repaired.action == "add the row"
@@ -172,7 +172,7 @@ class UpkeepContract:
             assert maintenance.copy(store, target).copied == 2
             again = maintenance.copy(store, target)
 
-            assert (again.copied, again.there) == (0, 2)
+            assert (again.copied, again.existing) == (0, 2)
             assert [row.as_dict() for row in target.index.scan()] == [row.as_dict() for row in store.index.scan()]
             assert maintenance.pins(target) == maintenance.pins(store)
             assert list(maintenance.verify(target, full=True, grace=0)) == []

@@ -267,7 +267,7 @@ def test_a_page_counts_what_is_new(store: DocumentStore) -> None:
     assert pages_of(store).get(f"/new?since={row.seq}").json() == {"new": 1}
 
 
-def test_a_lost_index_is_told_with_what_to_do(store: DocumentStore, tmp_path: Path) -> None:
+def test_a_lost_index_is_reported_with_what_to_do(store: DocumentStore, tmp_path: Path) -> None:
     index = tmp_path / "other.sqlite"
     index.write_bytes(b"no database" * 100)
     with DocumentStore(store.docs_root, index) as lost:
@@ -277,7 +277,7 @@ def test_a_lost_index_is_told_with_what_to_do(store: DocumentStore, tmp_path: Pa
     assert "doc-io" in answer.text or "db_path" in answer.text
 
 
-def test_a_damaged_text_is_told_and_the_rest_is_shown(store: DocumentStore) -> None:
+def test_a_damaged_text_is_reported_and_the_rest_is_shown(store: DocumentStore) -> None:
     row = store.save(Document("text", prompt="the prompt"), stage="essay", task_id="t")
     (Path(store.docs_root) / row.doc_dir / "raw.txt").unlink()
 

@@ -3,7 +3,7 @@
 from typing import Annotated, Any
 
 from dagster import Component, ComponentLoadContext, Definitions, EnvVar, Model, Resolvable, Resolver
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from doc_io.dagster.checks import build_document_checks
 from doc_io.dagster.io_manager import DocDirIOManager
@@ -29,6 +29,8 @@ class DocumentStoreComponent(Component, Resolvable, Model):
     Defines the resources ``io_manager`` (`DocDirIOManager`) and ``documents`` (`DocumentsIndex`), the checks of the
     assets listed, and if asked for the reports.
     """
+
+    model_config = ConfigDict(hide_input_in_errors=True)
 
     docs_root: Annotated[
         str | FromEnvironment,

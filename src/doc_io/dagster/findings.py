@@ -1,6 +1,6 @@
-"""What is wrong with the documents of some tasks: a few queries for all of them, and no file is read twice.
+"""Finds problems in the documents of some tasks: a few queries for all of them, and no file is read twice.
 
-The questions behind the asset checks; knows the store and not Dagster.
+The logic of the asset checks; knows the store and not Dagster.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from doc_io.document import FAILED, DocumentRow, Status
 from doc_io.integrity import check_documents
+from doc_io.reports.failures import reason
 
 if TYPE_CHECKING:
     from doc_io.document import Parent
@@ -32,10 +33,10 @@ class Problem(NamedTuple):
 
 
 class Findings:
-    """The documents of some tasks of one stage, looked at once and questioned several times.
+    """The documents of some tasks of one stage, read once for all checks.
 
-    What is looked at is the document that a reader would be given: the latest ok one, or where there is none the newest.
-    Only `status_valid` is about the newest attempt.
+    Each check is about the document that a reader gets: the latest ok one, else the newest. Only `status_valid` is about
+    the newest attempt.
 
     Args:
         store: Where they are.
@@ -75,7 +76,7 @@ class Findings:
     def status_valid(self) -> list[Problem]:
         """Tasks whose newest attempt failed."""
         return [
-            Problem(task, row.doc_id, f"the newest attempt is {row.status}")
+            Problem(task, row.doc_id, f"the newest attempt is {_ended(row)}")
             for task, row in self.newest.items()
             if row.status in FAILED
         ]
@@ -129,16 +130,21 @@ class Findings:
 
     @cached_property
     def _parents(self) -> Mapping[str, DocumentRow]:
-        wanted = list(dict.fromkeys(parent for _, _, parent in self._lineage))
-        return {row.doc_id: row for row in self._store.index.get_many(wanted)} if wanted else {}
+        parents = list(dict.fromkeys(parent for _, _, parent in self._lineage))
+        return {row.doc_id: row for row in self._store.index.get_many(parents)} if parents else {}
 
     @cached_property
     def _of_files(self) -> tuple[list[Problem], list[Problem]]:
         missing: list[Problem] = []
         altered: list[Problem] = []
-        for row, is_missing, reason in check_documents(self._store.storage, self.read):
-            (missing if is_missing else altered).append(Problem(row.task_id, row.doc_id, reason))
+        for row, is_missing, what in check_documents(self._store.storage, self.read):
+            (missing if is_missing else altered).append(Problem(row.task_id, row.doc_id, what))
         return missing, altered
+
+
+def _ended(row: DocumentRow) -> str:
+    why = reason(row)
+    return str(row.status) if why == row.status else f"{row.status} ({why})"
 
 
 Question = Callable[[Findings], "list[Problem]"]

@@ -13,7 +13,7 @@ from weakref import WeakKeyDictionary
 
 from doc_io.dagster.as_of import AS_OF_TAG, view_of
 from doc_io.dagster.identity import own_task_of, stage_of
-from doc_io.dagster.internals import in_order, is_fanned_in, known, step_of
+from doc_io.dagster.internals import in_a_check, in_order, is_fanned_in, known, step_of
 from doc_io.dagster.loaded import note_loaded
 from doc_io.document import DocumentRow, Status
 from doc_io.errors import ConfigurationError, DocumentNotFoundError, UnknownDocumentError
@@ -238,7 +238,7 @@ def not_found(store: DocumentStore, request: InputRequest, missing: Sequence[str
     newest = store.latest(request.stage, task, frozenset(Status))
     more = f" (and {len(missing) - 1} more partitions)" if len(missing) > 1 else ""
     return DocumentNotFoundError(
-        wanted="ok",
+        kind="ok",
         of=f"{request.label}{'' if key is None else f', partition {key}'}{more}",
         stage=request.stage,
         task=task,
@@ -269,7 +269,10 @@ def _shape(context: InputContext, *, several: bool) -> tuple[str, Any]:
         raise ConfigurationError(
             setting=f"The annotation of input {known(context, 'name', '(no name)')}",
             reason=f"it stands for one document, and {_label(context)} has {len(context.asset_partition_keys)} partitions",
-            hint="Annotate it as a dict, a list or an Iterator.",
+            hint="A check of one partition needs partitions_def: @asset_check(asset=…, partitions_def=…), Dagster 1.12 or later."
+            " A check of all of them takes a dict, a list or an Iterator."
+            if in_a_check(context)
+            else "Annotate it as a dict, a list or an Iterator.",
         )
     return "dict" if several else "one", annotation
 
@@ -298,7 +301,7 @@ def _reader(element: Any, label: str) -> Reader:
 
 
 def _upath() -> tuple[type, ...]:
-    """The class UPath, which nobody can have annotated with before it was imported: that takes a step's process 0.1 s."""
+    """The class UPath, if it was imported: no annotation can name it before, and importing it takes 0.1 s."""
     module = sys.modules.get("upath")
     return () if module is None else (module.UPath,)
 

@@ -51,7 +51,7 @@ class SqliteIndex(Index):
 
     Args:
         path: The database file.
-        on_network: Whether it may lie on a network disk, where only one process may use it. Default: it is refused.
+        on_network: Whether it may be on a network disk, where only one process may use it. Default: it is refused.
     """
 
     keys_table = "(SELECT value AS key, key AS position FROM json_each(?)) AS keys"

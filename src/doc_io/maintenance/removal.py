@@ -63,7 +63,7 @@ def remove_documents(storage: Storage, index: Index, documents: Sequence[tuple[s
         before: Only those older than this; see `finish`.
 
     Returns:
-        The ids of those that are gone; what became protected in the meantime stays.
+        The ids of those that were removed; what became protected in the meantime stays.
     """
     tombstone = f"{_FOLDER}/{os.urandom(8).hex()}"
     storage.put(tombstone, json.dumps(documents).encode("ascii"))
@@ -77,7 +77,7 @@ def finish(storage: Storage, index: Index, before: Cutoff) -> list[str]:
     older than ``before``, not the latest ok of its task, not pinned, and nothing that is kept was made from it.
 
     Returns:
-        The ids of the documents that are gone.
+        The ids of the documents that were removed.
     """
     gone = []
     for tombstone in under_way(storage):
