@@ -9,7 +9,9 @@ from tests.servers.postgres import Postgres
 
 
 def test_the_example_of_the_reference_is_launched(
-    project: Project, postgres_server: Postgres, monkeypatch: pytest.MonkeyPatch
+    project: Project,  # noqa: F811 - the fixture
+    postgres_server: Postgres,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """docs/reference.md shows every kind of attribute; its reports may be written though `stages` does not name them."""
     [example] = pages.blocks(pages.page("docs/reference.md"), "yaml")
