@@ -16,7 +16,7 @@ pytestmark = [pytest.mark.timeout(60), pytest.mark.filterwarnings("ignore:unclos
 
 def no_utf8(path: Path) -> None:
     """A name that is no text."""
-    os.mkdir(os.fsencode(path.parent) + b"/\xff\xfe")  # noqa: PTH102 - a Path takes no bytes
+    path.with_name(os.fsdecode(b"\xff\xfe")).mkdir()
 
 
 def unreadable(path: Path) -> None:
