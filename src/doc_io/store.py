@@ -359,7 +359,7 @@ class DocumentStore:
         return read_bytes(self.storage, row, which)
 
     def read_many(self, rows: Iterable[DocumentRow], which: Which = "text") -> dict[str, str]:
-        """The texts of many documents, read the fastest way this storage has.
+        """The texts of many documents, read the fastest way this storage has; errors as for `read`.
 
         Args:
             rows: Which documents.
@@ -367,10 +367,6 @@ class DocumentStore:
 
         Returns:
             doc_id to text, in the order of ``rows``.
-
-        Raises:
-            MissingTextError: One has no such text.
-            DamagedDocumentError: A file is missing, or is not what was saved.
         """
         return read_texts(self.storage, rows, which)
 
@@ -379,11 +375,7 @@ class DocumentStore:
         return StoredDocument(row, self.storage)
 
     def record(self, row: DocumentRow) -> CommitRecord:
-        """The commit record of a document, as it is on disk.
-
-        Raises:
-            DamagedDocumentError: It does not hold true.
-        """
+        """The commit record of a document, as it is on disk; a `DamagedDocumentError` where it is not valid."""
         return read_record(self.storage, row)
 
     def resolve_doc_dir(self, row: DocumentRow) -> UPath:

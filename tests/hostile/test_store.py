@@ -267,7 +267,7 @@ def test_nothing_is_unpickled_or_evaluated() -> None:
 
 
 @pytest.mark.parametrize("path", ["../secret.txt", "s/../../secret.txt", "a\0b"])
-def test_a_forged_path_leaves_no_remote_root(path: str) -> None:
+def test_a_forged_path_leaves_no_remote_root(path: str, tmp_path: Path) -> None:
     """On a store that knows ``..`` it would be another's object, on one that does not a strange name of ours."""
-    with DocumentStore("memory://hostile/docs", ":memory:") as store, pytest.raises(DocIOError):
+    with DocumentStore("memory://hostile/docs", tmp_path / "index.sqlite") as store, pytest.raises(DocIOError):
         store.storage.read(path)
