@@ -38,6 +38,8 @@ def metadata_of(store: DocumentStore, row: DocumentRow, text: str | None, previe
         preview_chars: The longest preview, in characters; 0 turns it off.
     """
     metadata: dict[str, Any] = {name: _value(getattr(row, name)) for name in _SHOWN}
+    if row.score is not None:
+        metadata["score"] = MetadataValue.float(row.score)  # a number of one kind, which Dagster plots
     # Not str(UPath): for sftp and webdav it drops the host.
     metadata["path"] = MetadataValue.path(store.storage.shown(row.doc_dir))
     metadata["dagster/uri"] = MetadataValue.url(store.storage.url(row.doc_dir))

@@ -33,7 +33,7 @@ from doc_io.errors import (
 from doc_io.escaping import printable
 from doc_io.parsers import parse
 from doc_io.reading import StoredDocument
-from doc_io.writing.draft import Origin, make_drafts
+from doc_io.writing.draft import Origin, hash_of_prompt, make_drafts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable
@@ -246,7 +246,10 @@ class OutputWriter:
                 (document.prompt, None) if store is None else _prompt(store, output, partition, document)
             )
             origin = self._origin(output, partition, attempts[partition], prompt_path)
-            made_with.append((dataclasses.replace(document, prompt=prompt if self.prompt_copy else None), origin))
+            if not self.prompt_copy:  # reuse knows the question by its hash
+                hashed = hash_of_prompt(prompt) if isinstance(prompt, str) else None
+                origin, prompt = dataclasses.replace(origin, prompt_hash=hashed), None
+            made_with.append((dataclasses.replace(document, prompt=prompt), origin))
         return made_with
 
     def _origin(

@@ -13,6 +13,7 @@ from datetime import datetime
 
 from doc_io.ids import is_id
 from doc_io.index.sql_index import Index
+from doc_io.maintenance.leases import leased
 from doc_io.maintenance.pins import pinned
 from doc_io.storage.base import STORE_FOLDER, Storage
 
@@ -41,7 +42,8 @@ def finish(storage: Storage, index: Index, before: str) -> list[str]:
     """End the removals that were interrupted.
 
     What has lost its row loses its files. What still has its row goes only where it could be chosen for removal today:
-    made before ``before``, not the latest ok of its task, not pinned, and nothing that is kept was made from it.
+    made before ``before``, not the latest ok of its task, not pinned, not read by a run, and nothing that is kept was made
+    from it.
 
     Returns:
         The ids of the documents that are gone.
@@ -79,10 +81,10 @@ def _remove(storage: Storage, index: Index, folders: Mapping[str, str], before: 
 
 
 def _protected(storage: Storage, index: Index, folders: Mapping[str, str], before: str) -> set[str]:
-    pins = pinned(storage)
+    kept = pinned(storage).keys() | leased(storage, before)
     there = {row.doc_id for row in index.get_many(list(folders))}
     removable = {each.doc_id for each in index.removable(list(folders), before)}
-    protected = {doc_id for doc_id in there if doc_id in pins or doc_id not in removable}
+    protected = {doc_id for doc_id in there if doc_id in kept or doc_id not in removable}
     for doc_id in folders.keys() - there:
         # Its row went in a removal that was interrupted; but whoever sent the attempt again since may be about to
         # commit its new row.
