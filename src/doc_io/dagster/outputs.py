@@ -112,7 +112,7 @@ class OutputWriter:
         drafts: list[Draft] = []
 
         def known(store: DocumentStore | None) -> list[Draft]:
-            return make_drafts(self._with_origins(store, output, documents, tasks, attempts))
+            return make_drafts(self.with_origins(store, output, documents, tasks, attempts))
 
         def write() -> list[DocumentRow]:
             if not drafts:
@@ -230,7 +230,7 @@ class OutputWriter:
         if self.stages is not None and output.stage not in self.stages:
             raise UnknownStageError(stage=output.stage, stages=", ".join(sorted(self.stages)))
 
-    def _with_origins(
+    def with_origins(
         self,
         store: DocumentStore | None,
         output: OutputInfo,
