@@ -101,8 +101,10 @@ def file_orphans(folder: str, store: DocumentStore) -> Iterator[Recovered]:
     Yields:
         What became of each.
     """
+    if fcntl is None:
+        return
     answers = Path(folder).expanduser().absolute() / _FOLDER
-    for lock in sorted(answers.glob("*.lock")) if fcntl is not None else ():
+    for lock in sorted(answers.glob("*.lock")):
         with _lock:  # a process that opened and closed its own lock would lose it
             descriptor = None if any(own.path == lock.with_suffix("") for own in _own.values()) else _locked(lock)
         if descriptor is None:

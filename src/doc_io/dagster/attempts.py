@@ -106,8 +106,9 @@ class Attempt:
         if self._document is not None:
             return self.complete(error) or self._document
         noted = {PROVIDER_ID: self.provider_id} if self.provider_id else {}
+        raw: object = self.raw  # a body may have set it to what is no text
         return Document(
-            (self.raw if isinstance(self.raw, str) else repr(self.raw)) or None,  # a chunk that is no text, say
+            (raw if isinstance(raw, str) else repr(raw)) or None,
             status=Status.GEN_ERROR,
             prompt=self.prompt,
             template_id=self.template_id,
