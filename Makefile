@@ -3,7 +3,7 @@ VENV ?= .venv
 PYTHON ?= python3
 BIN := $(VENV)/bin
 
-.PHONY: demo test slow soak fuzz check bench clean
+.PHONY: demo test slow soak fuzz dagster-suite check bench clean
 .DEFAULT_GOAL := test
 
 # The demo needs a tenth of what the tests need, and a newcomer should not wait for the rest.
@@ -32,6 +32,9 @@ soak: $(VENV)/.installed  ## 10,000 random kills; KILLS=100 SEED=7 for fewer, or
 fuzz: $(VENV)/.installed  ## bytes led by coverage at every reader of hostile input; SECONDS=600 for longer
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check atheris
 	DOC_IO_FUZZ_SECONDS=$(or $(SECONDS),60) $(BIN)/python -m pytest -q -n 2 --timeout 0 tests/hostile/test_fuzz.py
+
+dagster-suite: $(VENV)/.installed  ## Dagster's own tests of IO managers, with doc_io's in the place of the default one
+	$(BIN)/python -m tests.dagster_suite
 
 check: $(VENV)/.installed  ## formatting, lint rules and types
 	$(BIN)/ruff format --check .

@@ -136,13 +136,11 @@ def test_the_index_lies_where_a_store_of_the_same_root_looks_for_it(tmp_path: Pa
     assert DocDirIOManager().store.index.name == str(Path("data/db/documents.sqlite").absolute())
 
 
-def test_documents_whose_index_is_gone_are_refused_before_a_body_runs(house: House) -> None:
-    """A new index beside them would make a pipeline believe that nothing was made yet, and pay for all of it."""
-    ran = []
+def test_documents_whose_index_is_gone_fail_the_run_before_a_body_runs(house: House) -> None:
+    """A new index beside them would make a pipeline believe that nothing was made yet."""
 
     @dg.asset
     def draft() -> str:
-        ran.append(True)
         return "text"
 
     house.run([draft])
@@ -153,7 +151,9 @@ def test_documents_whose_index_is_gone_are_refused_before_a_body_runs(house: Hou
     result = house.run([draft])
 
     assert not result.success
-    assert len(ran) == 1
+    assert not result.get_step_failure_events()
+    said = [str(each.event_specific_data) for each in result.all_events]
+    assert any("Rebuild the index with `doc-io reindex`" in each for each in said)
 
 
 def test_of_a_run_over_many_partitions_with_a_wrong_key_the_right_texts_are_kept(house: House) -> None:

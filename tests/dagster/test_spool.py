@@ -1,14 +1,10 @@
 """The store's trouble never costs a second generation."""
 
-import os
 import shlex
 import shutil
-import signal
 import threading
 import time
-from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 import dagster as dg
 import pytest
@@ -156,30 +152,3 @@ def test_a_spool_of_another_store_is_neither_filled_nor_filed(house: House, tmp_
         assert str(beside) in said
         assert [each.error for each in maintenance.recover(other, beside)] == [None]
     assert [each.error for each in maintenance.recover(house.store, house.root / "spool")] == [None]
-
-
-class Interrupting(dict[str, Any]):
-    """Metadata that sends a signal when it is read for the first time: in the middle of the write."""
-
-    sent = False
-
-    def items(self) -> Any:
-        if not self.sent:
-            self.sent = True
-            os.kill(os.getpid(), signal.SIGINT)
-        return super().items()
-
-
-def test_a_run_that_is_cancelled_while_it_writes_leaves_its_text_in_the_spool(house: House) -> None:
-    """It was paid for, and the body does not run again."""
-
-    @dg.asset
-    def draft() -> Document:
-        return Document("paid for", metadata=Interrupting(kind="k"))
-
-    with suppress(KeyboardInterrupt):  # Dagster passes it on, by version
-        house.run([draft])
-
-    [recovered] = maintenance.recover(house.store, house.root / "spool")
-    assert recovered.row is not None
-    assert house.store.read(recovered.row) == "paid for"

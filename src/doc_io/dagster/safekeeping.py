@@ -43,10 +43,9 @@ class SpoolCopy:
         if self._folder is None or self.where is not None:
             return
         folder = str(Path(self._folder).expanduser().absolute())  # whoever reads the message may be anywhere
+        self._kept = self._drafts()
         try:
-            drafts = self._drafts()
-            self.where = spool(folder, drafts, owner=self._store.owner)
-            self._kept = drafts
+            self.where = spool(folder, self._kept, owner=self._store.owner)
         except DocIOError as trouble:
             if reason is not None:
                 raise TextLostError(count=len(self._kept), spool=folder, reason=reason, trouble=trouble) from reason

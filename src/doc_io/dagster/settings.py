@@ -114,6 +114,7 @@ class StoreSettings(ConfigurableResource[Any]):
         """Let go of the connections when the run, or the step's process, ends."""
         if self._store is not None:
             release(self._store)
+            self._store = None
 
     def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
         # Of a field that a subclass's base also has, pydantic forgets that it is not to be shown.

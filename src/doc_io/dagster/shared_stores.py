@@ -53,6 +53,9 @@ def release(store: DocumentStore) -> None:
         last = _holders[id(store)] <= 0
         if last:
             del _holders[id(store)]
+            # The next run compares docs root and index anew: either may have been lost in between.
+            for key in [key for key, each in _stores.items() if each is store]:
+                del _stores[key]
     if last:
         store.close()
 
