@@ -7,7 +7,6 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +22,10 @@ PAID = [row[3] for row in pages.table(PAGE)]
 
 
 @pytest.fixture
-def names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, Any]]:
+def names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """What the code of the page names, run in a folder of its own."""
     monkeypatch.chdir(tmp_path)
-    yield pages.run(CODE)
+    return pages.run(CODE)
 
 
 def materialize(names: dict[str, Any], asset: str) -> bool:

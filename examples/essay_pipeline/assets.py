@@ -15,7 +15,10 @@ packages = dg.DynamicPartitionsDefinition(name="packages")
 
 
 class Limit(dg.Config):
-    """How long an answer may be: ``max_tokens``, in the writer's own tokens. Make it small to see an answer cut."""
+    """How long an answer may be: ``max_tokens``, in the writer's own tokens.
+
+    Make it small to see an answer cut; what was answered before is asked again with the run tag ``doc_io/force``: ``true``.
+    """
 
     max_tokens: int = 2_000
 

@@ -51,7 +51,7 @@ class BatchServer:
 
     def call(self, method: str, path: str = "", data: bytes | None = None) -> dict[str, Any]:
         url = f"http://127.0.0.1:{self._server.server_port}/batches{path}"
-        with urllib.request.urlopen(urllib.request.Request(url, data, method=method), timeout=10) as answer:  # noqa: S310
+        with urllib.request.urlopen(urllib.request.Request(url, data, method=method), timeout=10) as answer:
             return json.load(answer)  # type: ignore[no-any-return]
 
     def stop(self) -> None:
