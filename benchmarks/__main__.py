@@ -23,6 +23,7 @@ SUBJECTS = (
     "servers",
     "backfill",
     "growth",
+    "pages",
     "peers",
 )
 SIZES = (0, 1_000, 10_000, 100_000, 1_000_000)

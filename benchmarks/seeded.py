@@ -22,8 +22,10 @@ def seeded_store(folder: Path, size: int) -> tuple[DocumentStore, Path]:
     model = folder.parent / f"model-{size}.sqlite"
     if not model.exists():
         with DocumentStore(folder.parent / "model", model) as store:
-            store.history("essay", "none")  # makes the schema
+            store.unchecked.claim()  # makes the schema, and gives root and index their id
         seed(model, size)
     database = folder / f"docs-{size}.sqlite"
     shutil.copyfile(model, database)
-    return DocumentStore(folder / f"docs-{size}", database), database
+    docs_root = folder / f"docs-{size}"
+    shutil.copytree(folder.parent / "model", docs_root)
+    return DocumentStore(docs_root, database), database

@@ -33,6 +33,7 @@ PATIENCE = 60  # seconds; the first page of the UI is megabytes of script
 def main() -> None:
     """Every picture."""
     IMAGES.mkdir(exist_ok=True)
+    of_the_pages()
     of_the_demo()
     of_the_tour()
 
@@ -46,6 +47,25 @@ def of_the_demo() -> None:
         page = f"{url}/assets/evaluation?view=partitions&partition={good.task_id}"
         _shoot(browser, page, good.doc_id, IMAGES / "materialization.png")
         _shoot(browser, f"{url}/runs/{cut.run_id}?logs=type%3ASTEP_FAILURE", cut.doc_dir, IMAGES / "failed_step.png")
+
+
+def of_the_pages() -> None:
+    """Board, document, comparison, story and scores, as `doc-io serve` shows the demo's store."""
+    docs_root = "data/docs"
+    with DocumentStore(docs_root) as store:
+        good = _newest(store, "evaluation", Status.OK)
+        cut = _newest(store, "essay", Status.TRUNCATED)
+        whole = store.latest(cut.stage, cut.task_id) or _newest(store, "essay", Status.OK)
+    shots = {
+        "board": ("/", "Why"),
+        "document": (f"/d/{whole.doc_id}", whole.doc_id),
+        "compare": (f"/compare?a={whole.doc_id}&b={cut.doc_id}", "Facts and metadata"),
+        "story": (f"/d/{good.doc_id}/story", "Lineage"),
+        "scores": ("/scores?stage=evaluation&by=essay.template_id", "Mean"),
+    }
+    with _pages(docs_root) as url, _browser() as browser:
+        for name, (address, wanted) in shots.items():
+            _shoot(browser, f"{url}{address}", wanted, IMAGES / f"page_{name}.png")
 
 
 def of_the_tour() -> None:
@@ -86,6 +106,22 @@ def _webserver(definitions: str, home: Path) -> Iterator[str]:
     try:
         _wait_for(server, int(port))
         yield f"http://127.0.0.1:{port}"
+    finally:
+        server.terminate()
+        server.wait(PATIENCE)
+
+
+@contextmanager
+def _pages(docs_root: str) -> Iterator[str]:
+    """`doc-io serve` on a store, at the URL given; ended afterwards."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    program = [sys.executable, "-c", "from doc_io.cli.main import main; main()"]
+    server = subprocess.Popen([*program, "--docs-root", docs_root, "serve", "--port", port])  # noqa: S603 - this program
+    try:
+        _wait_for(server, int(port))
+        yield f"http://localhost:{port}"
     finally:
         server.terminate()
         server.wait(PATIENCE)

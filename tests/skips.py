@@ -10,6 +10,8 @@ NO_MOUNT = "no file system can be mounted here"
 NO_COMPILER = "needs cc: the library that breaks system calls is compiled when the tests run"
 NO_ATHERIS = "atheris is not installed (pip install atheris)"
 NO_LITELLM = "litellm is not installed (pip install litellm)"
+NO_AXE = "axe-core is not installed (npm install axe-core); DOC_IO_AXE may name its axe.min.js"
+NO_CHROMIUM = "needs chromium (apt-get install chromium)"
 NOT_LINUX = "needs Linux: LD_PRELOAD, /proc and renameat2"
 
 ALLOWED: dict[str, str] = {
@@ -19,6 +21,8 @@ ALLOWED: dict[str, str] = {
     NO_COMPILER: "CI has one; a machine of a user need not.",
     NO_ATHERIS: "The same targets get bytes by chance on every run; CI installs atheris where there is one for its Python.",
     NO_LITELLM: "It takes 200 MB and asks the network when imported; its answers have the form of OpenAI's, which are tested.",
+    NO_AXE: "CI installs it; the other tests of the pages run without it.",
+    NO_CHROMIUM: "CI installs one; everything but the browser's own part is tested without it.",
     NOT_LINUX: "The code under test runs elsewhere; its faults are injected on Linux only.",
     r"azurite is not installed \(npm install azurite\); DOC_IO_AZURITE may name it": "The other three stores run everywhere.",
     "its bytes are in one process": "memory:// is per process by its nature, so nothing can come over a fork.",

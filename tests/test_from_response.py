@@ -64,7 +64,7 @@ def test_a_reasoning_model_that_hit_its_limit_leaves_a_truncated_document() -> N
 
 
 @pytest.mark.parametrize("response", [None, 7, {}, {"outputs": ["x"]}, object(), [CHAT]])
-def test_a_response_that_nobody_understands_is_kept_as_a_failure_that_names_its_type(response: object) -> None:
+def test_a_response_that_is_not_understood_is_kept_as_a_failure_that_names_its_type(response: object) -> None:
     """Never as an empty ok document."""
     document = Document.from_response(response, prompt="p")
 

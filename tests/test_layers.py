@@ -27,7 +27,7 @@ LAYERS: list[tuple[set[str], ...]] = [
     ({"writing"},),
     ({"reading", "branch", "naming"}, {"store"}),
     ({"maintenance", "reports", "legacy"},),
-    ({"cli", "dagster", "web"},),
+    ({"web"}, {"cli", "dagster"}),  # `doc-io serve` starts the pages
     ({"testing"},),
 ]
 ONLY_IN = {
@@ -39,6 +39,10 @@ ONLY_IN = {
     "obstore": {"storage"},
     "upath": {"storage", "dagster"},  # and, for type checkers alone, whatever hands a path on
     "click": {"cli"},
+    "starlette": {"web"},
+    "jinja2": {"web"},
+    "markdown_it": {"web"},
+    "uvicorn": {"cli"},
     "rich": {"cli"},
 }
 

@@ -103,7 +103,7 @@ def test_the_commit_record_says_every_field_of_the_row(store: DocumentStore) -> 
     }
 
 
-def test_nothing_on_disk_knows_where_the_root_lies(store: DocumentStore, tmp_path: Path) -> None:
+def test_nothing_on_disk_names_the_root(store: DocumentStore, tmp_path: Path) -> None:
     """A root can be moved or copied."""
     row = store.save(Document("x", prompt="p"), stage="draft", task_id="t")
     shutil.copytree(store.docs_root, tmp_path / "moved")

@@ -124,7 +124,7 @@ CASES = {
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.__name__)
-def test_what_does_not_belong_together_is_told_before_anything_is_written_or_looked_up(one: Path, case: object) -> None:
+def test_what_does_not_belong_together_is_reported_before_anything_is_written_or_looked_up(one: Path, case: object) -> None:
     """The error says which it is and what to do; look-ups, writes and scans alike."""
     with case(one) as store:  # type: ignore[operator]
         before = state_of(one)
@@ -261,7 +261,7 @@ def test_a_store_without_an_id_that_may_only_be_read_is_readable(read_only: Path
 @pytest.mark.parametrize(
     "content", [b"", b"{", b"[]", b"null", b'{"store_id": 1}', b'{"store_id": "../x"}', b"[" * 10**5]
 )
-def test_a_damaged_identity_is_told_by_name_at_the_first_write(one: Path, content: bytes) -> None:
+def test_a_damaged_identity_is_reported_by_name_at_the_first_write(one: Path, content: bytes) -> None:
     """It is never overwritten."""
     (one / "docs" / IDENTITY_NAME).write_bytes(content)
     with store_at(one) as store, pytest.raises(OSError, match=r"store\.json"):

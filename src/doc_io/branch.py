@@ -1,4 +1,4 @@
-"""Reading through to a parent store: what a branch has not made yet it reads from there, and it never writes there.
+"""Reads through to a parent store: what a branch has not made yet is read from its parent, which is never written to.
 
 Look-ups by name and reads of files fall through. Whatever writes, walks or counts sees the branch alone.
 """
@@ -22,7 +22,7 @@ _BATCH_SIZE = 64  # files that are asked for together, in both stores
 
 
 class _Over:
-    """A store's part laid over the same part of its parent: what is not said otherwise is the branch's own."""
+    """One part of a store over the same part of its parent; what is not overridden goes to the branch."""
 
     def __init__(self, own: Any, parent: Any) -> None:
         self._own = own
@@ -52,14 +52,16 @@ class BranchIndex(_Over):
             found.update((row.doc_id, row) for row in self._parent.get_many(missing))
         return [found[doc_id] for doc_id in doc_ids if doc_id in found]
 
-    def latest_by_task(self, stage: str, task_id: str, choice: VersionSelector) -> DocumentRow | None:
-        return self._own.latest_by_task(stage, task_id, choice) or self._parent.latest_by_task(stage, task_id, choice)
+    def latest_by_task(self, stage: str, task_id: str, selector: VersionSelector) -> DocumentRow | None:
+        return self._own.latest_by_task(stage, task_id, selector) or self._parent.latest_by_task(
+            stage, task_id, selector
+        )
 
-    def latest_by_tasks(self, stage: str, task_ids: Sequence[str], choice: VersionSelector) -> dict[str, DocumentRow]:
-        found = self._own.latest_by_tasks(stage, task_ids, choice)
+    def latest_by_tasks(self, stage: str, task_ids: Sequence[str], selector: VersionSelector) -> dict[str, DocumentRow]:
+        found = self._own.latest_by_tasks(stage, task_ids, selector)
         missing = [task_id for task_id in task_ids if task_id not in found]
         if missing:
-            found.update(self._parent.latest_by_tasks(stage, missing, choice))
+            found.update(self._parent.latest_by_tasks(stage, missing, selector))
         return {task_id: found[task_id] for task_id in task_ids if task_id in found}
 
     def latest_by_logical(self, logical_key_id: str, status: Collection[Status]) -> DocumentRow | None:

@@ -75,7 +75,7 @@ class CommitRecord:
 
     @property
     def doc_dir(self) -> str:
-        """Where the document must lie, relative to the docs root."""
+        """Where the document must be, relative to the docs root."""
         return doc_dir(self.row["stage"], self.row["logical_key_id"], self.row["doc_id"])
 
 
@@ -136,7 +136,7 @@ def encode(record: CommitRecord) -> bytes:
 
 
 def frozen_metadata(metadata: Mapping[str, Any]) -> dict[str, Any]:
-    """Metadata as it will be read back: plain JSON values that nobody else can change.
+    """Metadata as it will be read back: plain JSON values, copied so that later changes have no effect.
 
     Raises:
         InvalidDocumentError: JSON cannot hold it, or it is more than a reader accepts.

@@ -1,4 +1,4 @@
-"""What goes in and what comes out: plain, frozen values that check themselves when they are made."""
+"""Documents and their rows: plain, frozen values that check themselves when they are made."""
 
 from __future__ import annotations
 
@@ -9,9 +9,8 @@ from typing import Any, NamedTuple
 
 from doc_io import document_fields
 from doc_io.errors import InvalidDocumentError, UnknownStatusError
-from doc_io.provider_responses import Answer, read_response, response_as_json
-from doc_io.provider_responses.finish_words import Meaning, meaning_of
-from doc_io.provider_responses.usage import UsageReader
+
+# ruff: noqa: PLC0415 - `doc-io ls` makes rows alone, and must not wait for the readers of provider responses
 
 _NO_TEXT = "Return a str, or a doc_io.Document."
 EMPTY = "empty"
@@ -49,8 +48,8 @@ FAILED: frozenset[Status] = frozenset({Status.TRUNCATED, Status.PARSE_ERROR, Sta
 class Usage:
     """What a generation cost, in tokens.
 
-    A count that cannot be true does not raise here, where it would cost the answer; it is told when the document is
-    filed.
+    A count that cannot be true does not raise here, where it would cost the answer; it is reported when the document is
+    saved.
 
     Args:
         prompt_tokens: Tokens that were read, cached ones included. Default: not known.
@@ -86,7 +85,7 @@ class Document:
     """One text to store, and what is known of how it was made. An asset may return it instead of a plain ``str``.
 
     Only ``raw`` is checked when a document is made. Of the other fields natural forms are taken (a mapping for ``usage``,
-    an enum for ``finish_reason``); one that cannot be stored is told when the document is filed, and costs no text.
+    an enum for ``finish_reason``); one that cannot be stored is reported when the document is saved; the text is kept.
 
     Args:
         raw: The model's whole answer. ``None`` only where there is none: ``gen_error``, ``skipped`` and ``truncated``, or
@@ -143,7 +142,7 @@ class Document:
 
     @classmethod
     def skipped(cls, reason: str) -> Document:
-        """A row and no text: the task was looked at and nothing was made.
+        """A row without a text: the task was examined and there was nothing to generate.
 
         Args:
             reason: Why, in words; kept in the metadata as ``skip_reason``.
@@ -166,11 +165,13 @@ class Document:
             **fields: More of the document, for example ``prompt``; each wins over what the response says, and ``metadata``
                 and ``extras`` are added to it.
         """
+        from doc_io.provider_responses import read_response, response_as_json
+
         answer = read_response(response)
         said: dict[str, Any] = {
             "usage": Usage(answer.prompt_tokens, answer.completion_tokens),
             "finish_reason": answer.finish_reason,
-            "metadata": _metadata_of(answer),
+            "metadata": answer.metadata,
             "extras": {RESPONSE_NAME: response_as_json(response)} if keep_response else {},
         }
         if answer.status != Status.OK.value and "finish_reason" not in fields:
@@ -199,6 +200,8 @@ class Document:
         noted = self.metadata.get("response_notes") if isinstance(self.metadata, Mapping) else None
         if isinstance(noted, (list, tuple)):  # an unknown word is among them
             return tuple(str(each) for each in noted)
+        from doc_io.provider_responses.finish_words import meaning_of
+
         word = self.finish_reason
         if self.status is None and isinstance(word, str) and word and meaning_of(word) is None:
             return (f"doc_io does not know the finish reason {word!r} and takes the text for a whole answer",)
@@ -209,6 +212,8 @@ class Document:
             return self.status, None
         if self.status is not None:
             return Status.GEN_ERROR, "its status is none of the five"
+        from doc_io.provider_responses.finish_words import Meaning, meaning_of
+
         text = self.raw if self.parsed is None else self.parsed
         word = self.finish_reason if isinstance(self.finish_reason, str) else None
         meaning = meaning_of(word) if word else None
@@ -223,18 +228,6 @@ class Document:
 
 def _is_blank(text: object) -> bool:
     return text is None or (isinstance(text, str) and (not text or text.isspace()))
-
-
-def _metadata_of(answer: Answer) -> dict[str, Any]:
-    said = {
-        "response_id": answer.provider_id,
-        "provider": answer.provider,
-        "provider_model": answer.model,
-        "usage_parts": dict(answer.usage_parts) or None,
-        "response_notes": list(answer.notes) or None,
-        "error": answer.error,
-    }
-    return {name: value for name, value in said.items() if value is not None}
 
 
 def _taken_status(value: object) -> object:
@@ -256,6 +249,8 @@ def _taken_usage(value: object) -> object:
     if isinstance(value, Mapping):
         known = {name: next((value[each] for each in names if each in value), None) for name, names in counts.items()}
         return Usage(**known) if any(each is not None for each in known.values()) or not value else value
+    from doc_io.provider_responses.token_counts import UsageReader
+
     reader = UsageReader(value)
     known = {name: next(filter(None, map(reader.total, names)), None) for name, names in counts.items()}
     return Usage(**known) if any(known.values()) else value

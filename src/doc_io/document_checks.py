@@ -1,4 +1,4 @@
-"""What of a document can be stored: each field is checked when it is filed, and what is wrong with one costs no other."""
+"""Checks what of a document can be stored: field by field when it is saved, so that a wrong one costs no other."""
 
 from __future__ import annotations
 

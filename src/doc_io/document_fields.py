@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from decimal import Decimal
 from enum import Enum
-from numbers import Integral, Real
+from numbers import Complex, Integral, Number, Real
 from typing import Any
 
 from doc_io.escaping import printable
@@ -35,12 +34,17 @@ def taken_name(value: object) -> object:
 
 def taken_number(value: object) -> object:
     """A number as a ``float``: integers, Decimals and other libraries' numbers are taken."""
-    if isinstance(value, (Real, Decimal)):
+    if _is_number(value):
         try:
-            return float(value)
+            return float(value)  # type: ignore[arg-type] # see `_is_number`
         except (OverflowError, ValueError):
             return value
     return value
+
+
+def _is_number(value: object) -> bool:
+    """Whether a value is a real number; a Decimal is a `Number` and no `Real`, and its module takes long to import."""
+    return isinstance(value, Number) and (isinstance(value, Real) or not isinstance(value, Complex))
 
 
 def taken_count(value: object) -> object:
@@ -93,11 +97,11 @@ def score_problem(value: object) -> str | None:
 
 def entries(value: Mapping[Any, Any], *kinds: type) -> Iterator[tuple[object, object, str | None]]:
     """Each entry of a mapping whose keys are text and whose values are of these types, with what is wrong with it."""
-    wanted = " or ".join(kind.__name__ for kind in kinds)
+    expected = " or ".join(kind.__name__ for kind in kinds)
     for name, each in value.items():
         problem = text_problem(name)
         if problem is None and not isinstance(each, kinds):
-            problem = f"it is {type(each).__name__}, not {wanted}"
+            problem = f"it is {type(each).__name__}, not {expected}"
         yield name, each, problem
 
 
@@ -111,7 +115,7 @@ def as_json_value(value: object, depth: int = 1) -> Any:
         value = value.value
     if value is None or isinstance(value, (bool, str)):
         return str(value) if isinstance(value, str) else value
-    if isinstance(value, (Real, Decimal)):
+    if _is_number(value):
         return _checked_number(value)
     if depth > MAX_DEPTH:
         raise ValueError(f"it is nested deeper than {MAX_DEPTH} levels")

@@ -1,4 +1,4 @@
-"""Folders that are still there after a power cut: used by whatever makes files on a local disk."""
+"""Folders that survive a power cut, for everything that creates files on a local disk."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ _settled: set[str] = set()  # folders that this process made sure of
 
 
 def make_durable_folder(folder: str) -> None:
-    """Make sure, once in this process, that a folder is there, and that its name and those above it are durable.
+    """Make sure, once in this process, that a folder exists, and that its name and those above it are durable.
 
     A new name survives a power cut only once the folder that holds it was synced (fsync(2)). Those that were there
-    already are synced as well: whoever made them may have been killed before. Above a folder that this process may not
+    already are synced as well: the process that made them may have been killed before it did. Above a folder that this process may not
     change there is nothing it could have made.
 
     Args:

@@ -54,7 +54,7 @@ class ConfigurationError(DocIOError, ValueError):
 
 
 class DocumentNotFoundError(DocIOError, FileNotFoundError):
-    """No {wanted} document for {of} (stage {stage}, task {task}); newest attempt: {newest}. Materialize it, or pin a version with `doc_io/version`."""
+    """No {kind} document for {of} (stage {stage}, task {task}); newest attempt: {newest}. Materialize it, or pin a version with `doc_io/version`."""
 
     exit_code = 4
 
@@ -150,7 +150,7 @@ class InvalidGroupError(DocIOError, ValueError):
 
 
 class IndexOnNetworkError(IndexAccessError):
-    """The index {index} lies on {disk}, where SQLite may lose or damage it. It was not touched. Put `db_path` on a local disk or give a `db_url`; set `db_on_network` if only one process uses it."""
+    """The index {index} is on {disk}, where SQLite may lose or damage it. It was not touched. Put `db_path` on a local disk or give a `db_url`; set `db_on_network` if only one process uses it."""
 
 
 class CommitUnknownError(IndexAccessError):

@@ -15,7 +15,7 @@ def printable(text: str, *, keep: str = "", limit: int | None = None) -> str:
     Args:
         text: Any text, hostile ones included.
         keep: Characters to leave as they are; give ``"\n\t"`` to keep the lines of a text. Default: none.
-        limit: The longest result wanted, in characters of the text; a longer text ends in ``…``. Default: no limit.
+        limit: The longest result, in characters of the text; a longer text ends in ``…``. Default: no limit.
 
     Returns:
         The text with control, format, private and surrogate characters as ``\\xNN``, ``\\uNNNN`` or ``\\UNNNNNNNN``.
@@ -25,6 +25,11 @@ def printable(text: str, *, keep: str = "", limit: int | None = None) -> str:
     if not shown.isprintable():
         shown = "".join(_escaped(c) if c not in keep and unicodedata.category(c) in _UNSHOWN else c for c in shown)
     return shown + "…" if cut else shown
+
+
+def is_unshown(character: str) -> bool:
+    """Whether a character draws nothing by itself: a control, a format such as a bidirectional override, a surrogate."""
+    return unicodedata.category(character) in _UNSHOWN
 
 
 def fenced(text: str) -> str:

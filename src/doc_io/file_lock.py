@@ -98,7 +98,7 @@ def _locked(descriptor: int, timeout: float) -> bool:
     threading.Thread(target=wait, name="doc_io file_lock", daemon=True).start()
     try:
         answered.wait(timeout)
-    except BaseException:  # an interrupt: nobody would release the lock when it comes
+    except BaseException:  # an interrupt: the lock would be acquired later and never released
         with decision:
             abandoned = True
             if answered.is_set():

@@ -88,6 +88,11 @@ def unstorable(name: object) -> str | None:
     return None
 
 
+def are_storable(*names: object) -> bool:
+    """Whether all names can be stored; a database raises on one that it cannot hold, where the answer is "none"."""
+    return not any(map(unstorable, names))
+
+
 def path_segment(name: str) -> str:
     """Turn any string into one name of a path.
 

@@ -19,7 +19,7 @@ MAX_BATCH_BYTES = 32 * 2**20
 
 
 class FolderVerdict(NamedTuple):
-    """A folder, and what lies in it.
+    """A folder and its files.
 
     Attributes:
         folder: Where.
@@ -49,7 +49,7 @@ def judge(storage: Storage, folders: Iterable[Folder], *, full: bool = False) ->
     """Read the commit record of each folder and hold the files against its manifest.
 
     Args:
-        storage: Where they lie.
+        storage: Where the folders are.
         folders: Which, as `Storage.folders` gives them.
         full: Also read every file and compare its hash. Default: lengths only, which tells every cut text and no
             altered one of the same length.
@@ -90,7 +90,7 @@ def contents(storage: Storage, paths: Sequence[str]) -> Iterator[list[Content]]:
     """Read documents whole, each file held against its hash. Nothing is listed: the record says what there is to read.
 
     Args:
-        storage: Where they lie.
+        storage: Where the folders are.
         paths: Their folders.
 
     Returns:
@@ -109,10 +109,10 @@ def contents(storage: Storage, paths: Sequence[str]) -> Iterator[list[Content]]:
             raise failure
     found = [(path, data, _record_of(path, data)) for path, data in zip(paths, records, strict=True)]
     for group in _of_some_megabytes(found):
-        wanted = [
+        files = [
             f"{path}/{name}" for path, _, record in group if isinstance(record, CommitRecord) for name in record.files
         ]
-        read = storage.read_many(wanted)
+        read = storage.read_many(files)
         yield [_content(path, data, record, read) for path, data, record in group]
 
 
@@ -141,7 +141,7 @@ def missing_files(storage: Storage, path: str, files: Mapping[str, bytes]) -> di
     """The files that a partially written document still lacks.
 
     Args:
-        storage: Where it lies.
+        storage: Where its directory is.
         path: Its folder.
         files: All files of the document, the commit record too. A record that differs from it in no more than what the
             moment of writing adds counts as the same.
@@ -300,15 +300,15 @@ def _verdict(folder: Folder, data: bytes | OSError | None) -> FolderVerdict:
 
 def _compared(storage: Storage, verdicts: list[FolderVerdict]) -> Iterator[FolderVerdict]:
     """The same verdicts, after a look at every byte of those that seemed whole."""
-    wanted = [
+    files = [
         (verdict.folder.path, name, entry)
         for verdict in verdicts
         if verdict.record is not None
         for name, entry in verdict.record.files.items()
     ]
     altered: dict[str, list[str]] = {}
-    read = storage.read_many([f"{path}/{name}" for path, name, _ in wanted])
-    for (path, name, entry), data in zip(wanted, read, strict=True):
+    read = storage.read_many([f"{path}/{name}" for path, name, _ in files])
+    for (path, name, entry), data in zip(files, read, strict=True):
         reason = _file_problem(name, entry, data)
         if reason is not None:
             altered.setdefault(path, []).append(reason)

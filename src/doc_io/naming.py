@@ -50,7 +50,7 @@ def find_document(index: Index, docs_root: str, name: str) -> DocumentRow:
         newest = index.latest_by_task(stage, task_id, NEWEST)
         if newest is not None:
             raise DocumentNotFoundError(
-                wanted="ok",
+                kind="ok",
                 of=f"{name} (as {name}@{_NEWEST} its newest attempt is found)",
                 stage=stage,
                 task=task_id,

@@ -1,4 +1,4 @@
-"""How a long job says how far it is."""
+"""The type of progress callbacks."""
 
 from __future__ import annotations
 

@@ -7,28 +7,23 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from doc_io.commit_record import CommitRecord
 from doc_io.document import OK, Document, DocumentRow, Parent, Status
-from doc_io.errors import IndexAccessError, StorageError, StoreMismatchError
-from doc_io.ids import unstorable
-from doc_io.index.base import ALL, LATEST_OK, Filter, VersionSelector
-from doc_io.index.open import open_index
+from doc_io.ids import are_storable
+from doc_io.index.base import ALL, Filter, version_selector
+from doc_io.index.open import default_db_path, open_index, warn_of_local_index
 from doc_io.index.sql_index import Index
 from doc_io.reading import StoredDocument, Which, read_bytes, read_record, read_text, read_texts
 from doc_io.storage.base import Storage
 from doc_io.storage.open import open_storage
+from doc_io.store_identity import StoreIdentity
 
 if TYPE_CHECKING:
-    from types import TracebackType
-
     from typing_extensions import Self
     from upath import UPath
 
-    from doc_io.store_identity import StoreIdentity
     from doc_io.writing.draft import Draft, Origin
     from doc_io.writing.spool import SpoolOwner
 
@@ -48,7 +43,7 @@ class DocumentStore:
         db_read_url: The same database with a role that may only read, for `doc_io.reports.sql`. Default: ``db_url``.
         storage_options: Handed to fsspec, or to obstore where they have ``"client": "obstore"`` (S3 and Azure; see
             docs/scaling.md). Default: none.
-        db_on_network: Whether the SQLite file may lie on NFS, SMB or FUSE, used by one process alone. Default: it is
+        db_on_network: Whether the SQLite file may be on NFS, SMB or FUSE, used by one process alone. Default: it is
             refused.
         parent: Another store, read where this one has nothing and never written to, for a branch of a pipeline: its own
             documents come first, task by task; whatever writes, walks or counts documents (`verify`, `prune`, …) sees
@@ -71,19 +66,21 @@ class DocumentStore:
     ) -> None:
         self._own_storage = open_storage(docs_root, storage_options)
         self._own_index = open_index(
-            db_path or _beside(self._own_storage), db_url, db_read_url=db_read_url, on_network=db_on_network
+            db_path or default_db_path(self._own_storage.root),
+            db_url,
+            db_read_url=db_read_url,
+            on_network=db_on_network,
         )
         self._storage, self._index = self._own_storage, self._own_index
         if db_url is None and "://" in self.docs_root:
-            _say_that_the_index_is_local(self.docs_root, self._index.name)
+            warn_of_local_index(self.docs_root, self._index.name)
         self._parent = parent
         if parent is not None:
             from doc_io.branch import BranchIndex, BranchStorage
 
             self._index = cast("Index", BranchIndex(self._own_index, parent._index))  # noqa: SLF001 - a store like this one
             self._storage = cast("Storage", BranchStorage(self._own_storage, parent._storage))  # noqa: SLF001 - as above
-        self._store_id: str | None = None
-        self._is_compared = self._is_claimed = False
+        self._identity = StoreIdentity(self._own_storage, self._own_index)
 
     @property
     def storage(self) -> Storage:
@@ -103,17 +100,15 @@ class DocumentStore:
 
     @property
     def unchecked(self) -> StoreIdentity:
-        """Docs root and index as they are, whether or not they belong together: for what sets that right."""
-        from doc_io.store_identity import StoreIdentity
-
-        return StoreIdentity(self._own_storage, self._own_index)
+        """Docs root and index without comparing them first, for `reindex` and whatever else repairs a mismatch."""
+        return self._identity
 
     @property
     def owner(self) -> SpoolOwner:
-        """What a spool calls this store; nothing is opened for it, as it may be out of reach."""
+        """How a spool names this store; opens nothing, as the store may be unreachable."""
         from doc_io.writing.spool import SpoolOwner
 
-        return SpoolOwner(self.docs_root, self._store_id)
+        return SpoolOwner(self.docs_root, self._identity.store_id)
 
     @property
     def is_local(self) -> bool:
@@ -128,26 +123,12 @@ class DocumentStore:
     def check(self) -> None:
         """Make sure that docs root and index belong together, as the first look-up or write does.
 
-        Where one of the two is out of reach this is silent: whatever needs it says so.
-
         Raises:
-            StoreMismatchError: They do not.
+            StoreMismatchError: They do not. Where one of them cannot be reached, this raises nothing.
         """
-        if not self._is_compared:
-            self._compare()
-
-    def _compare(self) -> None:
         if self._parent is not None:
             self._parent.check()
-        try:
-            ids = self.unchecked.check()
-            self._store_id = ids.at_root or ids.in_index
-            self._is_claimed = ids.at_root is not None and ids.in_index is not None
-        except StoreMismatchError:
-            raise
-        except (StorageError, IndexAccessError):
-            pass
-        self._is_compared = True
+        self._identity.check_once()
 
     def save(
         self,
@@ -206,8 +187,8 @@ class DocumentStore:
     def save_many(self, documents: Iterable[tuple[Document | str, Origin]]) -> list[DocumentRow]:
         """Write many documents for a fraction of what they cost one by one; all are acknowledged when this returns.
 
-        Every document is checked before anything is written. Their files are made durable side by side, and their rows
-        are committed together. Where this raises, save the same attempts again: those that are there are not made anew.
+        Every document is checked before anything is written; their rows are committed together. Where this raises, save
+        the same attempts again: documents that exist are not written again.
 
         Args:
             documents: Each text with where it comes from; give ``Origin.attempt`` if it may have to be saved again.
@@ -223,29 +204,21 @@ class DocumentStore:
         return self.commit(make_drafts(documents))
 
     def commit(self, drafts: Sequence[Draft]) -> list[DocumentRow]:
-        """Write drafts, as `doc_io.writing.draft.make_drafts` makes them; `save_many` in two steps.
+        """Write drafts of `doc_io.writing.draft.make_drafts`; returns and raises as `save_many`.
 
-        Where this raises, it can be called again with the same drafts: no parser runs twice, and a document that is there
-        already is not made anew.
-
-        Returns:
-            The rows, in the order given.
-
-        Raises:
-            DocIOError: As for `save_many`.
+        Where this raises, call it again with the same drafts: no parser runs twice, and documents that exist are not
+        written again.
         """
         from doc_io.writing.commit import commit
 
         if not drafts:
             return []
-        if not self._is_claimed:
-            self._store_id = self.unchecked.claim()
-            self._is_compared = self._is_claimed = True
+        self._identity.claim()
         return commit(self._own_storage, self._own_index, drafts)
 
     def get(self, doc_id: str) -> DocumentRow | None:
         """The row of one version; ``None`` where the index has none."""
-        return self.index.get(doc_id) if _may_be(doc_id) else None
+        return self.index.get(doc_id) if are_storable(doc_id) else None
 
     def latest(
         self,
@@ -262,7 +235,7 @@ class DocumentStore:
             stage: Kind of document, as it was saved.
             task_id: What it was made for.
             status: Which outcomes count. Default: only ``ok``.
-            runs: Runs whose documents win over newer ones of others, the most wanted run first. Default: none.
+            runs: Runs whose documents win over newer ones of others, the preferred run first. Default: none.
             as_of: Only what was made up to this time, in the form of ``created_at``. Default: until now.
 
         Returns:
@@ -271,9 +244,9 @@ class DocumentStore:
         Raises:
             IndexBusyError: The database stayed locked for longer than its time-out.
         """
-        if not _may_be(stage, task_id):
+        if not are_storable(stage, task_id):
             return None
-        return self.index.latest_by_task(stage, task_id, _choice(status, runs, as_of))
+        return self.index.latest_by_task(stage, task_id, version_selector(status, runs, as_of))
 
     def latest_many(
         self,
@@ -288,7 +261,7 @@ class DocumentStore:
 
         Args:
             stage: Kind of document, as it was saved.
-            task_ids: The tasks, in the order the result is wanted.
+            task_ids: The tasks, in the order of the result.
             status: Which outcomes count. Default: only ``ok``.
             runs: As for `latest`.
             as_of: As for `latest`.
@@ -296,13 +269,13 @@ class DocumentStore:
         Returns:
             Task to row; a task without such a document is left out.
         """
-        choice = _choice(status, runs, as_of)
-        wanted = [task_id for task_id in dict.fromkeys(task_ids) if _may_be(task_id)]
-        return self.index.latest_by_tasks(stage, wanted, choice) if wanted and _may_be(stage) else {}
+        selector = version_selector(status, runs, as_of)
+        known = [task_id for task_id in dict.fromkeys(task_ids) if are_storable(task_id)]
+        return self.index.latest_by_tasks(stage, known, selector) if known and are_storable(stage) else {}
 
     def history(self, stage: str, task_id: str) -> list[DocumentRow]:
         """Every version of a task, newest first, whatever its status."""
-        return self.index.history(stage, task_id) if _may_be(stage, task_id) else []
+        return self.index.history(stage, task_id) if are_storable(stage, task_id) else []
 
     def find(self, name: str) -> DocumentRow:
         """The document that a person means.
@@ -321,30 +294,30 @@ class DocumentStore:
 
         return find_document(self.index, self.docs_root, name)
 
-    def select(self, wanted: Filter = ALL, *, after: DocumentRow | None = None, limit: int = 100) -> list[DocumentRow]:
+    def select(self, where: Filter = ALL, *, after: DocumentRow | None = None, limit: int = 100) -> list[DocumentRow]:
         """The newest documents of a kind, a page at a time.
 
         Args:
-            wanted: Which. Default: all.
+            where: Which. Default: all.
             after: The last row of the page before. Default: the first page.
             limit: How many at most.
         """
-        return self.index.select(wanted, after, limit)
+        return self.index.select(where, after, limit)
 
-    def select_all(self, wanted: Filter = ALL) -> Iterator[DocumentRow]:
+    def select_all(self, where: Filter = ALL) -> Iterator[DocumentRow]:
         """Every document of a kind, newest first, in flat memory."""
         last = None
-        while page := self.index.select(wanted, last, 1000):
+        while page := self.index.select(where, last, 1000):
             yield from page
             last = page[-1]
 
     def parents(self, doc_id: str) -> list[Parent]:
         """What a document was made from: every parent, with the input it came in by."""
-        return self.index.parents(doc_id) if _may_be(doc_id) else []
+        return self.index.parents(doc_id) if are_storable(doc_id) else []
 
     def children(self, doc_id: str) -> list[DocumentRow]:
         """What was made from a document, newest first."""
-        return self.index.children(doc_id) if _may_be(doc_id) else []
+        return self.index.children(doc_id) if are_storable(doc_id) else []
 
     def read(self, row: DocumentRow, which: Which = "text") -> str:
         """A text of a document, exactly as it was saved.
@@ -355,7 +328,7 @@ class DocumentStore:
 
         Raises:
             MissingTextError: It has no such text.
-            DamagedDocumentError: The file is gone, or is not what was saved.
+            DamagedDocumentError: The file is missing, or is not what was saved.
         """
         return read_text(self.storage, row, which)
 
@@ -375,7 +348,7 @@ class DocumentStore:
 
         Raises:
             MissingTextError: One has no such text.
-            DamagedDocumentError: A file of one is gone, or is not what was saved.
+            DamagedDocumentError: A file is missing, or is not what was saved.
         """
         return read_texts(self.storage, rows, which)
 
@@ -384,7 +357,7 @@ class DocumentStore:
         return StoredDocument(row, self.storage)
 
     def record(self, row: DocumentRow) -> CommitRecord:
-        """The commit record of a document, as it lies on disk.
+        """The commit record of a document, as it is on disk.
 
         Raises:
             DamagedDocumentError: It does not hold true.
@@ -403,40 +376,8 @@ class DocumentStore:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def __repr__(self) -> str:
         return f"DocumentStore({self.docs_root!r}, index={self._index.name!r})"
-
-
-@cache
-def _say_that_the_index_is_local(docs_root: str, index: str) -> None:
-    """Once in a process: documents that other machines can read have an index that they cannot."""
-    import logging
-
-    logging.getLogger("doc_io").warning(
-        "The documents are in %s, but their index %s is on this machine only. Where several machines write, give db_url"
-        " a PostgreSQL database.",
-        docs_root,
-        index,
-    )
-
-
-def _beside(storage: Storage) -> Path:
-    if "://" in storage.root:
-        return Path("data/db/documents.sqlite")
-    return Path(storage.root).parent / "db" / "documents.sqlite"
-
-
-def _may_be(*names: str) -> bool:
-    """Whether anything can be called that; a database fails on a name that it cannot hold, where the answer is nothing."""
-    return not any(map(unstorable, names))
-
-
-def _choice(status: Collection[Status | str], runs: Sequence[str], as_of: str | None) -> VersionSelector:
-    if status is OK and not runs and as_of is None:
-        return LATEST_OK
-    return VersionSelector(frozenset(Status(each) for each in status), tuple(runs), as_of)

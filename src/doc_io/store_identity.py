@@ -9,13 +9,13 @@ from __future__ import annotations
 import json
 import os
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 from typing import NamedTuple
 
 from doc_io.commit_record import RECORD_NAME
 from doc_io.document import DocumentRow
-from doc_io.errors import IndexFormatError, IndexVersionError, StorageError, StoreMismatchError
+from doc_io.errors import IndexAccessError, IndexFormatError, IndexVersionError, StorageError, StoreMismatchError
 from doc_io.ids import is_id, new_doc_id
 from doc_io.index.sql_index import Index
 from doc_io.integrity import is_document_folder
@@ -25,7 +25,7 @@ IDENTITY_NAME = f"{STORE_FOLDER}/store.json"
 """The file at a docs root or a spool that holds the id of its store."""
 
 _SCHEMA = 1  # of that file
-_SAMPLE = 20  # documents that are looked for, and folders that are looked at, where there is no id
+_SAMPLE = 20  # documents and folders that are compared where there is no id
 
 
 class Compared(NamedTuple):
@@ -40,17 +40,41 @@ class Compared(NamedTuple):
     in_index: str | None
 
 
-@dataclass(frozen=True)
+@dataclass
 class StoreIdentity:
     """The id of the store of a docs root and an index; see the module.
 
     Args:
         storage: The docs root.
         index: The index.
+
+    Attributes:
+        store_id: The id; ``None`` while it is not known.
     """
 
     storage: Storage
     index: Index
+    store_id: str | None = field(default=None, init=False)
+    _is_compared: bool = field(default=False, init=False)
+    _is_claimed: bool = field(default=False, init=False)
+
+    def check_once(self) -> None:
+        """Compare both places at the first call; where one cannot be reached this is silent, as its user will say so.
+
+        Raises:
+            StoreMismatchError: As for `check`.
+        """
+        if self._is_compared:
+            return
+        try:
+            ids = self.check()
+            self.store_id = ids.at_root or ids.in_index
+            self._is_claimed = ids.at_root is not None and ids.in_index is not None
+        except StoreMismatchError:
+            raise
+        except (StorageError, IndexAccessError):
+            pass
+        self._is_compared = True
 
     def check(self) -> Compared:
         """Compare both places, and change neither.
@@ -68,23 +92,23 @@ class StoreIdentity:
             raise
         return ids
 
-    def claim(self) -> str:
-        """Compare both places as `check` does, and give the store its id where either lacks it.
-
-        Returns:
-            The id.
+    def claim(self) -> None:
+        """At the first call, compare both places as `check` does, and give the store its id where either lacks it.
 
         Raises:
             StoreMismatchError: As for `check`.
             StorageError: The docs root cannot be written.
         """
+        if self._is_claimed:
+            return
         ids = self.check()
         store_id = ids.in_index or self.index.set_store_id(ids.at_root or new_store_id())
         # The index decides between concurrent callers; not every storage can.
         at_root = ids.at_root or write_store_id(self.storage, store_id)
         if at_root != store_id:
             raise self._mismatch("the index is that of another store", _NAME_ANOTHER)
-        return store_id
+        self.store_id = store_id
+        self._is_compared = self._is_claimed = True
 
     def check_mounted(self) -> None:
         """Refuse what looks like a docs root that is not mounted, before an index is rebuilt from it.

@@ -82,11 +82,11 @@ class TaskTable:
             ConfigurationError: The table cannot be read, or does not hold the columns it is said to.
         """
         tasks = self.read()
-        wanted = list(task_ids)
-        missing = next((task_id for task_id in wanted if task_id not in tasks), None)
+        requested = list(task_ids)
+        missing = next((task_id for task_id in requested if task_id not in tasks), None)
         if missing is not None:
             raise UnknownTaskError(task=repr(missing), table=self.path, column=self.task_id, lines=len(tasks))
-        return {task_id: tasks[task_id] for task_id in wanted}
+        return {task_id: tasks[task_id] for task_id in requested}
 
     def read(self) -> dict[str, Task]:
         """Every task of the table; lines without a task are left out.
@@ -122,11 +122,11 @@ class TaskTable:
 
     def _lines(self) -> Iterator[dict[str, str | None]]:
         reader = self._reader()
-        there = reader.fieldnames or ()
+        columns = reader.fieldnames or ()
         for column in (self.task_id, self.template_id, self.model_id, self.parent_task_id):
-            if column is not None and column not in there:
+            if column is not None and column not in columns:
                 raise self._unusable(
-                    f"it has no column {column!r}", f"Its columns are: {', '.join(map(repr, there)) or 'none'}."
+                    f"it has no column {column!r}", f"Its columns are: {', '.join(map(repr, columns)) or 'none'}."
                 )
         try:
             yield from reader

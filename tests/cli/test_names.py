@@ -111,7 +111,7 @@ def test_a_task_without_an_ok_document_can_be_named(store: DocumentStore, comman
         (("failures", "--experiment", "pilot"), "There is no experiment pilot"),
     ],
 )
-def test_a_filter_that_no_document_fits_is_told_from_an_empty_answer(
+def test_a_filter_that_no_document_fits_is_distinguished_from_an_empty_answer(
     store: DocumentStore, words: tuple[str, ...], mend: str
 ) -> None:
     """A typing error in a stage is no empty store."""

@@ -40,7 +40,7 @@ def documents(tmp_path: Path) -> Path:
     return tmp_path / "home" / "data" / "docs"
 
 
-def test_a_root_one_level_off_is_told_where_the_documents_are(run: Run, documents: Path) -> None:
+def test_a_root_one_level_off_is_reported_where_the_documents_are(run: Run, documents: Path) -> None:
     """And makes no index of nothing."""
     for root in (documents.parent, documents / "draft"):
         for command in ("ls", "reindex"):
@@ -50,7 +50,7 @@ def test_a_root_one_level_off_is_told_where_the_documents_are(run: Run, document
     assert not list(documents.parent.parent.glob("db"))
 
 
-def test_an_index_that_is_gone_is_made_by_the_command_that_the_error_names(run: Run, documents: Path) -> None:
+def test_an_index_that_is_missing_is_made_by_the_command_that_the_error_names(run: Run, documents: Path) -> None:
     """On the store that was named."""
     for file in (documents.parent / "db").iterdir():
         file.unlink()

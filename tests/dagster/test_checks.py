@@ -195,7 +195,7 @@ def test_a_parent_made_anew_is_a_warning(bench: Bench) -> None:
     assert evaluations["parent_is_latest"].severity is dg.AssetCheckSeverity.WARN
 
 
-def test_every_one_of_several_parents_is_looked_at(bench: Bench) -> None:
+def test_every_one_of_several_parents_is_checked(bench: Bench) -> None:
     """The summary has no primary parent: it was made from all essays."""
     bench.documents.write(essay, {topic: topic for topic in TOPICS.get_partition_keys()})
     bench.run(dg.AssetSelection.assets(summary))

@@ -85,7 +85,7 @@ def test_a_failed_attempt_waits_in_the_spool_while_the_store_is_away(house: Hous
     assert house.store.read(recovered.row) == "half"
 
 
-def test_where_neither_store_nor_spool_can_be_written_both_reasons_are_told(house: House) -> None:
+def test_where_neither_store_nor_spool_can_be_written_both_reasons_are_reported(house: House) -> None:
     """The first one is what must be mended."""
     (house.root / "docs").write_text("in the way")
     (house.root / "spool").write_text("in the way")
@@ -128,7 +128,7 @@ def test_a_dict_of_what_has_no_partitions_is_refused(house: House) -> None:
     assert "there are no partitions that the keys of a dict could be" in reason(house.run([draft, essay]), "essay")
 
 
-def test_the_index_lies_where_a_store_of_the_same_root_looks_for_it(tmp_path: Path) -> None:
+def test_the_index_is_where_a_store_of_the_same_root_expects_it(tmp_path: Path) -> None:
     """So that the command line and a notebook see what a pipeline wrote."""
     root = str(tmp_path / "other" / "docs")
     with DocumentStore(root) as store:
@@ -136,7 +136,7 @@ def test_the_index_lies_where_a_store_of_the_same_root_looks_for_it(tmp_path: Pa
     assert DocDirIOManager().store.index.name == str(Path("data/db/documents.sqlite").absolute())
 
 
-def test_documents_whose_index_is_gone_fail_the_run_before_a_body_runs(house: House) -> None:
+def test_documents_whose_index_is_missing_fail_the_run_before_a_body_runs(house: House) -> None:
     """A new index beside them would make a pipeline believe that nothing was made yet."""
 
     @dg.asset

@@ -54,7 +54,7 @@ def test_what_was_never_made_reads_as_none(documents: TemporaryDocuments) -> Non
     assert documents.read(essay, "dogs") is None
 
 
-def test_the_documents_are_gone_when_the_block_ends() -> None:
+def test_the_documents_are_deleted_when_the_block_ends() -> None:
     with temporary_documents() as made:
         folder = Path(str(made.store.resolve_doc_dir(made.write(summary, "text")[0])))
         assert folder.is_dir()

@@ -65,7 +65,7 @@ def test_an_answer_without_usage_or_text_is_an_answer(endpoint: Endpoint) -> Non
     assert from_environment().write(PROMPT, 20) == Answer("", Usage(max_tokens=20), "length")
 
 
-def test_an_error_answer_is_told_without_the_key(endpoint: Endpoint) -> None:
+def test_an_error_answer_is_reported_without_the_key(endpoint: Endpoint) -> None:
     """Even an endpoint that echoes the key cannot bring it into a log."""
     endpoint.reply = lambda _: (401, {"error": {"message": f"Incorrect API key provided: {KEY}.", "code": "bad"}})
 

@@ -134,7 +134,7 @@ def test_a_name_that_no_database_holds_is_refused_and_looked_up_in_vain(store: D
     assert store.get(name) is None
 
 
-def test_no_file_lies_outside_the_root(tmp_path: Path) -> None:
+def test_no_file_is_outside_the_root(tmp_path: Path) -> None:
     """Stages and extras' names that want out make files below the root, and nowhere else."""
     hostile = [
         "../../out",

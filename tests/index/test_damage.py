@@ -104,7 +104,7 @@ def test_a_changed_header_can_be_rebuilt(tmp_path: Path, name: str) -> None:
     index.close()
 
 
-def test_a_newer_version_is_told_by_its_number(tmp_path: Path) -> None:
+def test_a_newer_version_is_reported_by_its_number(tmp_path: Path) -> None:
     """Also where only the number is newer."""
     made(path := tmp_path / "i.sqlite")
     change(path, "PRAGMA user_version = 3")

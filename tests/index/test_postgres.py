@@ -211,7 +211,7 @@ def test_a_statement_that_takes_too_long_is_ended(index: Index, url: str, monkey
     assert [row.task_id for row in index.scan()] == ["a"]
 
 
-def test_a_server_that_would_lose_commits_is_told_not_to(index: Index, url: str) -> None:
+def test_a_server_that_would_lose_commits_is_set_not_to(index: Index, url: str) -> None:
     """``synchronous_commit = off`` of a database does not hold for our connections."""
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute(f"ALTER DATABASE {connection.info.dbname} SET synchronous_commit = off")

@@ -102,7 +102,7 @@ def test_every_text_is_found_again_and_every_count_adds_up(tmp_path: Path, store
     rows = rows_of(store)
     again = backfill(store, tree.root, run_id="another day")
     assert again.documents == 0
-    assert sum(stage.there for stage in again.stages) == len(tree.texts)
+    assert sum(stage.existing for stage in again.stages) == len(tree.texts)
     assert rows_of(store) == rows
     (tree.root / "bad_files.csv").unlink()
     assert hashes(tree.root) == before
@@ -112,7 +112,7 @@ def assert_counts_add_up(tree: Tree, store: DocumentStore, report: BackfillRepor
     """Files in, files out, and parents found and not found."""
     assert sum(stage.files for stage in report.stages) == tree.files
     assert sum(stage.filed for stage in report.stages) == len(tree.texts)
-    assert all(stage.files == stage.filed + stage.there + stage.bad for stage in report.stages)
+    assert all(stage.files == stage.filed + stage.existing + stage.bad for stage in report.stages)
     rows = list(store.index.scan())
     for stage in report.stages:
         of_stage = [row for row in rows if row.stage == stage.stage]

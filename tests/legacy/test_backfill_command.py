@@ -67,7 +67,7 @@ def test_texts_can_be_links(data: Path, option: list[str]) -> None:
     assert inodes == {path.stat().st_ino for path in (data / "3_generation").rglob("t_v*.txt")}
 
 
-def test_json_holds_all_that_is_told(data: Path) -> None:
+def test_json_holds_the_whole_report(data: Path) -> None:
     """For machines."""
     report = json.loads(run("--json", "--stage", "draft").stdout)
 

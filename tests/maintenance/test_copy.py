@@ -80,7 +80,7 @@ def test_an_interrupted_copy_goes_on(store: DocumentStore, rows: list[DocumentRo
 
     again = maintenance.copy(store, far)
 
-    assert (again.copied, again.there) == (3, COUNT - 3)
+    assert (again.copied, again.existing) == (3, COUNT - 3)
     (aside,) = maintenance.verify(far, full=True, grace=0)
     assert aside.kind == "temporary"
     assert far.read_many(rows) == store.read_many(rows)
@@ -96,7 +96,7 @@ def test_an_interrupted_copy_goes_on(store: DocumentStore, rows: list[DocumentRo
         (lambda folder: damage.forged(folder, lambda fields: fields.update(stage="other")), "of another document"),
     ],
 )
-def test_a_damaged_document_is_told_and_stops_no_other(
+def test_a_damaged_document_is_reported_and_stops_no_other(
     store: DocumentStore, rows: list[DocumentRow], tmp_path: Path, harm: Callable[[Path], Any], reason: str
 ) -> None:
     """It is not copied; every other one is."""

@@ -135,7 +135,7 @@ class UpkeepContract:
             assert maintenance.copy(store, target).copied == 2
             again = maintenance.copy(store, target)
 
-            assert (again.copied, again.there) == (0, 2)
+            assert (again.copied, again.existing) == (0, 2)
             assert [row.as_dict() for row in target.index.scan()] == [row.as_dict() for row in store.index.scan()]
             assert maintenance.pins(target) == maintenance.pins(store)
             assert list(maintenance.verify(target, full=True, grace=0)) == []

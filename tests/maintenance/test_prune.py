@@ -48,7 +48,7 @@ def test_by_default_the_newest_ok_and_the_newest_failed_attempt_stay(store: Docu
     assert list(maintenance.verify(store, grace=0)) == []
 
 
-def test_without_being_told_it_only_says_what_would_go(store: DocumentStore) -> None:
+def test_by_default_it_only_says_what_would_go(store: DocumentStore) -> None:
     """Dry run is the default."""
     rows = attempts(store, "ok", "ok")
 

@@ -232,7 +232,7 @@ def test_a_reading_process_that_is_killed_costs_nothing_but_the_reindex(store: D
     assert rows_of(store) == before
 
 
-def test_how_far_a_reindex_is_can_be_told(store: DocumentStore) -> None:
+def test_a_reindex_reports_its_progress(store: DocumentStore) -> None:
     """Without an index that would know: from the keys that are done."""
     fill(store, 2000)
     lose_index(store)

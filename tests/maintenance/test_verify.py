@@ -206,7 +206,7 @@ def test_stray_files_and_folders_are_found_at_every_depth(store: DocumentStore, 
     ]
 
 
-def test_a_temporary_folder_is_told_once_its_writer_must_be_dead(store: DocumentStore, folder: Path) -> None:
+def test_a_temporary_folder_is_reported_once_its_writer_must_be_dead(store: DocumentStore, folder: Path) -> None:
     """A young one may be a writer's at work."""
     left = folder.parent / ".tmp-0123456789abcdef-00"
     left.mkdir()

@@ -111,7 +111,7 @@ def test_retries_count_once_in_each_group(store: DocumentStore) -> None:
 
     newest = {each.group: (each.documents, each.ok) for each in reports.compare(store, "draft")}
     every = {each.group: (each.documents, each.ok) for each in reports.compare(store, "draft", attempts="all")}
-    until = reports.compare(store, "draft", wanted=Filter(status=(Status.OK,)))
+    until = reports.compare(store, "draft", where=Filter(status=(Status.OK,)))
 
     assert newest == {"old": (1, 1), "new": (1, 0)}
     assert every == {"old": (3, 2), "new": (2, 1)}

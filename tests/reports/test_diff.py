@@ -91,7 +91,7 @@ def test_large_texts_take_two_seconds(make: Callable[[], tuple[str, str]]) -> No
     assert sides(changes) == (old, new)
 
 
-def test_what_stayed_is_told_also_in_one_long_line() -> None:
+def test_what_stayed_is_reported_also_in_one_long_line() -> None:
     """Of 5 MB with 2 % changed."""
     old, new = LARGE["5 MB in one line"]()
 

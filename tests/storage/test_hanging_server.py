@@ -119,7 +119,7 @@ def test_the_bare_client_still_waits(client: str, port: int) -> None:
         sync(filesystem.loop, filesystem._pipe_file, "bucket/docs/a", b"text", timeout=TIMEOUT * 4)  # noqa: SLF001
 
 
-def test_unless_told_otherwise_a_call_takes_at_most_a_minute() -> None:
+def test_by_default_a_call_takes_at_most_a_minute() -> None:
     """The stated time."""
     storage = open_storage("s3://bucket/docs")
 

@@ -102,7 +102,7 @@ def _no_index(store: DocumentStore) -> bool:
 
 
 def _documents_near(store: DocumentStore) -> tuple[bool, str]:
-    """Whether the docs root holds documents, and what to do if it does not: they may lie one folder above or below."""
+    """Whether the docs root holds documents, and what to do if it does not: they may be one folder above or below."""
     root = Path(store.docs_root)
     if "://" in store.docs_root:
         from doc_io.integrity import is_document_folder  # noqa: PLC0415 - only this question needs it

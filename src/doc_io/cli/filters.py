@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from doc_io.cli.options import complete, groups, listed, tasks_starting
-from doc_io.document import DocumentRow, Status
+from doc_io.document import FAILED, DocumentRow, Status
 from doc_io.index.base import Filter, GroupedBy
 
 if TYPE_CHECKING:
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 _F = TypeVar("_F", bound=Callable[..., Any])
 _MAX_SUGGESTED = 10_000  # rows that are read to suggest a task
 _MAX_HITS = 10_000  # documents that have the words; their ids become parameters of one statement
-_FAILED = (Status.TRUNCATED, Status.PARSE_ERROR, Status.GEN_ERROR)
 _AGE = re.compile(r"(\d{1,6})([smhdw])")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
@@ -79,7 +78,7 @@ class Selection:
     limit: int | None = None
     failed: bool = False
 
-    def wanted(self, store: DocumentStore, progress: Progress | None = None) -> Filter | None:
+    def as_filter(self, store: DocumentStore, progress: Progress | None = None) -> Filter | None:
         """One filter for all of it; ``None`` where no document has the words.
 
         Raises:
@@ -97,14 +96,14 @@ class Selection:
 
     def rows(self, store: DocumentStore, after: DocumentRow | None = None) -> Iterator[DocumentRow]:
         """The rows, newest first."""
-        wanted = self.wanted(store)
-        if wanted is None:
+        where = self.as_filter(store)
+        if where is None:
             return iter(())
-        return islice(_pages(store, wanted, after, self.limit), self.limit)
+        return islice(_pages(store, where, after, self.limit), self.limit)
 
 
-def _pages(store: DocumentStore, wanted: Filter, after: DocumentRow | None, limit: int | None) -> Iterator[DocumentRow]:
-    while page := store.select(wanted, after=after, limit=min(limit or 1000, 1000)):
+def _pages(store: DocumentStore, where: Filter, after: DocumentRow | None, limit: int | None) -> Iterator[DocumentRow]:
+    while page := store.select(where, after=after, limit=min(limit or 1000, 1000)):
         yield from page
         after = page[-1]
 
@@ -119,26 +118,26 @@ _GROUPS: dict[str, tuple[str, GroupedBy]] = {
 """What can be unknown, its name for people, and the totals that know all of it."""
 
 
-def refuse_unknown(store: DocumentStore, wanted: Filter) -> None:
-    """Raise where a name that was asked for is nowhere, so that nobody takes a typing error for an empty answer.
+def refuse_unknown(store: DocumentStore, where: Filter) -> None:
+    """Raise for a name that no document has: a typing error must not look like an empty result.
 
     Raises:
         UnknownNameError: No document has such a stage, task, model, …
     """
-    one_of_each = all(len(_several(getattr(wanted, name))) <= 1 for name in ("task_id", *_GROUPS))
-    if wanted == Filter() or (one_of_each and store.select(wanted, limit=1)):
+    one_of_each = all(len(_several(getattr(where, name))) <= 1 for name in ("task_id", *_GROUPS))
+    if where == Filter() or (one_of_each and store.select(where, limit=1)):
         return
     from doc_io.naming import unknown_value
 
     for column, (what, group) in _GROUPS.items():
-        names = _several(getattr(wanted, column))
+        names = _several(getattr(where, column))
         known = groups(store, group) if names else []
         for name in names:
             if name not in known:
                 raise unknown_value(store.docs_root, what, name, known)
-    for task in _several(wanted.task_id):
-        if not store.select(Filter(stage=wanted.stage, task_id=task), limit=1):
-            rows = store.select(Filter(stage=wanted.stage), limit=_MAX_SUGGESTED)
+    for task in _several(where.task_id):
+        if not store.select(Filter(stage=where.stage, task_id=task), limit=1):
+            rows = store.select(Filter(stage=where.stage), limit=_MAX_SUGGESTED)
             raise unknown_value(store.docs_root, "task", task, {row.task_id for row in rows})
 
 
@@ -202,7 +201,7 @@ def filters(command: _F) -> _F:
         named: dict[str, Any] = {name: each[0] if len(each) == 1 else each or None for name, each in several.items()}
         status, failed, newest = values.pop("status"), values.pop("failed"), values.pop("newest")
         if failed:
-            status = tuple(each for each in _FAILED if not status or each in status) or _FAILED
+            status = tuple(FAILED.intersection(status) or FAILED)
         times = {"since": values.pop("since"), "until": values.pop("until")}
         chosen = Filter(status=status, newest=newest or failed, **times, **named)
         text = " ".join(words) if isinstance(words, tuple) else words

@@ -19,6 +19,7 @@ _SECTIONS: dict[str, dict[str, tuple[str, ...]]] = {
         "inspect": ("status", "ls", "show", "cat", "prompt", "history", "pins"),
         "reports": ("failures", "diff", "lineage", "usage", "search", "export", "sql"),
         "compare": ("compare",),
+        "serve": ("serve",),
     },
     "Maintain": {"maintain": ("verify", "reindex", "prune", "pin", "unpin", "copy", "recover")},
     "Migrate": {"migrate": ("backfill",), "completion": ("completion",)},

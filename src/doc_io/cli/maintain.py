@@ -101,14 +101,14 @@ def reindex(location: StoreLocation, /, *, as_json: bool, **how: bool) -> None:
     type=click.IntRange(1),
     default=1,
     show_default=True,
-    help="Newest ok documents to keep for each logical key.",
+    help="Newest ok documents to keep for each task.",
 )
 @click.option(
     "--keep-failed",
     type=click.IntRange(0),
     default=1,
     show_default=True,
-    help="Failed attempts to keep for each logical key.",
+    help="Failed attempts to keep for each task.",
 )
 @click.option("--older-than", type=filters.Age(), help="Only documents older than this, such as 30d.")
 @click.option("--stage", help="Only this stage.")
@@ -122,7 +122,7 @@ def reindex(location: StoreLocation, /, *, as_json: bool, **how: bool) -> None:
 def prune(location: StoreLocation, /, *, yes: bool, as_json: bool, **policy: Any) -> None:
     """Remove superseded documents.
 
-    By default all but the newest ok document and the newest failed attempt of each logical key.
+    By default all but the newest ok document and the newest failed attempt of each task.
 
     Always kept: the latest ok document of a task, the parents of a kept document, pinned documents, and what is within the
     grace period. An interrupted pruning is completed by the next one.
@@ -189,14 +189,14 @@ def copy(location: StoreLocation, /, to_root: str, to_db: str, *, as_json: bool)
     deleted; run it again to continue, or to copy what is new.
     """
     target = StoreLocation(to_root, to_db, location.storage_options if "://" in to_root else {})
-    with location.existing() as store, target.open() as there:
+    with location.existing() as store, target.open() as copied_to:
         with render.progress("Copying") as progress:
-            came = maintenance.copy(store, there, progress=progress)
+            came = maintenance.copy(store, copied_to, progress=progress)
         if as_json:
             rejected = [each._asdict() for each in came.rejected]
-            render.as_json({"copied": came.copied, "there": came.there, "rejected": rejected})
+            render.as_json({"copied": came.copied, "existing": came.existing, "rejected": rejected})
         else:
-            click.echo(f"Copied {_documents(came.copied)} to {there.docs_root}; {came.there:,} were there already.")
+            click.echo(f"Copied {_documents(came.copied)} to {copied_to.docs_root}; {came.existing:,} existed already.")
             _print_rejected(came.rejected)
     if came.rejected:
         sys.exit(_UNSOUND)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from doc_io.legacy.backfill_result import BackfillReport, BadFile
 
 _SHOWN = 10  # lines of a list that a person reads; the CSV has all
-_COLUMNS = ("stage", "files", "filed", "there", "bad", "documents", "linked", "unresolved", "orphans")
+_COLUMNS = ("stage", "files", "filed", "existing", "bad", "documents", "linked", "unresolved", "orphans")
 
 
 @click.command()

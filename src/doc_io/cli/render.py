@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -154,6 +153,8 @@ def _to_the_second(cell: str) -> str:
 
 def width() -> int:
     """Of the terminal, in cells."""
+    import shutil
+
     return shutil.get_terminal_size().columns
 
 
@@ -239,7 +240,7 @@ def progress(what: str, *, quiet: bool = False) -> Iterator[Progress]:
 
 
 def counted(values: Iterable[_T], total: int, progress: Progress) -> Iterator[_T]:
-    """The same values; a bar is told how far they are."""
+    """Yield the same values and update the progress bar."""
     for done, value in enumerate(values, start=1):
         yield value
         if done % 100 == 0:

@@ -39,8 +39,8 @@ def failures(location: StoreLocation, /, *, chosen: filters.Selection, every_att
     Reasons that differ only in numbers and ids count as one.
     """
     with location.existing() as store:
-        wanted = chosen.wanted(store)
-        found = [] if wanted is None else reports.failures(store, wanted, every_attempt=every_attempt)
+        where = chosen.as_filter(store)
+        found = [] if where is None else reports.failures(store, where, every_attempt=every_attempt)
         found = found[: chosen.limit]
         if as_json:
             render.as_json(
@@ -133,8 +133,8 @@ def usage(location: StoreLocation, /, by: str, *, chosen: filters.Selection, as_
     """Show tokens spent, the most expensive first."""
     group: GroupedBy = by if by in ("stage", "status", "day") else f"{by}_id"  # type: ignore[assignment]
     with location.existing() as store:
-        wanted = chosen.wanted(store)
-        spent = [] if wanted is None else reports.usage(store, group, wanted)[: chosen.limit]
+        where = chosen.as_filter(store)
+        spent = [] if where is None else reports.usage(store, group, where)[: chosen.limit]
         if as_json:
             render.as_json([each._asdict() for each in spent])
             return
@@ -191,10 +191,10 @@ def export(
     """
     quiet = parquet is None and render.in_terminal()
     with location.existing() as store, render.progress("Exporting", quiet=quiet) as progress:
-        wanted = chosen.wanted(store)
-        total = 0 if wanted is None else sum(each.documents for each in reports.usage(store, "status", wanted))
+        where = chosen.as_filter(store)
+        total = 0 if where is None else sum(each.documents for each in reports.usage(store, "status", where))
         exported: Iterator[dict[str, Any]] = (
-            iter(()) if wanted is None else islice(reports.export(store, wanted, texts=texts), chosen.limit)
+            iter(()) if where is None else islice(reports.export(store, where, texts=texts), chosen.limit)
         )
         values = render.counted(exported, min(total, chosen.limit or total), progress)
         if parquet is None:

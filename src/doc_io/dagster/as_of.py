@@ -1,4 +1,4 @@
-"""A view of the documents as they were: at a time, or in the eyes of a run."""
+"""The documents as they were at a time, or as a run read them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _BEGINS_LIKE_A_TIME = re.compile(r"\d{4}-\d\d(?:-|$)")
 
 @dataclass(frozen=True)
 class View:
-    """What there is to read.
+    """The documents that count as of a time or a run.
 
     Attributes:
         store: Where.

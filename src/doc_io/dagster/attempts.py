@@ -1,4 +1,4 @@
-"""Attempts: what a body knows of a generation, so that no answer is lost when the body raises.
+"""Attempts: keep what a body has of a generation, so that no answer is lost when the body raises.
 
 A try that raises is kept at once. An answer that was whole waits for its step, with a copy in the spool: `DocDirIOManager`
 writes it with what the body returns; if the body raises later, or its process dies, it is kept as a ``gen_error`` document
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 class Attempt:
-    """One question to a model, while it is asked: what is set here is not lost when the body raises.
+    """One call of a model while it runs: what is set here is not lost when the body raises.
 
     Attributes:
         prompt: The prompt.
@@ -53,7 +53,7 @@ class Attempt:
 
     @property
     def stored(self) -> Document | None:
-        """The answer to the same question that is stored already, to return instead of asking; ``None`` where none is."""
+        """The stored answer to the same question, to return instead of calling the model; ``None`` if there is none."""
         row = self._known[0]
         return None if row is None else answer_of(self._store, self._question, row)
 
@@ -145,7 +145,7 @@ class Attempt:
 
 
 def _with(document: Document, facts: dict[str, Any]) -> dict[str, Any]:
-    """A document's metadata with more; what is no mapping is told when the document itself is filed."""
+    """A document's metadata with more; what is not a mapping is reported when the document itself is saved."""
     return {**(document.metadata if isinstance(document.metadata, Mapping) else {}), **facts}
 
 
@@ -166,7 +166,7 @@ class PendingAttempt:
     attempt: Attempt
     keep: Callable[[Document], bool]
     owner: object
-    under_way: bool = False
+    under_way: bool
     copy: AnswerCopy | None = None
 
 

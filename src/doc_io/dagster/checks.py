@@ -177,7 +177,7 @@ def _result(key: AssetKey, name: str, findings: Findings, problems: Sequence[Pro
 
 def _sentence(problems: Sequence[Problem], looked_at: int) -> str:
     if not problems:
-        return f"{looked_at} looked at, all well."
+        return f"Checked {looked_at} document{'' if looked_at == 1 else 's'}: no problems found."
     first = problems[0]
     more = f" And {len(problems) - 1} more problems." if len(problems) > 1 else ""
     return f"{printable(first.task_id, limit=100)}: {printable(first.what, limit=300)}.{more}"

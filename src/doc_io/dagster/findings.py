@@ -1,6 +1,6 @@
-"""What is wrong with the documents of some tasks: a few queries for all of them, and no file is read twice.
+"""Finds problems in the documents of some tasks: a few queries for all of them, and no file is read twice.
 
-The questions behind the asset checks; knows the store and not Dagster.
+The logic of the asset checks; knows the store and not Dagster.
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ class Problem(NamedTuple):
 
 
 class Findings:
-    """The documents of some tasks of one stage, looked at once and questioned several times.
+    """The documents of some tasks of one stage, read once for all checks.
 
-    What is looked at is the document that a reader would be given: the latest ok one, or where there is none the newest.
-    Only `status_valid` is about the newest attempt.
+    Each check is about the document that a reader gets: the latest ok one, else the newest. Only `status_valid` is about
+    the newest attempt.
 
     Args:
         store: Where they are.
@@ -129,8 +129,8 @@ class Findings:
 
     @cached_property
     def _parents(self) -> Mapping[str, DocumentRow]:
-        wanted = list(dict.fromkeys(parent for _, _, parent in self._lineage))
-        return {row.doc_id: row for row in self._store.index.get_many(wanted)} if wanted else {}
+        parents = list(dict.fromkeys(parent for _, _, parent in self._lineage))
+        return {row.doc_id: row for row in self._store.index.get_many(parents)} if parents else {}
 
     @cached_property
     def _of_files(self) -> tuple[list[Problem], list[Problem]]:

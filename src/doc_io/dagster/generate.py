@@ -1,4 +1,4 @@
-"""Many answers in one step: so many at a time, each stored as it is finished, and none paid for twice."""
+"""Many generations in one step: a limited number at a time, each stored as it is finished, none paid for twice."""
 
 from __future__ import annotations
 
@@ -6,20 +6,22 @@ import asyncio
 import inspect
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import InitVar, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import tenacity
 
+from doc_io.dagster.attempts import forget
 from doc_io.dagster.reuse import ReusedDocument
 from doc_io.document import OK, Document, DocumentRow
+from doc_io.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from logging import Logger
 
-    from doc_io.dagster.attempts import Attempt
+    from doc_io.dagster.attempts import Attempt, PendingAttempt
 
 Make = Callable[[str, "Attempt"], "Document | str | Awaitable[Document | str]"]
 """Gives the answer for one partition: a plain function, which runs in a thread, or a coroutine function."""
@@ -33,6 +35,26 @@ PREVIEW_CHARS = 1000
 """Characters of each text that stay in memory, for the previews in Dagster's events."""
 
 PROGRESS_SECONDS = 10.0
+
+
+def prompt_lookup(
+    prompts: Mapping[str, str] | Callable[[str], str] | None, partitions: Sequence[str]
+) -> Callable[[str], str | None]:
+    """The prompt of each partition, from what the caller of ``generate`` gave.
+
+    Raises:
+        ConfigurationError: A partition has none in a mapping of prompts.
+    """
+    if prompts is None:
+        return lambda partition: None  # noqa: ARG005 - no partition has one
+    if callable(prompts):
+        return prompts
+    missing = [key for key in partitions if key not in prompts]
+    if missing:
+        raise ConfigurationError(
+            setting="prompts", reason=f"{len(missing)} partitions have none, the first is {missing[0]!r}", hint=""
+        )
+    return prompts.__getitem__
 
 
 @dataclass
@@ -140,86 +162,90 @@ class BatchedSaves:
                     stored.set_result(rows[partition])
 
 
-@dataclass(frozen=True)
+@dataclass
 class Generation:
     """How the partitions of a step are made.
 
     Attributes:
         make: Gives the answer for one partition.
-        attempt: Begins the attempt at a partition.
-        done: Says that what an attempt had is stored.
-        saves: Stores what is finished.
-        limit: Calls a minute.
-        retry_on: Errors of ``make`` that may pass.
+        start: Starts the attempt at a partition.
+        save: Stores finished documents.
+        log: Dagster's log.
+        concurrency: How many calls of ``make`` run at a time.
+        calls_per_minute: The most calls of ``make`` in a minute; ``None`` for no limit.
+        retry_on: Errors of ``make`` that are worth another try.
         max_tries: How often one partition is tried.
-        executor: Threads for a plain ``make``.
-        progress: Counts what was done.
     """
 
     make: Make
-    attempt: Callable[[str], Attempt]
-    done: Callable[[Attempt], None]
-    saves: BatchedSaves
-    limit: RateLimit
-    retry_on: tuple[type[BaseException], ...]
+    start: Callable[[str], PendingAttempt]
+    save: InitVar[Save]
+    log: Logger
+    concurrency: int
+    calls_per_minute: InitVar[float | None]
+    retry_on: type[BaseException] | tuple[type[BaseException], ...]
     max_tries: int
-    executor: ThreadPoolExecutor
-    progress: Progress
 
-    async def run(self, partitions: list[str], concurrency: int) -> dict[str, ReusedDocument]:
-        """Make every partition, so many at a time; each of them fails alone.
+    def __post_init__(self, save: Save, calls_per_minute: float | None) -> None:
+        self._saves = BatchedSaves(save)
+        self._limit = RateLimit(calls_per_minute)
+
+    async def run(self, partitions: list[str]) -> dict[str, ReusedDocument]:
+        """Make every partition; one that raises does not stop the others.
 
         Args:
             partitions: Which.
-            concurrency: How many at a time.
 
         Returns:
-            By partition, the stored document of it without its texts, whatever its status.
+            By partition, its stored document without the texts, whatever its status.
         """
         made: dict[str, ReusedDocument] = {}
         waiting = deque(partitions)
+        self._progress = Progress(self.log, len(partitions))
 
         async def worker() -> None:
             while waiting:
                 partition = waiting.popleft()
                 made[partition] = await self._one(partition)
 
-        workers = [asyncio.create_task(worker()) for _ in range(min(concurrency, len(partitions)))]
-        try:
-            await asyncio.gather(*workers)
-        finally:  # cancelled, or the store failed: what is under way ends here, and what is finished is stored
-            for task in workers:
-                task.cancel()
-            await asyncio.gather(*workers, return_exceptions=True)
-            await self.saves.finish()
+        with ThreadPoolExecutor(self.concurrency, "doc_io-generate") as self._executor:
+            workers = [asyncio.create_task(worker()) for _ in range(min(self.concurrency, len(partitions)))]
+            try:
+                await asyncio.gather(*workers)
+            finally:  # cancelled, or the store failed: stop what is running, and store what is finished
+                for task in workers:
+                    task.cancel()
+                await asyncio.gather(*workers, return_exceptions=True)
+                await self._saves.finish()
+        self.log.info(str(self._progress))
         return {partition: made[partition] for partition in partitions}
 
     async def _one(self, partition: str) -> ReusedDocument:
-        attempt = await asyncio.to_thread(self.attempt, partition)
+        pending = await asyncio.to_thread(self.start, partition)
+        attempt = pending.attempt
         stored = await asyncio.to_thread(lambda: attempt.stored)
         if isinstance(stored, ReusedDocument):
-            self.done(attempt)
-            self.progress.add(stored.row, reused=True)
+            forget(pending)
+            self._progress.add(stored.row, reused=True)
             return ReusedDocument.of_row(stored.row, (stored.raw or "")[:PREVIEW_CHARS], made_by_this_step=False)
         if stored is not None:  # a whole answer whose step failed
-            row = await self._saved(partition, attempt, stored)
-            self.progress.add(row, reused=True)
-            return ReusedDocument.of_row(row, (stored.raw or "")[:PREVIEW_CHARS], made_by_this_step=True)
+            return await self._saved(partition, pending, stored, reused=True)
         try:
             document = await self._asked(partition, attempt)
         except Exception as error:  # noqa: BLE001 - whatever one partition raises, the others go on
             document = attempt.failed(error)
         except BaseException as error:  # cancelled: what there is was paid for
-            await self._saved(partition, attempt, attempt.failed(error))
+            await self._saved(partition, pending, attempt.failed(error))
             raise
-        row = await self._saved(partition, attempt, document)
-        self.progress.add(row, reused=False)
-        return ReusedDocument.of_row(row, (document.raw or "")[:PREVIEW_CHARS], made_by_this_step=True)
+        return await self._saved(partition, pending, document)
 
-    async def _saved(self, partition: str, attempt: Attempt, document: Document) -> DocumentRow:
-        row = await self.saves.save(partition, document)
-        self.done(attempt)
-        return row
+    async def _saved(
+        self, partition: str, pending: PendingAttempt, document: Document, *, reused: bool = False
+    ) -> ReusedDocument:
+        row = await self._saves.save(partition, document)
+        forget(pending)
+        self._progress.add(row, reused=reused)
+        return ReusedDocument.of_row(row, (document.raw or "")[:PREVIEW_CHARS], made_by_this_step=True)
 
     async def _asked(self, partition: str, attempt: Attempt) -> Document:
         retrying = tenacity.AsyncRetrying(
@@ -230,7 +256,7 @@ class Generation:
         )
         async for one_try in retrying:
             with one_try:
-                await self.limit.wait()
+                await self._limit.wait()
                 attempt.raw = ""
                 return attempt.finished(await self._called(partition, attempt))
         raise AssertionError("tenacity raises the last error")
@@ -239,5 +265,5 @@ class Generation:
         if inspect.iscoroutinefunction(self.make):
             return await self.make(partition, attempt)
         loop = asyncio.get_running_loop()
-        made = await loop.run_in_executor(self.executor, self.make, partition, attempt)
+        made = await loop.run_in_executor(self._executor, self.make, partition, attempt)
         return await made if inspect.isawaitable(made) else made

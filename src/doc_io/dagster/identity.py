@@ -17,7 +17,7 @@ from dagster import AssetKey, MetadataValue, MultiPartitionKey, OutputContext
 
 from doc_io.dagster.internals import asset_key_of_output, known, metadata_of_asset, retry_number
 from doc_io.dagster.loaded import Loaded, loaded_by
-from doc_io.dagster.usage import model_of, usage_of
+from doc_io.dagster.output_metadata import model_of, usage_of
 from doc_io.document import Document, Parent
 from doc_io.ids import path_segment
 

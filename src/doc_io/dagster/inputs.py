@@ -251,7 +251,7 @@ def not_found(store: DocumentStore, request: InputRequest, missing: Sequence[str
     newest = store.latest(request.stage, task, frozenset(Status))
     more = f" (and {len(missing) - 1} more partitions)" if len(missing) > 1 else ""
     return DocumentNotFoundError(
-        wanted="ok",
+        kind="ok",
         of=f"{request.label}{'' if key is None else f', partition {key}'}{more}",
         stage=request.stage,
         task=task,
@@ -311,7 +311,7 @@ def _reader(element: Any, label: str) -> Reader:
 
 
 def _upath() -> tuple[type, ...]:
-    """The class UPath, which nobody can have annotated with before it was imported: that takes a step's process 0.1 s."""
+    """The class UPath, if it was imported: no annotation can name it before, and importing it takes 0.1 s."""
     module = sys.modules.get("upath")
     return () if module is None else (module.UPath,)
 

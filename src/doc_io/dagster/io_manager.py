@@ -229,7 +229,7 @@ class DocDirIOManager(StoreSettings, ConfigurableIOManager, UPathHooks):
         for task in tasks:
             if task not in rows:
                 raise DocumentNotFoundError(
-                    wanted="ok", of=f"{stage}/{task}", stage=stage, task=task, newest="not looked up"
+                    kind="ok", of=f"{stage}/{task}", stage=stage, task=task, newest="not looked up"
                 )
         return {task: self.store.resolve_doc_dir(rows[task]) for task in tasks}
 

@@ -173,7 +173,7 @@ def load(files: StageFiles, context: InputContext, store: DocumentStore | None =
     missing = [key for key in request.tasks if key not in found]
     if missing and not request.allow_missing:
         raise DocumentNotFoundError(
-            wanted="legacy",
+            kind="legacy",
             of=request.label if missing[0] is None else f"{request.label}, partition {missing[0]}",
             stage=request.stage,
             task=request.tasks[missing[0]],

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Collection, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from dagster import AssetKey, DagsterEvent
@@ -16,13 +16,12 @@ from doc_io.dagster.attempts import (
     Attempt,
     PendingAttempt,
     await_step,
-    forget,
     keep_attempts_of,
     keep_attempts_of_step,
     keep_failed_attempts,
 )
 from doc_io.dagster.events import metadata_of, observation_of
-from doc_io.dagster.generate import BatchedSaves, Generation, Make, Progress, RateLimit
+from doc_io.dagster.generate import Generation, Make, Save, prompt_lookup
 from doc_io.dagster.identity import OutputInfo, attempt_name, body_output_info, completed, partition_of
 from doc_io.dagster.internals import io_manager_of_output
 from doc_io.dagster.io_manager import DocDirIOManager
@@ -37,6 +36,8 @@ from doc_io.writing.draft import make_drafts
 if TYPE_CHECKING:
     from dagster import AssetExecutionContext, OpExecutionContext
     from upath import UPath
+
+    from doc_io.store import DocumentStore
 
 
 class DocumentsIndex(StoreSettings):
@@ -69,11 +70,11 @@ class DocumentsIndex(StoreSettings):
         return maintenance.index_document(self.store, row if isinstance(row, Mapping) else row.as_dict())
 
     def get_latest_by_task(self, stage: str, task_id: str, status: Collection[Status | str] = OK) -> DocumentRow | None:
-        """See `doc_io.DocumentStore.get_latest_by_task`."""
+        """The newest document of a task; see `doc_io.DocumentStore.latest`."""
         return self.store.latest(stage, task_id, status)
 
     def get_latest_by_logical(self, logical_key_id: str, status: Collection[Status | str] = OK) -> DocumentRow | None:
-        """See `doc_io.DocumentStore.get_latest_by_logical`."""
+        """The newest document of a logical key; see `doc_io.compute_logical_key_id`."""
         return self.store.index.latest_by_logical(logical_key_id, frozenset(Status(each) for each in status))
 
     def resolve_doc_dir(self, row: DocumentRow) -> UPath:
@@ -127,22 +128,17 @@ class DocumentsIndex(StoreSettings):
         Raises:
             BaseException: Whatever the body raised, after it was kept.
         """
-        output = body_output_info(context, asset_key, output_name)
-        keep_failed_attempts(output)
+        output = _output(context, asset_key, output_name)
         asked = Document("", template_id=template_id, model_id=model_id, identifiers=identifiers)
         question = self._question(output, partition_of(context, partition_key), prompt, asked)
-        attempt = Attempt(question, self.store, template_id=template_id, model_id=model_id)
+        pending = self._start(context, question, asked, under_way=False)
         try:
-            yield attempt
+            yield pending.attempt
         except BaseException as error:  # a terminated run, too, has paid for what it got
-            self._keep(context, question, attempt.failed(error))
+            pending.keep(pending.attempt.failed(error))
             keep_attempts_of_step(output, error)
             raise
-
-        def keep(document: Document) -> bool:
-            return self._keep(context, question, document)
-
-        await_step(PendingAttempt(output, attempt, keep, self, copy=self._copied(context, question, attempt)))
+        await_step(dataclasses.replace(pending, copy=self._copied(context, question, pending.attempt)))
 
     def reuse(
         self,
@@ -177,8 +173,7 @@ class DocumentsIndex(StoreSettings):
         Returns:
             A `doc_io.Document` to return as it is; ``None`` where there is none and the text has to be made.
         """
-        output = body_output_info(context, asset_key, output_name)
-        keep_failed_attempts(output)
+        output = _output(context, asset_key, output_name)
         asked = Document("", template_id=template_id, model_id=model_id, identifiers=identifiers)
         question = self._question(output, partition_of(context, partition_key), prompt, asked)
         row, _ = find_answers(self.store, question)
@@ -226,58 +221,20 @@ class DocumentsIndex(StoreSettings):
             ConfigurationError: The output has another IO manager, or a partition has no prompt.
             SpooledError: The store cannot be reached; what was finished is in the spool.
         """
-        output = body_output_info(context, asset_key, output_name)
-        keep_failed_attempts(output)
-        manager = manager_of(output)
-        if manager is None or output.step is None:
-            raise ConfigurationError(
-                setting=f"generate in {output.label(None)}",
-                reason="its output has another IO manager",
-                hint="Bind DocDirIOManager to it.",
-            )
-        writing = dataclasses.replace(output, attempt=attempt_name(output.step, output.name, None))
-        asked = Document("", template_id=template_id, model_id=model_id)
-        under_way: dict[int, PendingAttempt] = {}
-
-        def begin(partition: str) -> Attempt:
-            prompt = prompts(partition) if callable(prompts) else None if prompts is None else prompts[partition]
-            question = self._question(output, partition, prompt, asked)
-            attempt = Attempt(question, self.store, template_id=template_id, model_id=model_id)
-
-            def keep(document: Document) -> bool:
-                return self._keep(context, question, document)
-
-            under_way[id(attempt)] = PendingAttempt(output, attempt, keep, self, under_way=True)
-            await_step(under_way[id(attempt)])
-            return attempt
-
+        output = _output(context, asset_key, output_name)
+        save = _saves(self.store, output)
         partitions = list(context.partition_keys)
-        if isinstance(prompts, Mapping):
-            missing = [key for key in partitions if key not in prompts]
-            if missing:
-                raise ConfigurationError(
-                    setting="prompts",
-                    reason=f"{len(missing)} partitions have none, the first is {missing[0]!r}",
-                    hint="",
-                )
-        progress = Progress(context.log, len(partitions))
-        with ThreadPoolExecutor(concurrency, "doc_io-generate") as executor:
-            generation = Generation(
-                make=make,
-                attempt=begin,
-                done=lambda attempt: forget(under_way.pop(id(attempt))),
-                saves=BatchedSaves(
-                    lambda made: manager.writer.save_each(self.store, writing, made, manager.task_lookup)
-                ),
-                limit=RateLimit(calls_per_minute),
-                retry_on=retry_on if isinstance(retry_on, tuple) else (retry_on,),
-                max_tries=max_tries,
-                executor=executor,
-                progress=progress,
-            )
-            made = await generation.run(partitions, concurrency)
-        context.log.info(str(progress))
-        return DocumentsByPartition(made)
+        prompt_of = prompt_lookup(prompts, partitions)
+        asked = Document("", template_id=template_id, model_id=model_id)
+
+        def start(partition: str) -> PendingAttempt:
+            question = self._question(output, partition, prompt_of(partition), asked)
+            pending = self._start(context, question, asked, under_way=True)
+            await_step(pending)
+            return pending
+
+        generation = Generation(make, start, save, context.log, concurrency, calls_per_minute, retry_on, max_tries)
+        return DocumentsByPartition(await generation.run(partitions))
 
     def setup_for_execution(self, context: Any) -> None:
         """Check the settings, and file the whole answers of processes that were killed before their step had ended.
@@ -315,6 +272,17 @@ class DocumentsIndex(StoreSettings):
         question = Question(output, partition, completed_document, prompt)
         note_asked(question)
         return question
+
+    def _start(
+        self,
+        context: AssetExecutionContext | OpExecutionContext,
+        question: Question,
+        asked: Document,
+        *,
+        under_way: bool,
+    ) -> PendingAttempt:
+        attempt = Attempt(question, self.store, template_id=asked.template_id, model_id=asked.model_id)
+        return PendingAttempt(question.output, attempt, partial(self._keep, context, question), self, under_way)
 
     def _copied(
         self, context: AssetExecutionContext | OpExecutionContext, question: Question, attempt: Attempt
@@ -375,6 +343,32 @@ def _storable(document: Document, question: Question) -> Document:
     kept, problems = checked(named)
     noted = {**(kept.metadata or {}), "not_kept": "; ".join(problems)} if problems else kept.metadata
     return dataclasses.replace(kept, metadata=noted)
+
+
+def _output(
+    context: AssetExecutionContext | OpExecutionContext, asset_key: AssetKey | None, output_name: str
+) -> OutputInfo:
+    """What a body works on; whole answers of an earlier, failed try of its step are kept first."""
+    output = body_output_info(context, asset_key, output_name)
+    keep_failed_attempts(output)
+    return output
+
+
+def _saves(store: DocumentStore, output: OutputInfo) -> Save:
+    """What stores the documents of an output as its IO manager would.
+
+    Raises:
+        ConfigurationError: The output has another IO manager.
+    """
+    manager = manager_of(output)
+    if manager is None or output.step is None:
+        raise ConfigurationError(
+            setting=f"generate in {output.label(None)}",
+            reason="its output has another IO manager",
+            hint="Bind DocDirIOManager to it.",
+        )
+    written = dataclasses.replace(output, attempt=attempt_name(output.step, output.name, None))
+    return lambda made: manager.writer.save_each(store, written, made, manager.task_lookup)
 
 
 def manager_of(output: OutputInfo) -> DocDirIOManager | None:

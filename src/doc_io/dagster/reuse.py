@@ -119,7 +119,7 @@ class Question:
 
 
 def find_answers(store: DocumentStore, question: Question) -> tuple[DocumentRow | None, str | None]:
-    """What is known of a question.
+    """Finds stored answers to a question.
 
     Args:
         store: Where to look.
@@ -143,7 +143,7 @@ def is_complete(row: DocumentRow) -> bool:
 
 
 def answer_of(store: DocumentStore, question: Question, row: DocumentRow) -> Document:
-    """What a body returns instead of asking: the stored document, or a new one of the text whose step failed."""
+    """What a body returns instead of calling the model: the stored document, or a new one with the text of a failed step."""
     stored = store.stored(row)
     if row.status in OK:
         return ReusedDocument.of(stored)

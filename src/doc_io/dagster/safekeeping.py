@@ -42,7 +42,7 @@ class SpoolCopy:
         """
         if self._folder is None or self.where is not None:
             return
-        folder = str(Path(self._folder).expanduser().absolute())  # whoever reads the message may be anywhere
+        folder = str(Path(self._folder).expanduser().absolute())  # the message may be read in another working directory
         self._kept = self._drafts()
         try:
             self.where = spool(folder, self._kept, owner=self._store.owner)

@@ -101,7 +101,7 @@ class StoreSettings(ConfigurableResource[Any]):
         return self._store
 
     def setup_for_execution(self, context: Any) -> None:  # noqa: ARG002 - the name is Dagster's
-        """Refuse settings that cannot be used before a body runs, and pays for a text that nobody could keep.
+        """Refuse unusable settings before a body runs and pays for a text that could not be saved.
 
         Raises:
             ConfigurationError: The docs root or the database cannot be used.

@@ -1,4 +1,4 @@
-"""One store for each place in a process: Dagster makes a new IO manager for every load, and connections must not add up."""
+"""One store for each location in a process: Dagster makes a new IO manager for every load, and connections must not add up."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _holders: Counter[int] = Counter()
 
 
 def shared_store(*, parent: Mapping[str, Any] | None = None, **settings: Any) -> DocumentStore:
-    """The store of a place, the same one as long as anybody has it.
+    """The store of a location: the same object for as long as it is referenced.
 
     Args:
         parent: Settings of the store that it reads through to. Default: none.
@@ -61,7 +61,7 @@ def release(store: DocumentStore) -> None:
 
 
 def _close(index: Any, storage: Any, holder: int) -> None:
-    """Close what nobody can reach any more: a pool's threads would keep it alive."""
+    """Close a store that was garbage-collected: a pool's threads would keep its connections open."""
     _holders.pop(holder, None)
     index.close()
     storage.close()

@@ -65,6 +65,13 @@ LATEST_OK = VersionSelector()
 """The newest ok document: the default of every reader."""
 
 
+def version_selector(status: Collection[Status | str], runs: Sequence[str], as_of: str | None) -> VersionSelector:
+    """A selector of these attributes; `LATEST_OK` itself for the defaults, which an engine knows without comparing."""
+    if status is OK and not runs and as_of is None:
+        return LATEST_OK
+    return VersionSelector(frozenset(Status(each) for each in status), tuple(runs), as_of)
+
+
 @dataclass(frozen=True, slots=True)
 class Filter:
     """Conditions on rows, all of which must hold; an attribute that is not given does not restrict.

@@ -1,4 +1,4 @@
-"""Which disks a SQLite file must not lie on: those whose locks and shared memory may only be pretended."""
+"""Disks that a SQLite file must not be on: those whose locks and shared memory may not work."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ MOUNTS = Path("/proc/self/mountinfo")
 
 
 def unsafe_disk(path: str, mounts: Path = MOUNTS) -> str | None:
-    """The kind of disk a file lies on, where SQLite is not safe on it.
+    """The kind of disk a file is on, if SQLite is not safe on it; else ``None``.
 
     Args:
         path: The file, there or not.

@@ -1,4 +1,4 @@
-"""The tables of an index in PostgreSQL: found, told from somebody else's, made and replaced."""
+"""The tables of an index in PostgreSQL: finding, recognising, creating and replacing them."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ def found_schema(connection: psycopg.Connection[Any], name: str) -> int | None:
 
 
 def create(connection: psycopg.Connection[Any], name: str) -> None:
-    """Make the tables where there are none, once, whoever else is doing the same."""
+    """Create the tables if they are missing; safe with concurrent callers."""
     with connection.transaction():
         connection.execute(LOCK, ([lock_key("schema")],))
         if found_schema(connection, name) is None:

@@ -202,7 +202,7 @@ def select(where: Filter, after: DocumentRow | None, limit: int, hint: str = "")
         where: The filter.
         after: The last row of the previous page.
         limit: Maximum number of rows.
-        hint: What the engine's planner must be told. Default: nothing.
+        hint: A hint for the engine's planner. Default: none.
     """
     condition, values = where_clause(where)
     if after is not None:

@@ -41,6 +41,9 @@ class Index(ABC):
     keys_table: ClassVar[str]
     """A list of keys as a table ``keys(key, position)`` in the engine's SQL, with one placeholder for `key_list`."""
 
+    newest_hint: ClassVar[str] = ""
+    """What the engine must be told to walk through the newest documents instead of sorting all that match."""
+
     @abstractmethod
     def query(self, statement: str, values: Sequence[Any], make: Callable[[Sequence[Any]], _T]) -> list[_T]:
         """Run one SELECT.

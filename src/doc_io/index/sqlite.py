@@ -51,10 +51,11 @@ class SqliteIndex(Index):
 
     Args:
         path: The database file.
-        on_network: Whether it may lie on a network disk, where only one process may use it. Default: it is refused.
+        on_network: Whether it may be on a network disk, where only one process may use it. Default: it is refused.
     """
 
     keys_table = "(SELECT value AS key, key AS position FROM json_each(?)) AS keys"
+    newest_hint = " INDEXED BY documents_newest"
 
     def __init__(self, path: str | os.PathLike[str], *, on_network: bool = False) -> None:
         self._file = SqliteFile(path, on_network=on_network)
@@ -99,7 +100,7 @@ class SqliteIndex(Index):
     def select(self, where: Filter = ALL, after: DocumentRow | None = None, limit: int = 100) -> list[DocumentRow]:
         # Named, not left to a planner without statistics: any other index makes it sort all rows that match.
         narrow = where.run_id or where.doc_id or (where.stage and where.task_id)
-        return self.documents(*queries.select(where, after, limit, "" if narrow else " INDEXED BY documents_newest"))
+        return self.documents(*queries.select(where, after, limit, "" if narrow else self.newest_hint))
 
     def stage_counts(self) -> list[StageCount]:
         found = self.rows(sqlite_totals.STAGE_COUNTS, ())

@@ -44,7 +44,7 @@ class SqliteFile:
 
     Args:
         path: Where it is.
-        on_network: Whether it may lie on a network disk, where only one process may use it.
+        on_network: Whether it may be on a network disk, where only one process may use it.
     """
 
     def __init__(self, path: str | os.PathLike[str], *, on_network: bool) -> None:
@@ -110,7 +110,7 @@ class SqliteFile:
         """How SQLite opens the file without writing anything beside it.
 
         A reader of a write-ahead log must write to the shared memory beside it; where there is no log, and the folder
-        cannot be written, the file is read as one that nobody changes, and opened anew when somebody has.
+        cannot be written, the file is opened as immutable, and again after it was changed.
         """
         immutable = "&immutable=1" if _is_immutable(self.name) and self.missing_permission() else ""
         return f"{Path(self.name).as_uri()}?mode=ro{immutable}"
@@ -242,11 +242,11 @@ class _Held:
         self.connection = connection
         self._process = os.getpid()
         self._file = identity(path)
-        # What SQLite reads as a file that nobody changes must be opened anew once somebody has.
+        # A file that SQLite opened as immutable must be opened again after it was changed.
         self._content = _content(path) if read_only else None
 
     def still_holds(self, path: str) -> bool:
-        # The file may have been deleted or replaced: what is written to the old one would be gone with it.
+        # The file may have been deleted or replaced: what is written to the old one would be lost with it.
         same = self._process == os.getpid() and self._file == identity(path)
         return same and (self._content is None or self._content == _content(path))
 
@@ -278,7 +278,7 @@ def _is_immutable(path: str) -> bool:
 
 
 def _content(path: str) -> tuple[int, int, bool] | None:
-    """What changes when somebody writes to a database."""
+    """What changes when a process writes to a database."""
     try:
         found = os.stat(path)
     except OSError:

@@ -52,7 +52,7 @@ def build(path: str, rows: Iterable[NewRow]) -> None:
     """
     remove_file(path)
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
-        # Nobody reads this file before it is whole, and after a crash it is built anew.
+        # No process reads this file before it is complete, and after a crash it is built again.
         connection.execute(f"PRAGMA page_size = {_PAGE_SIZE}")
         connection.execute("PRAGMA journal_mode = OFF")
         connection.execute("PRAGMA synchronous = OFF")

@@ -41,7 +41,7 @@ class SqliteTexts(Texts):
     """The terms of one index's texts.
 
     Args:
-        index: The path of the index; the terms lie beside it, with ``.search`` at the end of the name.
+        index: The path of the index; the terms are beside it, with ``.search`` at the end of the name.
         error: Gives doc_io's error for one of SQLite's.
     """
 
@@ -97,7 +97,7 @@ class SqliteTexts(Texts):
 
 
 def _create(connection: sqlite3.Connection) -> None:
-    """Make the tables anew where there are none, or those of an older doc_io; once, whoever comes first."""
+    """Create the tables if they are missing or of an older doc_io; safe with concurrent callers."""
     connection.execute("BEGIN IMMEDIATE")
     if connection.execute("PRAGMA user_version").fetchone()[0] != _FORMAT:
         for statement in _CREATE:

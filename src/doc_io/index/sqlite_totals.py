@@ -80,8 +80,8 @@ def can_answer(by: GroupedBy, where: Filter) -> bool:
     """Whether the totals are grouped finely enough; if not, the rows must be counted."""
     if by == "run_id":
         return where == ALL
-    not_grouped_by = (where.task_id, where.run_id, where.since, where.until)
-    return by in _TABLES["document_totals"] and all(each is None for each in not_grouped_by)
+    not_grouped_by = (where.task_id, where.run_id, where.since, where.until, where.doc_id, where.newest)
+    return by in _TABLES["document_totals"] and not any(not_grouped_by)
 
 
 def _trigger(event: str, row: str, sign: str) -> str:

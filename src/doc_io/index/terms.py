@@ -80,7 +80,7 @@ def find_all(text: str, phrases: Sequence[Phrase], width: int) -> list[tuple[int
     Args:
         text: Where to look.
         phrases: What must be there, as whole units; at least one.
-        width: Characters after the first match within which every match is wanted.
+        width: Characters after the first match within which every match is returned.
 
     Returns:
         Start and end of each match, in order; ``None`` where a phrase is not there.

@@ -1,4 +1,4 @@
-"""Old files: bringing them in, and writing them beside documents for as long as somebody needs them."""
+"""Legacy files: importing them, and writing them beside documents during a migration."""
 
 from doc_io.legacy.backfill import backfill
 

@@ -1,4 +1,4 @@
-"""Old files in: one document for each version, filed once however often it is run, and no file of the legacy tree changed.
+"""Imports legacy files: one document for each version, saved once however often it is run; no legacy file is changed.
 
 A document's id follows from the files it was made of. So a run that was interrupted, or is run again another day, meets
 its own documents and goes on after them.
@@ -40,18 +40,18 @@ def backfill(
     bad_files: str | os.PathLike[str] | None = None,
     progress: Progress | None = None,
 ) -> BackfillReport:
-    """File every versioned text file under a data root as a document.
+    """Save every versioned text file under a data root as a document.
 
     Args:
         store: Where to.
         data_root: The folder that holds the legacy tree; a local one.
-        layout: A TOML file that says where its files lie; see docs/adopting.md. Default: ``2_tasks``, ``3_generation`` and
+        layout: A TOML file that says where its files are; see docs/adopting.md. Default: ``2_tasks``, ``3_generation`` and
             ``4_evaluation``, as in ``doc_io/legacy/generation.toml``.
         stages: Only these stages. Default: all of the layout.
         run_id: The run that the documents belong to. Default: ``backfill-YYYYMMDD``.
         link: Whether texts may be hard links to the legacy files, where the docs root is on the same file system. Then
             nothing may write into these files any more.
-        dry_run: Whether to look and count only.
+        dry_run: Whether to count only, and write nothing.
         bad_files: Where the CSV of what was not taken in goes. Default: ``bad_files.csv`` in the data root.
         progress: Progress callback, called with `(done, total)` files. Default: none.
 

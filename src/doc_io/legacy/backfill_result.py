@@ -35,14 +35,14 @@ class BadFile(NamedTuple):
 
 @dataclass
 class StageReport:
-    """The counts of one stage. ``files`` is the sum of ``filed``, ``there`` and ``bad``.
+    """The counts of one stage. ``files`` is the sum of ``filed``, ``existing`` and ``bad``.
 
     Attributes:
         stage: Kind of document.
         table: Whether there is a table; without one the logical key is the hash of stage and task.
         files: Files found in its folders.
         filed: Files whose text is in a document that this run added.
-        there: Files whose text was in the store before.
+        existing: Files whose text was in the store before.
         bad: Files that were not taken in.
         documents: Documents added; one may hold a raw, a parsed and a prompt file.
         linked: Those of them whose parent was found.
@@ -54,7 +54,7 @@ class StageReport:
     table: bool
     files: int = 0
     filed: int = 0
-    there: int = 0
+    existing: int = 0
     bad: int = 0
     documents: int = 0
     linked: int = 0
@@ -64,7 +64,7 @@ class StageReport:
     @property
     def done(self) -> int:
         """Files that nothing more will be done with."""
-        return self.filed + self.there + self.bad
+        return self.filed + self.existing + self.bad
 
 
 @dataclass

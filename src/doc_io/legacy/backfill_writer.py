@@ -1,4 +1,4 @@
-"""Old documents into the store: at their place in the past, many at once, and each only once."""
+"""Writes legacy documents to the store: at their place in the past, in batches, each only once."""
 
 from __future__ import annotations
 
@@ -37,11 +37,11 @@ class New(NamedTuple):
 
 @dataclass
 class Filing:
-    """Files the old documents of a backfill, stage by stage.
+    """Writes the legacy documents of a backfill, stage by stage.
 
     Attributes:
         store: Where to.
-        report: What is told of them.
+        report: What was done with them.
         link: Whether texts may become hard links to the legacy files.
         planned: What a dry run would have filed: parents that are not there yet.
     """
@@ -87,7 +87,7 @@ class Filing:
         counts.documents += len(added)
         counts.bad += len(bad)
         counts.filed += len(_paths(added) - bad)
-        counts.there += len(_paths(olds) - _paths(added) - bad)
+        counts.existing += len(_paths(olds) - _paths(added) - bad)
         self._tell(added, tasks, parents, counts)
 
     def _nothing_indexed(self) -> bool:

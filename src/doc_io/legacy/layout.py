@@ -1,4 +1,4 @@
-"""Where the files from before doc_io lie: stage by stage, from a TOML file, or the layout of `generation.toml`."""
+"""Where legacy files are: stage by stage, from a TOML file, or the layout of `generation.toml`."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ def _stages(content: Mapping[str, Any]) -> Iterator[StageLayout]:
 
 
 def _inside(folders: Sequence[str]) -> tuple[str, ...]:
-    """The folders, none of which leaves the data root: what is told of a file must hold on another machine."""
+    """The folders; none may leave the data root, since reports name files by their path below it."""
     if isinstance(folders, str):
         raise TypeError(f"{folders!r} is not a list of folders")
     for folder in folders:
@@ -126,9 +126,9 @@ def _inside(folders: Sequence[str]) -> tuple[str, ...]:
 
 def _fitting(table: TaskTable) -> TaskTable:
     """The table without the columns that its file lacks."""
-    there = set(table.columns())
+    existing = set(table.columns())
     columns = ("template_id", "model_id", "parent_task_id")
-    missing: dict[str, None] = {name: None for name in columns if getattr(table, name) not in there}
+    missing: dict[str, None] = {name: None for name in columns if getattr(table, name) not in existing}
     if "parent_task_id" in missing:
         missing["parent_stage"] = None
     return dataclasses.replace(table, **missing)  # type: ignore[arg-type] # names of fields that may be None

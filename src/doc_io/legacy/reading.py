@@ -47,7 +47,7 @@ class OldFile:
 
 @dataclass(frozen=True)
 class Old:
-    """A document of before doc_io: a raw text, a parsed one, or both.
+    """A legacy document: a raw text, a parsed one, or both.
 
     Attributes:
         stage: Kind of document.

@@ -1,4 +1,4 @@
-"""Which files a stage's folders hold, task by task; only names are looked at, and nothing is changed."""
+"""Which files a stage's folders hold, task by task; reads only names and changes nothing."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def scan(data_root: Path, layout: StageLayout, tasks: Collection[str]) -> tuple[
 
     Args:
         data_root: The folder that the layout's paths are relative to.
-        layout: Where the stage's files lie.
+        layout: Where the stage's files are.
         tasks: The tasks of its tables, which tell ``a_v1``, a task, from version 1 of ``a``.
 
     Returns:

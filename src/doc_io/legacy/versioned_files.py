@@ -91,7 +91,7 @@ class VersionedFiles:
 
         Raises:
             DamagedDocumentError: It is not UTF-8.
-            FileNotFoundError: It is gone.
+            FileNotFoundError: It was deleted.
         """
         try:
             return decode_text(self.storage.read(file.path))

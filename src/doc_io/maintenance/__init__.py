@@ -1,4 +1,4 @@
-"""Keeping a store in order: functions that take a store, return values and print nothing."""
+"""Maintenance of a store: functions that take a store, return values and print nothing."""
 
 from doc_io.maintenance.copy import copy
 from doc_io.maintenance.index_document import index_document

@@ -1,4 +1,4 @@
-"""Copying a store: every document that the target lacks, file by file and hash by hash; nothing is deleted anywhere."""
+"""Copies a store: every document that the target lacks, each file checked against its hash; nothing is deleted."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ _BATCH_SIZE = 100  # documents; each batch is committed, so an interrupted copy 
 
 @dataclass(frozen=True)
 class Copied:
-    """What came of a copy.
+    """The result of a copy.
 
     Attributes:
         copied: Documents that the target got.
-        there: Documents that it had.
-        rejected: Documents that were not copied: not whole in the source, or another one lies in their place.
+        existing: Documents that it had already.
+        rejected: Documents that were not copied: not whole in the source, or the target has another one in their place.
     """
 
     copied: int
-    there: int
+    existing: int
     rejected: tuple[Rejected, ...]
 
 
@@ -40,9 +40,9 @@ def copy(
     *,
     progress: Progress | None = None,
 ) -> Copied:
-    """Bring a store's documents, rows and pins to another root and index.
+    """Copy a store's documents, rows and pins to another root and index.
 
-    A document goes the way of a write: its files, durable; then its row. Each file is held against its hash in the
+    A document goes the way of a write: its files, durable; then its row. Each file is compared with its hash in the
     manifest before it is written. Running it again copies what is new.
 
     Args:
@@ -57,20 +57,20 @@ def copy(
     """
     storage, index = source.storage, source.index
     total = sum(each.documents for each in index.stage_counts())
-    copied = there = 0
+    copied = existing = 0
     rejected: list[Rejected] = []
     with target.index.maintenance_lock():
         rows = index.scan()
         while batch := list(islice(rows, _BATCH_SIZE)):
             known = {row.doc_id for row in target.index.get_many([row.doc_id for row in batch])}
             new = [row for row in batch if row.doc_id not in known]
-            there += len(known)
+            existing += len(known)
             copied += _copy_batch(storage, target, new, rejected)
             if progress is not None:
-                progress(copied + there + len(rejected), total)
+                progress(copied + existing + len(rejected), total)
         for path in pinned(storage).values():
             target.storage.put(path, storage.read(path))
-    return Copied(copied, there, tuple(rejected))
+    return Copied(copied, existing, tuple(rejected))
 
 
 def _copy_batch(storage: Storage, target: DocumentStore, rows: list[DocumentRow], rejected: list[Rejected]) -> int:
@@ -88,7 +88,7 @@ def _copy_batch(storage: Storage, target: DocumentStore, rows: list[DocumentRow]
 
 
 def _commit(target: DocumentStore, drafts: list[Draft], rejected: list[Rejected]) -> int:
-    """Commit them together; where another document lies, forged, in the place of one, one by one."""
+    """Commit them together; one by one if the target has another, forged document in the place of one."""
     try:
         return len(target.commit(drafts))
     except DamagedDocumentError as error:

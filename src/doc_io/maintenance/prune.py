@@ -1,4 +1,4 @@
-"""Pruning: which documents may go, and making them go.
+"""Pruning: selects and removes superseded documents.
 
 Never: the latest ok of a task, a pinned document, one that a kept document was made from, one in the grace period. What
 was the latest ok at any time within the grace period stays too: a run under way may have read it, and has yet to say so;
@@ -32,7 +32,7 @@ _END_OF_TIME = "9999-12-31T23:59:59.999999Z"
 
 @dataclass(frozen=True)
 class Policy:
-    """Which documents are no longer wanted; all conditions that are given must hold.
+    """Which documents to remove; all given conditions must hold.
 
     Args:
         keep_ok: The newest ok documents of each task that stay; at least 1.
@@ -75,12 +75,12 @@ class Policy:
 
 @dataclass(frozen=True)
 class Pruned:
-    """What a pruning removes, or would remove.
+    """The result of a pruning.
 
     Attributes:
-        documents: What goes, in the order of removal.
-        kept: Of what the policy does not want, how many stay and why.
-        finished: Documents of an earlier, interrupted pruning that are gone now.
+        documents: What is removed, in order of removal.
+        kept: How many of the documents that the policy selects are kept, and why.
+        finished: Documents that completing an earlier, interrupted pruning removed.
         dry_run: Whether nothing was changed.
     """
 
@@ -97,16 +97,16 @@ def prune(
     dry_run: bool = True,
     progress: Progress | None = None,
 ) -> Pruned:
-    """Remove the documents that a policy does not want.
+    """Remove the documents that a policy selects.
 
     Args:
         store: Which store.
         policy: Which documents. Default: all but the newest ok and the newest failed one of each task.
-        dry_run: Only say what would go. Default: yes.
+        dry_run: Only report what would be removed. Default: yes.
         progress: Progress callback, called with `(removed, total)`. Default: none.
 
     Returns:
-        What went, or would go.
+        What was removed, or would be.
 
     Raises:
         MaintenanceBusyError: Another maintenance command is running.
@@ -130,7 +130,7 @@ def prune(
 
 
 def _plan(storage: Storage, index: Index, policy: Policy, before: str) -> tuple[list[PruneCandidate], dict[str, int]]:
-    """What goes, children before parents, and how many of the unwanted stay for which reason."""
+    """What to remove, children before parents, and how many of the selected are kept for which reason."""
     until = None if policy.older_than is None else _ago(policy.older_than)
     wanted = Filter(stage=policy.stage, run_id=policy.run_id, experiment_id=policy.experiment_id, until=until)
     if policy.cascade:

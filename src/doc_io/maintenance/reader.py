@@ -66,7 +66,7 @@ def verdicts_aside(storage: LocalStorage, keys: Iterable[str], *, full: bool) ->
     """Judge the documents of a local disk in other processes.
 
     Args:
-        storage: Where they lie.
+        storage: Where the folders are.
         keys: The folders of their logical keys, as `LocalStorage.logical_keys` gives them.
         full: As for `doc_io.integrity.judge`.
 

@@ -1,4 +1,4 @@
-"""Recovery: texts that waited on this machine while the store was away are filed under their identity, each once."""
+"""Recovery: saves spooled texts to their store, each once."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from doc_io.writing.spool import is_owned_by, owner_of, spooled_draft, spooled_f
 
 
 class Recovered(NamedTuple):
-    """What became of one spooled document.
+    """The result for one spooled document.
 
     Attributes:
         doc_id: Which one; the name of its folder where its record cannot be read.
@@ -31,7 +31,7 @@ class Recovered(NamedTuple):
 
 
 def recover(store: DocumentStore, folder: str | os.PathLike[str]) -> Iterator[Recovered]:
-    """File spooled documents under their identity, and take each out of the spool once it is acknowledged.
+    """Save spooled documents, and remove each from the spool once the store has acknowledged it.
 
     A document that was filed before is not made anew: it has the same doc_id. One that cannot be filed stays, and does
     not stop the rest.

@@ -1,4 +1,4 @@
-"""The index from the commit records: what is whole gets a row, what is not is reported and gets none."""
+"""Rebuilds the index from the commit records: a whole document gets a row; anything else is reported."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Rejected(NamedTuple):
 
 @dataclass(frozen=True)
 class Reindexed:
-    """What came of a reindex.
+    """The result of a reindex.
 
     Attributes:
         documents: Rows in the index now.
@@ -55,13 +55,13 @@ def reindex(
     empty: bool = False,
     progress: Progress | None = None,
 ) -> Reindexed:
-    """Make the index from the commit records; it then is that of this docs root, whatever it was before.
+    """Rebuild the index from the commit records; afterwards it belongs to this docs root, whatever it was before.
 
     The new table replaces the old one at one instant and only when it is whole; an interruption leaves the old one.
     Writers may go on meanwhile.
 
     Args:
-        store: Which store; its index may be gone or damaged.
+        store: Which store; its index may be missing or damaged.
         incremental: Only add rows for documents that have none. Default: rebuild all.
         full: Read and hash every file. Default: only where the storage may have files with other bytes than were
             written, as a disk has after a power cut; else compare lengths, and the record's own checksum.
@@ -77,44 +77,56 @@ def reindex(
     identity = store.unchecked
     storage, index = identity.storage, identity.index
     full = full or not storage.capabilities.whole_files
-    rejected: list[Rejected] = []
-    added = 0
-
-    def arriving(found: Iterable[Verdict]) -> Iterator[tuple[Mapping[str, Any], Sequence[Parent]]]:
-        nonlocal added
-        for verdict in found:
-            if verdict.row is None:
-                rejected.append(Rejected(verdict.path, verdict.reasons))
-                continue
-            added += 1
-            yield {**verdict.row, "doc_dir": verdict.path}, verdict.parents
-
     if incremental:
         store.check()
     elif not empty:
         identity.check_mounted()
     with index.maintenance_lock():
         if incremental:
-            inserted = checked = 0
-            known = _known(index)
-            documents = filter(is_document_or_error, storage.folders())
-            while batch := list(islice(documents, _BATCH_SIZE)):
-                fresh = verdicts(storage, _without_row(index, batch), full=full)
-                inserted += index.insert_placed(list(arriving(fresh)))
-                checked += len(batch)
-                if progress is not None:
-                    progress(checked, max(checked, known))
-            return Reindexed(sum(each.documents for each in index.stage_counts()), inserted, tuple(rejected))
+            return _add_missing(storage, index, full=full, progress=progress)
         found = iter(()) if empty else _verdicts(storage, full=full)
         if progress is not None:
             found = _with_progress(found, storage, _known(index), progress)
-        count = index.rebuild(arriving(found))
+        sorted_out = _SortedOut()
+        count = index.rebuild(sorted_out.rows(found))
         identity.adopt()
-        return Reindexed(count, added, tuple(sorted(rejected)))
+        return Reindexed(count, sorted_out.added, tuple(sorted(sorted_out.rejected)))
+
+
+class _SortedOut:
+    """Takes the rows of whole documents from verdicts, and keeps count of both kinds."""
+
+    def __init__(self) -> None:
+        self.added = 0
+        self.rejected: list[Rejected] = []
+
+    def rows(self, found: Iterable[Verdict]) -> Iterator[tuple[Mapping[str, Any], Sequence[Parent]]]:
+        for verdict in found:
+            if verdict.row is None:
+                self.rejected.append(Rejected(verdict.path, verdict.reasons))
+            else:
+                self.added += 1
+                yield {**verdict.row, "doc_dir": verdict.path}, verdict.parents
+
+
+def _add_missing(storage: Storage, index: Index, *, full: bool, progress: Progress | None) -> Reindexed:
+    """Add the rows of documents that have none."""
+    inserted = checked = 0
+    known = _known(index)
+    sorted_out = _SortedOut()
+    documents = filter(is_document_or_error, storage.folders())
+    while batch := list(islice(documents, _BATCH_SIZE)):
+        new = verdicts(storage, _without_row(index, batch), full=full)
+        inserted += index.insert_placed(list(sorted_out.rows(new)))
+        checked += len(batch)
+        if progress is not None:
+            progress(checked, max(checked, known))
+    count = sum(each.documents for each in index.stage_counts())
+    return Reindexed(count, inserted, tuple(sorted_out.rejected))
 
 
 def _verdicts(storage: Storage, *, full: bool) -> Iterator[Verdict]:
-    """Of a local store the first keys here, and the rest in a second process, whose start takes as long as hundreds."""
+    """Of a local store the first keys in this process, and the rest in others, whose start costs as much as hundreds of keys."""
     if not isinstance(storage, LocalStorage):
         yield from verdicts(storage, filter(is_document_or_error, storage.folders()), full=full)
         return
@@ -125,7 +137,7 @@ def _verdicts(storage: Storage, *, full: bool) -> Iterator[Verdict]:
 
 
 def _known(index: Index) -> int:
-    """How many documents the old index has; none where it cannot say."""
+    """How many documents the old index has; 0 if it cannot be read."""
     try:
         return sum(each.documents for each in index.stage_counts())
     except IndexAccessError:
@@ -133,10 +145,10 @@ def _known(index: Index) -> int:
 
 
 def _with_progress(found: Iterable[Verdict], storage: Storage, known: int, progress: Progress) -> Iterator[Verdict]:
-    """The same verdicts; somebody is told how far it is.
+    """The same verdicts, with calls of the progress callback.
 
-    Of how many documents is what the old index knew. Where that is gone it is guessed, on a local disk, from the share of
-    the keys that are done: keys are counted in no time.
+    The total is what the old index knew. Without one it is estimated, on a local disk, from the share of keys that are
+    done: counting keys is cheap.
     """
     keys = sum(1 for _ in storage.logical_keys()) if isinstance(storage, LocalStorage) and not known else 0
     seen, last = 0, ""

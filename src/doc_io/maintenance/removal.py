@@ -31,7 +31,7 @@ def remove_documents(storage: Storage, index: Index, documents: Sequence[tuple[s
         before: Only those made before this time; see `finish`.
 
     Returns:
-        The ids of those that are gone; what became protected in the meantime stays.
+        The ids of those that were removed; what became protected in the meantime stays.
     """
     tombstone = f"{_FOLDER}/{os.urandom(8).hex()}"
     storage.put(tombstone, json.dumps(documents).encode("ascii"))
@@ -46,7 +46,7 @@ def finish(storage: Storage, index: Index, before: str) -> list[str]:
     from it.
 
     Returns:
-        The ids of the documents that are gone.
+        The ids of the documents that were removed.
     """
     gone = []
     for tombstone in under_way(storage):
@@ -86,7 +86,7 @@ def _protected(storage: Storage, index: Index, folders: Mapping[str, str], befor
     removable = {each.doc_id for each in index.removable(list(folders), before)}
     protected = {doc_id for doc_id in there if doc_id in kept or doc_id not in removable}
     for doc_id in folders.keys() - there:
-        # Its row went in a removal that was interrupted; but whoever sent the attempt again since may be about to
+        # Its row went in a removal that was interrupted; but a writer that saves the attempt again may be about to
         # commit its new row.
         if storage.folder(folders[doc_id]).modified > _seconds(before):
             protected.add(doc_id)

@@ -1,4 +1,4 @@
-"""Repairs: what can be set right without losing anything, chosen from what `verify` found.
+"""Repairs: fixes what `verify` found, as far as that loses nothing.
 
 No committed document is ever deleted. What is damaged stays as it is, for people to look at.
 """
@@ -36,7 +36,7 @@ class Repair(NamedTuple):
 
 
 def repair(store: DocumentStore, findings: Iterable[Finding], *, dry_run: bool = True) -> Iterator[Repair]:
-    """Set right what can be, without deleting a committed document.
+    """Repair what can be repaired without deleting a committed document.
 
     Args:
         store: Which store.
@@ -72,7 +72,7 @@ def _carry_out(store: DocumentStore, repairs: Iterable[Repair]) -> Iterator[Repa
 
 
 def _add_row(store: DocumentStore, path: str) -> bool:
-    """Commit what lies there, where it is whole now; `commit` judges it again under its lock."""
+    """Commit the document if it is whole now; `commit` checks it again under its lock."""
     [[content]] = contents(store.storage, [path])
     if content.record is None:
         return False
@@ -114,8 +114,8 @@ _ADVICE: dict[Kind, tuple[Action, str]] = {
     "differs": ("none", "the commit record is what holds: `doc-io reindex` makes all rows from the records"),
     "damaged": ("none", "restore its files from a backup, or make the document anew"),
     "torn": ("none", "look at what is in it; saving the same attempt again takes it out of the way"),
-    "extra": ("none", "somebody else put it there; move it away"),
-    "stray": ("none", "somebody else put it there; move it away"),
+    "extra": ("none", "doc_io did not write it; move it away"),
+    "stray": ("none", "doc_io did not write it; move it away"),
     "unfinished": ("none", "`doc-io prune --yes` ends it"),
     "unreadable": ("none", "let this user list it, or move it away; then verify again"),
     "orphan": ("none", "a note: the parent was made elsewhere, or lost"),

@@ -1,4 +1,4 @@
-"""Whether files and rows say the same: finds every difference, changes nothing, and does not stop at the first."""
+"""Verification: finds every difference between files and rows, and changes nothing."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def verify(
     grace: float = GRACE,
     progress: Progress | None = None,
 ) -> Iterator[Finding]:
-    """Hold every file against its manifest and every row against its document.
+    """Compare every file with its manifest and every row with its document.
 
     Args:
         store: Which store.
@@ -143,7 +143,7 @@ def _indexed(verdict: FolderVerdict, row: DocumentRow, parents: list[Parent]) ->
 
 
 def _not_indexed(verdict: FolderVerdict, grace: float) -> Iterator[Finding]:
-    """What lies in a folder that is no whole document and that no row points to."""
+    """Findings for a folder that is not a whole document and that no row points to."""
     folder = verdict.folder
     depth = folder.path.count("/") + 1 if folder.path else 0
     name = _name(folder)
@@ -192,8 +192,8 @@ def _orphans(index: Index, rows: Iterable[DocumentRow], parents: dict[str, list[
         for parent in [row.parent_doc_id, *(each.doc_id for each in parents.get(row.doc_id, []))]:
             if parent is not None:
                 named[parent] = row.doc_id
-    for there in index.get_many(list(named)):
-        del named[there.doc_id]
+    for existing in index.get_many(list(named)):
+        del named[existing.doc_id]
     for parent, child in named.items():
         yield Finding("orphan", child, f"its parent {parent} is not in the store")
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from doc_io.provider_responses.fields import name, type_name
 from doc_io.provider_responses.finish_words import Meaning, meaning_of
-from doc_io.provider_responses.usage import TokenCounts
+from doc_io.provider_responses.token_counts import TokenCounts
 
 OK = "ok"
 TRUNCATED = "truncated"
@@ -47,9 +47,22 @@ class Answer:
     notes: tuple[str, ...] = ()
     provider: str | None = None
 
+    @property
+    def metadata(self) -> dict[str, object]:
+        """What a document's metadata says of the response; what is not known is left out."""
+        known = {
+            "response_id": self.provider_id,
+            "provider": self.provider,
+            "provider_model": self.model,
+            "usage_parts": dict(self.usage_parts) or None,
+            "response_notes": list(self.notes) or None,
+            "error": self.error,
+        }
+        return {name: value for name, value in known.items() if value is not None}
+
 
 @dataclass(frozen=True, slots=True)
-class Findings:
+class ResponseParts:
     """What the reader of one shape found, before it is judged.
 
     Attributes:
@@ -77,7 +90,7 @@ class Findings:
     notes: tuple[str, ...] = ()
 
 
-def judge(found: Findings) -> Answer:
+def judge(found: ResponseParts) -> Answer:
     """Decide whether what was found is a whole answer."""
     word = name(found.finish_reason)
     meaning = meaning_of(word) if word else None
@@ -110,7 +123,7 @@ def detail(message: str | None) -> str:
     return f": {message[:MAX_DETAIL].strip()}{'…' if len(message) > MAX_DETAIL else ''}"
 
 
-def _verdict(found: Findings, meaning: Meaning | None, said: str) -> tuple[str, str | None]:
+def _verdict(found: ResponseParts, meaning: Meaning | None, said: str) -> tuple[str, str | None]:
     """Status and error."""
     has_text = bool(found.text and found.text.strip())
     status, error = OK, None
@@ -127,7 +140,7 @@ def _verdict(found: Findings, meaning: Meaning | None, said: str) -> tuple[str, 
     return status, error
 
 
-def _warnings(found: Findings, word: str | None, meaning: Meaning | None, status: str) -> list[str]:
+def _warnings(found: ResponseParts, word: str | None, meaning: Meaning | None, status: str) -> list[str]:
     """What a reader of the status alone would not know."""
     warnings = []
     if word and meaning is None:

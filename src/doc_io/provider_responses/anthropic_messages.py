@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from doc_io.provider_responses.answer import Findings, detail
+from doc_io.provider_responses.answer import ResponseParts, detail
 from doc_io.provider_responses.fields import get, has, has_part, items, joined_text, name, string
-from doc_io.provider_responses.usage import TokenCounts, UsageReader
+from doc_io.provider_responses.token_counts import TokenCounts, UsageReader
 
 PROVIDER = "anthropic"
 
 
-def read_anthropic_message(response: object) -> Findings | None:
+def read_anthropic_message(response: object) -> ResponseParts | None:
     """A message of Anthropic; ``None`` if the response is none."""
     content = items(get(response, "content"))
     if content is None or any(string(get(block, "type")) is None for block in content):
@@ -20,7 +20,7 @@ def read_anthropic_message(response: object) -> Findings | None:
 
     stop_reason = name(get(response, "stop_reason"))
     explanation = string(get(response, "stop_details.explanation"))
-    return Findings(
+    return ResponseParts(
         provider=PROVIDER,
         text=joined_text(content),
         model=get(response, "model"),

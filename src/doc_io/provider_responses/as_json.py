@@ -84,7 +84,7 @@ class _Writer:
             return self._data(value, depth)
         except _TooLargeError:
             raise
-        except Exception:  # noqa: BLE001  # somebody else's class may raise anything wherever it is touched
+        except Exception:  # noqa: BLE001  # a class of another library may raise anything on any access
             return f"<{type_name(value)}>"
 
     def _data(self, value: object, depth: int) -> Any:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from doc_io.provider_responses.answer import Findings
+from doc_io.provider_responses.answer import ResponseParts
 from doc_io.provider_responses.fields import get, items, joined_text, string
-from doc_io.provider_responses.usage import TokenCounts, UsageReader
+from doc_io.provider_responses.token_counts import TokenCounts, UsageReader
 
 PROVIDER = "bedrock_converse"
 
 
-def read_bedrock_converse(response: object) -> Findings | None:
+def read_bedrock_converse(response: object) -> ResponseParts | None:
     """A response of Converse; ``None`` if it is none."""
     content = items(get(response, "output.message.content"))
     if content is None or get(response, "stop_reason") is None:
@@ -17,7 +17,7 @@ def read_bedrock_converse(response: object) -> Findings | None:
     # A part is text, or text with citations, or something else: its key says which.
     texts = [string(get(part, "text")) or joined_text(get(part, "citations_content.content")) for part in content]
     found = [text for text in texts if text is not None]
-    return Findings(
+    return ResponseParts(
         provider=PROVIDER,
         text="".join(found) if found or not content else None,
         model=get(response, "trace.prompt_router.invoked_model_id"),

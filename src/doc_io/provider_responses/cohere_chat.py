@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from doc_io.provider_responses.answer import Findings
+from doc_io.provider_responses.answer import ResponseParts
 from doc_io.provider_responses.fields import get, has, items, joined_text
-from doc_io.provider_responses.usage import TokenCounts, UsageReader
+from doc_io.provider_responses.token_counts import TokenCounts, UsageReader
 
 PROVIDER = "cohere"
 
 
-def read_cohere_chat(response: object) -> Findings | None:
+def read_cohere_chat(response: object) -> ResponseParts | None:
     """A reply of Cohere; ``None`` if the response is none."""
     message = get(response, "message")
     content = items(get(message, "content"))
     tool_calls = items(get(message, "tool_calls"))
     if not has(response, "finish_reason") or (content is None and not tool_calls):
         return None
-    return Findings(
+    return ResponseParts(
         provider=PROVIDER,
         text=joined_text(content),
         provider_id=get(response, "id"),

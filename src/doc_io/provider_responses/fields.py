@@ -11,7 +11,7 @@ from itertools import islice
 from typing import Any
 
 MAX_ITEMS = 100_000
-"""Parts of one message, or choices of one response, that are looked at."""
+"""The most parts of one message, or choices of one response, that are read."""
 MAX_NAME = 1_000
 """Characters of an id, a model's name or a finish reason. A longer one is no such thing."""
 
@@ -22,7 +22,7 @@ def get(value: object, path: str) -> Any:
         for name in path.split("."):
             found = _field(value, name)
             value = _field(value, _camel_case(name)) if found is None and "_" in name else found
-    except Exception:  # noqa: BLE001  # a property of somebody else's class may raise anything
+    except Exception:  # noqa: BLE001  # a property of another library's class may raise anything
         return None
     return value
 

@@ -132,7 +132,7 @@ _MEANINGS = {word.casefold(): meaning for words in FINISH_WORDS.values() for wor
 
 
 def meaning_of(word: str) -> Meaning | None:
-    """What a finish reason means, whoever said it; ``None`` for an unknown word.
+    """What a finish reason means, whichever provider uses it; ``None`` for an unknown word.
 
     LiteLLM, LangChain and gateways hand on the words of others, so the provider is not asked for.
 

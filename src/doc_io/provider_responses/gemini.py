@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from doc_io.provider_responses.answer import Findings, detail
+from dataclasses import replace
+
+from doc_io.provider_responses.answer import ResponseParts, detail
 from doc_io.provider_responses.fields import get, has, items, joined_text, name, string
-from doc_io.provider_responses.usage import TokenCounts, UsageReader
+from doc_io.provider_responses.token_counts import TokenCounts, UsageReader
 
 PROVIDER = "gemini"
 
 
-def read_gemini_response(response: object) -> Findings | None:
+def read_gemini_response(response: object) -> ResponseParts | None:
     """A response of ``generate_content``; ``None`` if it is none."""
     candidates = items(get(response, "candidates")) or []
     if not candidates:
@@ -20,15 +22,15 @@ def read_gemini_response(response: object) -> Findings | None:
         failure = (
             f"The prompt was blocked ({blocked}){detail(message)}" if blocked else "The response has no candidate."
         )
-        return _findings(response, finish_reason=blocked, failure=failure)
+        return replace(_named(response), finish_reason=blocked, failure=failure)
 
     candidate = candidates[0]
     if not any(has(candidate, each) for each in ("content", "finish_reason", "finishReason")):
         return None
     parts = items(get(candidate, "content.parts"))
-    return _findings(
-        response,
-        joined_text(parts),
+    return replace(
+        _named(response),
+        text=joined_text(parts),
         finish_reason=get(candidate, "finish_reason"),
         tool_call=any(get(part, "function_call") is not None for part in parts or ()),
         unfinished=get(candidate, "finish_reason") is None,  # "If empty, the model has not stopped generating tokens"
@@ -36,27 +38,13 @@ def read_gemini_response(response: object) -> Findings | None:
     )
 
 
-def _findings(
-    response: object,
-    text: str | None = None,
-    *,
-    finish_reason: object = None,
-    failure: str | None = None,
-    tool_call: bool = False,
-    unfinished: bool = False,
-    notes: tuple[str, ...] = (),
-) -> Findings:
-    return Findings(
+def _named(response: object) -> ResponseParts:
+    """What every response says of itself."""
+    return ResponseParts(
         provider=PROVIDER,
-        text=text,
         model=get(response, "model_version"),
         provider_id=get(response, "response_id"),
-        finish_reason=finish_reason,
         counts=_counts(get(response, "usage_metadata")),
-        failure=failure,
-        tool_call=tool_call,
-        unfinished=unfinished,
-        notes=notes,
     )
 
 

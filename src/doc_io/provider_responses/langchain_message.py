@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from doc_io.provider_responses.answer import Findings, detail
+from doc_io.provider_responses.answer import ResponseParts, detail
 from doc_io.provider_responses.fields import get, items, joined_text, name, refusal_text, string
 from doc_io.provider_responses.openai_chat import chat_counts
-from doc_io.provider_responses.usage import TokenCounts, UsageReader
+from doc_io.provider_responses.token_counts import TokenCounts, UsageReader
 
 PROVIDER = "langchain"
 
@@ -17,7 +17,7 @@ _MODELS = ("model_name", "model", "model_id")
 _OWN_IDS = ("run-", "lc_", "lc-")
 
 
-def read_langchain_message(response: object) -> Findings | None:
+def read_langchain_message(response: object) -> ResponseParts | None:
     """An ``AIMessage``, or a chunk that stands for a whole one; ``None`` if the response is neither."""
     metadata = get(response, "response_metadata")
     if not isinstance(metadata, Mapping) or string(get(response, "type")) not in {"ai", "AIMessageChunk"}:
@@ -27,7 +27,7 @@ def read_langchain_message(response: object) -> Findings | None:
         return None
 
     refusal = string(get(response, "additional_kwargs.refusal")) or refusal_text(content)
-    return Findings(
+    return ResponseParts(
         provider=PROVIDER,
         text=joined_text(content),
         model=_first_name(metadata, *_MODELS),

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from doc_io.provider_responses.answer import Findings
+from doc_io.provider_responses.answer import ResponseParts
 from doc_io.provider_responses.fields import get, has, items, joined_text, string
-from doc_io.provider_responses.usage import UsageReader
+from doc_io.provider_responses.token_counts import UsageReader
 
 PROVIDER = "ollama"
 
 
-def read_ollama_reply(response: object) -> Findings | None:
+def read_ollama_reply(response: object) -> ResponseParts | None:
     """A reply of Ollama; ``None`` if the response is none."""
     done = get(response, "done")
     if not isinstance(done, bool):
@@ -19,7 +19,7 @@ def read_ollama_reply(response: object) -> Findings | None:
         return None
 
     reader = UsageReader(response, prefix="")
-    return Findings(
+    return ResponseParts(
         provider=PROVIDER,
         text=joined_text(get(message, "content")) if message is not None else string(get(response, "response")),
         model=get(response, "model"),

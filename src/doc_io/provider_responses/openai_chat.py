@@ -5,24 +5,26 @@ https://platform.openai.com/docs/api-reference/chat/object
 
 from __future__ import annotations
 
-from doc_io.provider_responses.answer import Findings, detail
+from dataclasses import replace
+
+from doc_io.provider_responses.answer import ResponseParts, detail
 from doc_io.provider_responses.fields import get, has, items, joined_text, refusal_text, string
-from doc_io.provider_responses.usage import TokenCounts, UsageReader
+from doc_io.provider_responses.token_counts import TokenCounts, UsageReader
 
 PROVIDER = "openai_chat"
 
 
-def read_chat_completion(response: object) -> Findings | None:
+def read_chat_completion(response: object) -> ResponseParts | None:
     """A chat completion, or a completion of the older API; ``None`` if the response is neither."""
     choices = items(get(response, "choices"))
     if choices is None:
         return None
     if not choices:
         is_chat = (string(get(response, "object")) or "").startswith("chat.completion")
-        return _findings(response, failure="The response has no choice.") if is_chat else None
+        return replace(_named(response), failure="The response has no choice.") if is_chat else None
     choice, message = choices[0], get(choices[0], "message")
     if message is None and string(get(choice, "text")) is not None:
-        return _findings(response, string(get(choice, "text")), finish_reason=get(choice, "finish_reason"))
+        return replace(_named(response), text=string(get(choice, "text")), finish_reason=get(choice, "finish_reason"))
     if not has(message, "content") and not has(message, "role"):  # a dump without its nulls has no content
         return None
 
@@ -33,9 +35,9 @@ def read_chat_completion(response: object) -> Findings | None:
         failure = f"The model refused{detail(refusal)}"
     elif (problem := get(choice, "error")) is not None:  # https://openrouter.ai/docs/api-reference/errors
         failure = f"The provider failed{detail(string(get(problem, 'message')) or string(problem))}"
-    return _findings(
-        response,
-        joined_text(content),
+    return replace(
+        _named(response),
+        text=joined_text(content),
         finish_reason=get(choice, "finish_reason"),
         failure=failure,
         tool_call=bool(items(get(message, "tool_calls"))) or get(message, "function_call") is not None,
@@ -62,23 +64,11 @@ def chat_counts(usage: object, prefix: str = "usage") -> TokenCounts:
     )
 
 
-def _findings(
-    response: object,
-    text: str | None = None,
-    *,
-    finish_reason: object = None,
-    failure: str | None = None,
-    tool_call: bool = False,
-    notes: tuple[str, ...] = (),
-) -> Findings:
-    return Findings(
+def _named(response: object) -> ResponseParts:
+    """What every response says of itself."""
+    return ResponseParts(
         provider=PROVIDER,
-        text=text,
         model=get(response, "model"),
         provider_id=get(response, "id"),
-        finish_reason=finish_reason,
         counts=chat_counts(get(response, "usage")),
-        failure=failure,
-        tool_call=tool_call,
-        notes=notes,
     )

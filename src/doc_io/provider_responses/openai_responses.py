@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from doc_io.provider_responses.answer import Findings, detail
+from doc_io.provider_responses.answer import ResponseParts, detail
 from doc_io.provider_responses.fields import get, items, joined_text, name, refusal_text, string
-from doc_io.provider_responses.usage import TokenCounts, UsageReader
+from doc_io.provider_responses.token_counts import TokenCounts, UsageReader
 
 PROVIDER = "openai_responses"
 
-# Calls that wait for the caller. Web search, file search and the like run at the provider and wait for nobody.
+# Calls that wait for the caller. Web search, file search and the like run at the provider.
 _TOOL_CALLS = {
     "apply_patch_call",
     "computer_call",
@@ -20,7 +20,7 @@ _TOOL_CALLS = {
 }
 
 
-def read_openai_response(response: object) -> Findings | None:
+def read_openai_response(response: object) -> ResponseParts | None:
     """A response of the Responses API; ``None`` if it is none."""
     output = items(get(response, "output"))
     if output is None:
@@ -32,7 +32,7 @@ def read_openai_response(response: object) -> Findings | None:
     messages = _messages(output)
     texts = [text for message in messages if (text := joined_text(get(message, "content"))) is not None]
     status = name(get(response, "status"))
-    return Findings(
+    return ResponseParts(
         provider=PROVIDER,
         text="".join(texts) if texts else None,
         model=get(response, "model"),

@@ -64,7 +64,7 @@ def compare(
     store: DocumentStore,
     stage: str,
     by: str = "template_id",
-    wanted: Filter = ALL,
+    where: Filter = ALL,
     *,
     attempts: Literal["newest", "all"] = "newest",
 ) -> list[Comparison]:
@@ -77,7 +77,7 @@ def compare(
             ``draft.template_id``: found through every parent, over any number of generations; of several that are
             equally near, the one that was made first. Columns: template_id, model_id, run_id, experiment_id, task_id,
             day, status, stage, attempt, asset_key, parser, logical_key_id, parent_doc_id, doc_id. Default: the template.
-        wanted: Which of these documents count; its ``stage`` is not used. Default: all.
+        where: Which of these documents count; its ``stage`` is not used. Default: all.
         attempts: ``newest`` counts the newest document of each task within each group, whatever its status, so that
             retries do not count twice and a task that was done with two templates counts for both; ``all`` counts every
             attempt. Default: ``newest``.
@@ -99,7 +99,7 @@ def compare(
             group = groups[values[0]] = _Group()
         group.add(*values[1:])
 
-    store.index.compared(column, ancestor or None, replace(wanted, stage=stage), newest=attempts == "newest", add=add)
+    store.index.compared(column, ancestor or None, replace(where, stage=stage), newest=attempts == "newest", add=add)
     compared = [group.comparison(name) for name, group in groups.items()]
     return sorted(
         compared, key=lambda each: (each.score is None, -(each.score.mean if each.score else 0), each.group or "")

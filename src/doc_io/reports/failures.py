@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
 from dataclasses import dataclass, replace
+from itertools import chain, islice
 
-from doc_io.document import DocumentRow, Status
+from doc_io.document import FAILED, DocumentRow, Status
 from doc_io.index.base import ALL, Filter
+from doc_io.reports.board import latest_of
 from doc_io.store import DocumentStore
-
-FAILED: tuple[Status, ...] = (Status.TRUNCATED, Status.PARSE_ERROR, Status.GEN_ERROR)
-"""The outcomes that are failures; a skipped task was not tried."""
 
 # What differs between two failures of one kind: ids of requests, addresses, counts.
 _VARIABLE = re.compile(r"0x[0-9a-fA-F]+|\b(?=[\w-]*\d)[\w-]{8,}\b|\d+(?:[.,:]\d+)*")
@@ -27,7 +25,9 @@ class FailureGroup:
         reason: Why, as the newest of them says it.
         documents: How many.
         tasks: Of how many tasks.
-        newest: The newest of them.
+        open: Of how many tasks the newest attempt is one of these.
+        examples: The newest few of them.
+        last_ok: The latest ok document of the newest one's task, where there is one.
     """
 
     stage: str
@@ -35,7 +35,14 @@ class FailureGroup:
     reason: str
     documents: int
     tasks: int
-    newest: DocumentRow
+    open: int
+    examples: tuple[DocumentRow, ...]
+    last_ok: DocumentRow | None
+
+    @property
+    def newest(self) -> DocumentRow:
+        """The newest of them."""
+        return self.examples[0]
 
 
 def reason(row: DocumentRow) -> str:
@@ -51,25 +58,40 @@ def reason(row: DocumentRow) -> str:
     return str(row.status)
 
 
-def failures(store: DocumentStore, wanted: Filter = ALL, *, every_attempt: bool = False) -> list[FailureGroup]:
+def failures(
+    store: DocumentStore,
+    where: Filter = ALL,
+    *,
+    every_attempt: bool = False,
+    limit: int | None = None,
+    examples: int = 1,
+) -> list[FailureGroup]:
     """Failures by stage, status and reason, the most frequent first.
 
     Reasons that differ only in numbers and ids count as one.
 
     Args:
         store: Which store.
-        wanted: Which documents. Default: all.
+        where: Which documents. Default: all.
         every_attempt: Also count failed attempts that a newer attempt has made good. Default: only tasks whose newest
             attempt failed.
+        limit: Only so many of the newest failures. Default: all.
+        examples: How many documents of each group are given at most.
     """
-    status: Collection[Status] = [each for each in FAILED if each in wanted.status] if wanted.status else FAILED
+    status = FAILED.intersection(where.status) if where.status else FAILED
     if not status:
         return []
     groups: dict[tuple[str, Status, str], list[DocumentRow]] = {}
-    for row in store.select_all(replace(wanted, status=status, newest=wanted.newest or not every_attempt)):
+    filters = replace(where, status=tuple(status), newest=where.newest or not every_attempt)
+    for row in islice(store.select_all(filters), limit):
         groups.setdefault((row.stage, row.status, _VARIABLE.sub("…", reason(row))), []).append(row)
-    found = [
-        FailureGroup(stage, status, reason(rows[0]), len(rows), len({row.task_id for row in rows}), rows[0])
-        for (stage, status, _), rows in groups.items()
-    ]
+    newest = latest_of(store, chain(*groups.values()), tuple(Status))
+    last_ok = latest_of(store, [rows[0] for rows in groups.values()])
+    found = []
+    for (stage, ended, _), rows in groups.items():
+        ids, tasks = {row.doc_id for row in rows}, {row.task_id for row in rows}
+        still_open = sum((now := newest.get((stage, task))) is not None and now.doc_id in ids for task in tasks)
+        ok = last_ok.get((stage, rows[0].task_id))
+        shown = tuple(rows[:examples])
+        found.append(FailureGroup(stage, ended, reason(rows[0]), len(rows), len(tasks), still_open, shown, ok))
     return sorted(found, key=lambda each: (-each.documents, each.stage, each.reason))

@@ -26,12 +26,12 @@ _BATCH_SIZE = 1000  # documents in a row group
 # ruff: noqa: PLC0415 - pandas and pyarrow are an extra
 
 
-def arrow(store: DocumentStore, wanted: Filter = ALL, *, texts: Sequence[Which] = ()) -> pa.Table:
+def arrow(store: DocumentStore, where: Filter = ALL, *, texts: Sequence[Which] = ()) -> pa.Table:
     """What `export` gives as an Arrow table, for polars, DuckDB and others; the same columns whatever the rows hold.
 
     Args:
         store: Which store.
-        wanted: Which documents. Default: all.
+        where: Which documents. Default: all.
         texts: Which of their texts. Default: none.
 
     Raises:
@@ -40,21 +40,21 @@ def arrow(store: DocumentStore, wanted: Filter = ALL, *, texts: Sequence[Which] 
     schema = _schema(texts)
     import pyarrow as pa
 
-    return pa.concat_tables([schema.empty_table(), *_tables(export(store, wanted, texts=texts), schema)])
+    return pa.concat_tables([schema.empty_table(), *_tables(export(store, where, texts=texts), schema)])
 
 
-def frame(store: DocumentStore, wanted: Filter = ALL, *, texts: Sequence[Which] = ()) -> pd.DataFrame:
+def frame(store: DocumentStore, where: Filter = ALL, *, texts: Sequence[Which] = ()) -> pd.DataFrame:
     """The same as a pandas frame: ``created_at`` as times in UTC, counts as integers that may be missing.
 
     Args:
         store: Which store.
-        wanted: Which documents. Default: all.
+        where: Which documents. Default: all.
         texts: Which of their texts. Default: none.
 
     Raises:
         ConfigurationError: pandas or pyarrow is not installed.
     """
-    table = arrow(store, wanted, texts=texts)
+    table = arrow(store, where, texts=texts)
     try:
         import pandas as pd
     except ModuleNotFoundError:

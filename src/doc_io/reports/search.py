@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Literal, NamedTuple
 
 from doc_io.document import DocumentRow
-from doc_io.errors import MissingTextError
 from doc_io.index.base import ALL, Filter, Texts, TextTerms
 from doc_io.index.terms import Phrase, find_all, terms_of
 from doc_io.progress import Progress
-from doc_io.reading import path_of
+from doc_io.reading import read_files
 from doc_io.store import DocumentStore
 
 _BATCH_SIZE = 500  # documents
@@ -44,7 +43,7 @@ class SearchHit(NamedTuple):
 def search(
     store: DocumentStore,
     words: str,
-    wanted: Filter = ALL,
+    where: Filter = ALL,
     *,
     limit: int = 20,
     progress: Progress | None = None,
@@ -57,7 +56,7 @@ def search(
     Args:
         store: Which store.
         words: Words in any order; no query language. ``state-of-the-art`` is found in this order.
-        wanted: Which documents. Default: all.
+        where: Which documents. Default: all.
         limit: How many at most.
         progress: Progress callback, called with `(documents indexed, None)`. Default: none.
 
@@ -78,8 +77,8 @@ def search(
         if not rows:
             break
         last = rows[-1]
-        if wanted != ALL:
-            rows = store.index.select(replace(wanted, doc_id=found), None, len(found))
+        if where != ALL:
+            rows = store.index.select(replace(where, doc_id=found), None, len(found))
         hits += _hits(store, rows, phrases)
     return hits[:limit]
 
@@ -92,9 +91,10 @@ def _index(store: DocumentStore, texts: Texts, progress: Progress | None) -> Non
             return  # removed in between
         batch: list[TextTerms] = []
         characters = 0
-        for row, found in _read(store, rows, ("text", "prompt")):
-            batch.append(TextTerms(row.doc_id, *(terms_of(text or "") for text in found)))
-            characters += sum(len(text or "") for text in found)
+        for row, files in read_files(store.storage, rows, ("text", "prompt")):
+            found = [_decoded(data) for data in files]
+            batch.append(TextTerms(row.doc_id, *map(terms_of, found)))
+            characters += sum(map(len, found))
             if characters > _MAX_CHARACTERS:
                 texts.add(batch)
                 batch, characters = [], 0
@@ -111,9 +111,10 @@ def _hits(store: DocumentStore, rows: Sequence[DocumentRow], phrases: Sequence[P
     searched: Searched
     for searched in ("text", "prompt"):
         others = [row for row in rows if row.doc_id not in found]
-        for row, (text,) in _read(store, others, (searched,)):
-            matches = find_all(text, phrases, _WIDTH) if text else None
-            if text and matches:
+        for row, [data] in read_files(store.storage, others, (searched,)):
+            text = _decoded(data)
+            matches = find_all(text, phrases, _WIDTH)
+            if matches:
                 found[row.doc_id] = _hit(row, text, searched, matches)
     return [found[row.doc_id] for row in rows if row.doc_id in found]
 
@@ -128,23 +129,6 @@ def _hit(row: DocumentRow, text: str, which: Searched, matches: Sequence[tuple[i
     return SearchHit(row, f"{before}{text[start:end]}{after}", which, within, position)
 
 
-def _read(
-    store: DocumentStore, rows: Sequence[DocumentRow], searched: Sequence[Searched]
-) -> Iterator[tuple[DocumentRow, list[str | None]]]:
-    """Texts of documents, one document after the other; ``None`` for one that is not there or cannot be read."""
-    paths = [[_path(row, which) for which in searched] for row in rows]
-    files = store.storage.read_many([path for of_row in paths for path in of_row if path is not None])
-    for row, of_row in zip(rows, paths, strict=True):
-        yield row, [None if path is None else _decoded(next(files)) for path in of_row]
-
-
-def _path(row: DocumentRow, which: Searched) -> str | None:
-    try:
-        return path_of(row, which)
-    except MissingTextError:
-        return None
-
-
-def _decoded(data: bytes | OSError) -> str | None:
-    """The text; a damaged one is searched as far as it can be read."""
-    return None if isinstance(data, OSError) else data.decode("utf-8", "replace")
+def _decoded(data: bytes | OSError | None) -> str:
+    """The text, as far as it can be read; empty where there is none."""
+    return data.decode("utf-8", "replace") if isinstance(data, bytes) else ""

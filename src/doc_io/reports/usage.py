@@ -6,15 +6,15 @@ from doc_io.index.base import ALL, Filter, GroupedBy, StageCount, TokenUsage
 from doc_io.store import DocumentStore
 
 
-def usage(store: DocumentStore, by: GroupedBy = "model_id", wanted: Filter = ALL) -> list[TokenUsage]:
+def usage(store: DocumentStore, by: GroupedBy = "model_id", where: Filter = ALL) -> list[TokenUsage]:
     """Tokens spent, the most expensive group first.
 
     Args:
         store: Which store.
         by: A column, or ``day``. Default: the model.
-        wanted: Which documents count. Default: all.
+        where: Which documents count. Default: all.
     """
-    return store.index.usage(by, wanted)
+    return store.index.usage(by, where)
 
 
 def stage_counts(store: DocumentStore) -> list[StageCount]:

@@ -56,7 +56,7 @@ class Folder:
     """The contents of one folder below the root: a document, something that is none, or files in the wrong place.
 
     Attributes:
-        path: The folder, relative to the root. Three segments where documents lie; fewer for stray files above them.
+        path: The folder, relative to the root. Three segments for a document; fewer for stray files above one.
         files: Path inside the folder to length in bytes.
         modified: When the newest of it was written, in seconds since 1970, by the clock of the storage: the server of an
             object store, the file system of a disk. Now, where the storage does not say.
@@ -94,7 +94,7 @@ class DocumentExistsError(FileExistsError):
 
 
 class Storage(ABC):
-    """Where the folders of documents lie. Every path is relative to the root, with ``/`` between segments.
+    """Where the folders of documents are. Every path is relative to the root, with ``/`` between segments.
 
     Every method raises `doc_io.errors.StorageError` where the storage itself fails; a missing file is
     ``FileNotFoundError``. No method that reads or lists writes anything.
@@ -174,7 +174,7 @@ class Storage(ABC):
         and the rest follows. What another process writes or removes meanwhile may or may not appear.
 
         Args:
-            stage: Only this stage. Default: all, and what lies beside them.
+            stage: Only this stage. Default: all, and files beside the stages.
             start: Only logical keys, of every stage, whose folder names begin with this. Default: all.
 
         Raises:

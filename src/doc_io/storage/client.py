@@ -36,7 +36,7 @@ class Client:
     def __init__(self, filesystem: Any, base: str, timeout: float) -> None:
         self.filesystem, self.base, self.timeout = filesystem, base, timeout
         self.pid = os.getpid()
-        # Where a file system has no asyncio nobody promises that threads may share it, unless it brings its own.
+        # A file system without asyncio may not be thread-safe, unless it has threads of its own.
         self._pool: ThreadPoolExecutor | None = None if filesystem.async_impl else getattr(filesystem, "pool", None)
         self.width = MAX_REQUESTS if filesystem.async_impl or self._pool else 1
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import errno
 import os
-import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
@@ -92,7 +91,7 @@ class LocalStorage(Storage):
         except OSError:
             # After a failed fsync Linux forgets what was not written, so these folders must not be taken for documents
             # by a later attempt (wiki.postgresql.org/wiki/Fsync_Errors). An interrupt leaves them: they are whole, and
-            # whoever finds one syncs it first.
+            # the next writer of the same document syncs them first.
             for final in finals:
                 _discard(final)
             raise
@@ -151,7 +150,7 @@ class LocalStorage(Storage):
                 yield error
 
     def prefetch(self, paths: Iterable[str]) -> None:
-        # Linux begins to read what it is told will be needed, and does not wait for it (posix_fadvise(2)): a disk that is
+        # posix_fadvise(2) makes Linux read ahead without waiting: a disk that is
         # asked for a thousand files at once gives them three times as fast. Elsewhere there is no such advice.
         if hasattr(os, "posix_fadvise"):
             walk.read_ahead(map(self._path, paths))
@@ -232,7 +231,7 @@ class LocalStorage(Storage):
                 if os.path.islink(doomed):  # not made by doc_io; what it points to stays
                     os.unlink(doomed)
                 else:
-                    shutil.rmtree(doomed)
+                    _remove_tree(doomed)
             except FileNotFoundError:
                 return
 
@@ -262,7 +261,7 @@ class LocalStorage(Storage):
         made = self._make(key_folder)
         try:
             os.mkdir(temporary)
-        except FileNotFoundError:  # somebody removed the empty folder since this process last wrote to it
+        except FileNotFoundError:  # another process removed the empty folder meanwhile
             self._settled.clear()
             made = self._make(key_folder)
             os.mkdir(temporary)
@@ -332,8 +331,14 @@ def _batches(documents: Mapping[str, Mapping[str, bytes]]) -> Iterator[dict[str,
 
 
 def _discard(folder: str) -> None:
-    """Remove what this very call wrote and acknowledged to nobody; where that fails, verify finds what is left."""
+    """Remove what this call wrote and did not acknowledge; if that fails, verify finds the rest."""
     doomed = f"{os.path.dirname(folder)}/{TEMPORARY_PREFIX}{os.urandom(8).hex()}"
     with suppress(OSError):
         os.rename(folder, doomed)
-        shutil.rmtree(doomed)
+        _remove_tree(doomed)
+
+
+def _remove_tree(folder: str) -> None:
+    import shutil  # noqa: PLC0415 - it imports every compressor, and a reader removes nothing
+
+    shutil.rmtree(folder)

@@ -93,7 +93,7 @@ class ObstoreClient:
                     return
 
     def ls(self, path: str, *, detail: bool = True) -> list[Mapping[str, Any]]:  # noqa: ARG002 - fsspec's name
-        """What lies right in a folder."""
+        """The entries of a folder."""
         bucket = path.partition("/")[0]
         with _translate_errors():
             found = obstore.list_with_delimiter(self._store, _key(path) or None)

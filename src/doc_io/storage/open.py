@@ -1,4 +1,4 @@
-"""From a docs root, a path or a URL, to the storage that holds it."""
+"""Opens the storage of a docs root, a path or a URL."""
 
 from __future__ import annotations
 

@@ -183,7 +183,7 @@ _NOTHING = Capabilities(atomic_create=False, atomic_document=False, durable=Fals
 
 
 def _s3_options(timeout: float) -> Mapping[str, Any]:
-    # botocore's pool has 10 connections unless told otherwise, and further requests wait for one.
+    # botocore's pool has 10 connections by default, and further requests wait for one.
     limits = {"connect_timeout": timeout / 2, "read_timeout": timeout / 2, "max_pool_connections": MAX_REQUESTS}
     return {**_FRESH, "config_kwargs": limits}
 

@@ -181,7 +181,7 @@ class RemoteStorage(Storage):
                 return
             # One object after the other, each copied before it is removed: what a second writer adds meanwhile stays.
             for each in remote_walk.files(client, self._protocol.pages, doc_dir):
-                with suppress(FileNotFoundError):  # somebody else quarantined it meanwhile
+                with suppress(FileNotFoundError):  # another process quarantined it meanwhile
                     client.call("cp_file", each.name, f"{client.base}/{aside}{each.name[len(top) :]}")
                     client.call("rm_file", each.name)
 

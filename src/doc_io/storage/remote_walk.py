@@ -1,4 +1,4 @@
-"""What lies below the URL of a docs root: its folders in flat memory, and their files."""
+"""Lists the folders below the URL of a docs root, in flat memory, with their files."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def _of_objects(client: Client, pages: Pages, prefix: str) -> Iterator[Folder]:
 
 
 def _of_folders(client: Client, path: str, start: str) -> Iterator[Folder]:
-    """Folders of a store that has some: listed one after the other, as deep as documents lie."""
+    """Folders of a store that has some: listed one after the other, down to the depth of documents."""
     depth = path.count("/") + 1
     strays = {}
     try:
@@ -114,7 +114,7 @@ def _folder(path: str, entries: dict[str, Entry]) -> Folder:
 
 
 def _listed(client: Client, path: str) -> Iterator[tuple[str, bool, Entry]]:
-    """What lies directly in a folder: its name, whether it is a folder, and the rest."""
+    """The entries of a folder: name, whether it is a folder, and the rest."""
     try:
         found = client.call("ls", path, detail=True)
     except FileNotFoundError:

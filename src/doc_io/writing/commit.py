@@ -1,6 +1,6 @@
 """The only way in: files durable first, then the rows. A committed document is never written again.
 
-A document's id follows from its content, so what lies already under the same id is the same document, whole or in part.
+A document's id follows from its content, so an existing directory of that id holds the same document, whole or in part.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from doc_io.storage.base import Storage
 from doc_io.writing.draft import Draft, next_created_at
 from doc_io.writing.partial_writes import complete_partial_write
 
-_MAX_TRIES = 1000  # each follows a writer of the same task who came between; such a try takes milliseconds
+_MAX_TRIES = 1000  # each follows a concurrent writer of the same task; a try takes milliseconds
 
 
 def commit(storage: Storage, index: Index, drafts: Sequence[Draft]) -> list[DocumentRow]:
     """Write documents; all are durable, indexed and visible when this returns.
 
-    Where it raises, call it again with the same drafts: those that are there are not made anew.
+    Where it raises, call it again with the same drafts: documents that exist are not written again.
 
     Args:
         storage: Where the files go.
@@ -35,7 +35,7 @@ def commit(storage: Storage, index: Index, drafts: Sequence[Draft]) -> list[Docu
     Raises:
         StorageError: The storage failed; some of the documents may be there.
         IndexAccessError: The index failed; the files stay.
-        DamagedDocumentError: Another document, forged, lies in the place of one.
+        DamagedDocumentError: Another, forged document is in the place of one.
     """
     rows = _Commit(storage, index, drafts).run()
     return [rows[draft.doc_id] for draft in drafts]
@@ -63,7 +63,7 @@ class _Commit:
             else:
                 if not self._displaced(rows.values()):
                     return rows
-        # Under the lock nobody else completes one of these folders, writes one of these records again, or prunes one.
+        # Under the lock no other process completes these folders, rewrites these records or prunes them.
         with self._index.repair_lock():
             rows = self._rows()
             for doc_id in existing:
@@ -71,14 +71,14 @@ class _Commit:
             return self._insert_after_others(rows)
 
     def _indexed(self) -> set[str]:
-        """The documents that may not even be tried to be created: a store may say that it only creates, and overwrite."""
+        """The documents that must not be created again: some stores overwrite although they were asked only to create."""
         return set() if self._storage.capabilities.atomic_document else set(self._rows())
 
     def _rows(self) -> dict[str, DocumentRow]:
         return {row.doc_id: row for row in self._index.get_many(list(self._drafts))}
 
     def _complete(self, doc_id: str, row: DocumentRow | None) -> None:
-        """Make a document whole where something lies already; its place is that of its row, else of its record."""
+        """Complete a document in an existing directory; its place in history is that of its row, else of its record."""
         if row is not None:
             self._drafts[doc_id] = self._drafts[doc_id].at(row.created_at, row.lineage_prev_doc_id)
         draft = self._drafts[doc_id]
@@ -124,7 +124,7 @@ class _Commit:
         self._drafts[draft.doc_id] = draft
 
     def _place(self, drafts: Iterable[Draft], heads: Mapping[TaskKey, HistoryHead] | None) -> list[Draft]:
-        """Give each a place after the newest document of its task, or after the one before it; those that got another."""
+        """Place each after the newest document of its task, or after the one before it; returns those that moved."""
         free = [draft for draft in drafts if draft.doc_id not in self._settled]
         if heads is None:
             tasks = list(dict.fromkeys(draft.task for draft in free))
@@ -137,10 +137,10 @@ class _Commit:
                 raise IndexAccessError(
                     index=self._index.name, reason=f"document {head.doc_id} has the time {head.created_at} in it"
                 )
-            draft_there = draft.at(next_created_at(head.created_at), head.doc_id)
-            newest[draft.task] = HistoryHead(draft.doc_id, draft_there.record.row["created_at"])
-            self._drafts[draft.doc_id] = draft_there
-            placed.append(draft_there)
+            placed_draft = draft.at(next_created_at(head.created_at), head.doc_id)
+            newest[draft.task] = HistoryHead(draft.doc_id, placed_draft.record.row["created_at"])
+            self._drafts[draft.doc_id] = placed_draft
+            placed.append(placed_draft)
         return placed
 
     def _insert(self) -> dict[str, DocumentRow]:

@@ -1,6 +1,6 @@
-"""Completes a partially written document directory, and leaves what another writer made whole there as it is.
+"""Completes a partially written document directory; one that another writer completed stays as it is.
 
-A process that died, or a power cut, leaves parts of a document. Whoever sends the same document again completes them.
+A process that died, or a power cut, leaves parts of a document. Saving the same document again completes them.
 Several may do so at the same time, so it is judged and changed under a lock.
 """
 
@@ -12,24 +12,24 @@ from doc_io.integrity import missing_files, read_whole_record
 from doc_io.storage.base import DocumentExistsError, Storage
 from doc_io.writing.draft import Draft
 
-_MAX_TRIES = 20  # each but the first follows a writer who needed no lock, as nothing lay there when it came
+_MAX_TRIES = 20  # each but the first follows a writer that created the directory without a lock
 
 
 def complete_partial_write(storage: Storage, draft: Draft) -> CommitRecord:
-    """Make sure that the whole document lies, and durably, where `Storage.create` found something.
+    """Complete the document in a directory that `Storage.create` found existing, and make it durable.
 
     To be called by one at a time for each document: under the ``repair_lock`` of its index, or the lock of its spool.
 
     Args:
-        storage: Where it lies.
+        storage: Where its directory is.
         draft: The document, placed.
 
     Returns:
-        The record that is there now: of a document that was found whole, its own.
+        The record in the directory now: that of a document that was found whole, else that of the draft.
 
     Raises:
         StorageError: It could not be written.
-        DamagedDocumentError: Another document lies there, whole. It is forged: an id follows from the content.
+        DamagedDocumentError: The directory holds another whole document. It is forged, since an id follows from the content.
     """
     for _ in range(_MAX_TRIES):
         found = read_whole_record(storage, draft.doc_dir)

@@ -1,4 +1,4 @@
-"""The spool: texts that were paid for, kept on this machine while the store is away, and filed once it is back.
+"""The spool: texts kept on this machine while the store cannot be reached, and saved once it can.
 
 It is a docs root of its own on the local disk, with the same folders, so that nothing in it needs a special reader.
 """
@@ -77,12 +77,12 @@ def unspool(folder: str, drafts: Iterable[Draft]) -> None:
 
 
 def spooled(folder: str | os.PathLike[str]) -> int:
-    """How many documents wait in a spool; 0 where there is no such folder."""
+    """How many documents are in a spool; 0 if there is no such folder."""
     return sum(1 for _ in spooled_folders(folder))
 
 
 def _claimed(storage: LocalStorage, owner: SpoolOwner) -> LocalStorage:
-    """The spool where it is this store's or nobody's yet; else the one beside it that is."""
+    """The spool, if it is this store's or unclaimed; else the store's own one beside it."""
     name = {"store_id": owner.store_id, "docs_root": _seen_from(storage, owner.docs_root)}
     try:
         storage.add(IDENTITY_NAME, f"{json.dumps(name)}\n".encode("ascii"))

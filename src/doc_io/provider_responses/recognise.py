@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from doc_io.provider_responses.answer import Answer, Findings, detail, judge, not_understood
+from doc_io.provider_responses.answer import Answer, ResponseParts, detail, judge, not_understood
 from doc_io.provider_responses.anthropic_messages import read_anthropic_message
 from doc_io.provider_responses.bedrock_converse import read_bedrock_converse
 from doc_io.provider_responses.cohere_chat import read_cohere_chat
@@ -33,7 +33,7 @@ def read_response(response: object) -> Answer:
         return not_understood(response, f"reading it raised {type_name(error)}")
 
 
-def _recognise(response: object) -> Findings | None:
+def _recognise(response: object) -> ResponseParts | None:
     for read in (
         read_chat_completion,
         read_openai_response,
@@ -51,8 +51,8 @@ def _recognise(response: object) -> Findings | None:
     return None
 
 
-def _read_error(response: object) -> Findings | None:
+def _read_error(response: object) -> ResponseParts | None:
     """An error in place of a response: ``{"error": {"message": …}}``, as most providers send it."""
     error = get(response, "error")
     message = string(error) or string(get(error, "message"))
-    return None if message is None else Findings(provider="error", failure=f"The provider failed{detail(message)}")
+    return None if message is None else ResponseParts(provider="error", failure=f"The provider failed{detail(message)}")

@@ -83,7 +83,7 @@ def _integer(value: object) -> int | None:
             number = int(value)
         else:
             number = int(float(value)) if isinstance(value, Real) and float(value).is_integer() else -1
-    except Exception:  # noqa: BLE001  # infinity, not a number, or a number of somebody else's making
+    except Exception:  # noqa: BLE001  # infinity, not a number, or a number class of another library
         return None
     return number if 0 <= number <= MAX_COUNT else None
 

@@ -75,7 +75,7 @@ class TemporaryDocuments:
         ]
 
     def row(self, asset: AssetsDefinition, partition_key: str | None = None) -> DocumentRow | None:
-        """The latest ok document of an asset, whoever wrote it; ``None`` where there is none."""
+        """The latest ok document of an asset, of any run; ``None`` if there is none."""
         spec = _spec(asset)
         task = spec.key.to_user_string() if partition_key is None else partition_key
         return self.store.latest(stage_of_asset(spec.key, spec.metadata), task)
@@ -88,7 +88,7 @@ class TemporaryDocuments:
 
 @contextmanager
 def temporary_documents(**settings: Any) -> Iterator[TemporaryDocuments]:
-    """A store that is gone when the block ends.
+    """A temporary store, deleted when the block ends.
 
     Args:
         **settings: Further fields of `DocDirIOManager`, such as ``parser``.
@@ -101,7 +101,8 @@ def temporary_documents(**settings: Any) -> Iterator[TemporaryDocuments]:
             "docs_root": str(Path(folder, "docs")),
             "db_path": str(Path(folder, "documents.sqlite")),
         }
-        made = TemporaryDocuments(DocDirIOManager(**{**place, **settings}), DocumentsIndex(**place))
+        shared = {name: value for name, value in settings.items() if name in DocumentsIndex.model_fields}
+        made = TemporaryDocuments(DocDirIOManager(**{**place, **settings}), DocumentsIndex(**{**place, **shared}))
         try:
             yield made
         finally:

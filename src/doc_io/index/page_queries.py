@@ -1,0 +1,93 @@
+"""What the pages ask beyond the store's own look-ups: narrow, bounded, and answered from an index."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal, NamedTuple
+
+from doc_io.document import COLUMNS, DocumentRow
+from doc_io.index.base import ALL, Filter
+from doc_io.index.queries import NEWEST_FIRST, where_clause
+from doc_io.index.sql_index import Index
+
+SplitBy = Literal["model_id", "template_id", "experiment_id"]
+"""What the documents of a stage can be told apart by from an index alone."""
+
+_COLUMNS = ", ".join(COLUMNS)
+_FOUND = ", ".join(f"found.{column}" for column in COLUMNS)
+_SPLITS: dict[SplitBy, str] = {
+    "model_id": "model_id",
+    "template_id": "template_id",
+    "experiment_id": "experiment_id",
+}  # spelled out: no text from outside is ever part of a statement
+_COUNT_AFTER = "SELECT count(*) FROM (SELECT 1 FROM documents WHERE seq > ? LIMIT ?) AS newer"
+_CHILDREN = (
+    f"SELECT {_COLUMNS} FROM documents WHERE doc_id IN ("
+    "SELECT doc_id FROM documents WHERE parent_doc_id = ?"
+    f" UNION SELECT doc_id FROM document_parents WHERE parent_doc_id = ?) {NEWEST_FIRST} LIMIT ?"
+)
+
+
+class Attempt(NamedTuple):
+    """What an index alone knows of a document.
+
+    Attributes:
+        seq: Its place in the order of inserts.
+        stage: Kind of document.
+        task_id: What it was made for.
+        status: The name of its status.
+        value: Its value in the column that was asked for; ``None`` where it has none.
+    """
+
+    seq: int
+    stage: str
+    task_id: str
+    status: str
+    value: str | None
+
+
+def recent(index: Index, wanted: Filter = ALL, limit: int = 100, by: SplitBy | None = None) -> list[Attempt]:
+    """The newest attempts of a kind, newest first.
+
+    Args:
+        index: Which index.
+        wanted: Which documents. Default: all.
+        limit: How many at most.
+        by: One column more. Default: none.
+    """
+    where, values = where_clause(wanted)
+    narrow = wanted.run_id or (wanted.stage and wanted.task_id)
+    columns = f"seq, stage, task_id, status, {'NULL' if by is None else _SPLITS[by]}"
+    hint = "" if narrow else index.newest_hint
+    statement = f"SELECT {columns} FROM documents{hint}{where} {NEWEST_FIRST} LIMIT ?"
+    return index.query(statement, [*values, limit], Attempt._make)
+
+
+def by_seq(index: Index, seqs: Sequence[int]) -> list[DocumentRow]:
+    """The rows of these places in the order of inserts that are there, in the order asked for."""
+    statement = (
+        f"SELECT {_FOUND} FROM {index.keys_table} JOIN documents AS found ON found.seq = CAST(keys.key AS BIGINT)"
+        " ORDER BY keys.position"
+    )
+    return index.documents(statement, (index.key_list([str(seq) for seq in seqs]),))
+
+
+def attempts_of_task(index: Index, stage: str, task_id: str) -> int:
+    """How many documents a task has."""
+    statement = "SELECT count(*) FROM documents WHERE stage = ? AND task_id = ?"
+    return int(index.rows(statement, (stage, task_id))[0][0])
+
+
+def newest_children(index: Index, doc_id: str, limit: int) -> list[DocumentRow]:
+    """The newest of what was made from a document, at most so many."""
+    return index.documents(_CHILDREN, (doc_id, doc_id, limit))
+
+
+def newest_seq(index: Index) -> int:
+    """The place of the newest insert; 0 where there is none."""
+    return int(index.rows("SELECT coalesce(max(seq), 0) FROM documents", ())[0][0])
+
+
+def count_after(index: Index, seq: int, limit: int) -> int:
+    """How many documents were inserted after a place; counts no further than the limit."""
+    return int(index.rows(_COUNT_AFTER, (seq, limit))[0][0])

@@ -1,0 +1,208 @@
+"""The board: every task's newest attempt at each stage, what is not ok first."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+from doc_io.document import DocumentRow, Status
+from doc_io.index import page_queries
+from doc_io.index.base import ALL, Filter
+from doc_io.index.page_queries import Attempt, SplitBy
+from doc_io.store import DocumentStore
+
+WINDOW = 5_000
+"""The newest documents that a board is made of."""
+
+
+_FINE = frozenset({"ok", "skipped"})
+
+
+class Column(NamedTuple):
+    """A column of the board.
+
+    Attributes:
+        stage: Kind of document.
+        value: The model, template or experiment; ``None`` where stages are not told apart further, or it is not known.
+    """
+
+    stage: str
+    value: str | None
+
+
+class Cell(NamedTuple):
+    """The newest attempt of a task in a column.
+
+    Attributes:
+        row: The attempt.
+        served: The older ok document that readers get, where this one is not ok and there is one.
+        stale: Whether a document that it was made from has been made anew since.
+    """
+
+    row: DocumentRow
+    served: DocumentRow | None
+    stale: bool
+
+
+@dataclass(frozen=True)
+class Board:
+    """A page of the board.
+
+    Attributes:
+        columns: In the order in which documents are made from each other, as far as that is known.
+        tasks: Task to its cells; what is not ok first, then the newest.
+        total: How many tasks there are in all.
+        complete: Whether it was made of all documents, and not of the newest `WINDOW` alone.
+        oldest: The time of the oldest document that was looked at, where there are older ones.
+    """
+
+    columns: list[Column]
+    tasks: dict[str, dict[Column, Cell]]
+    total: int
+    complete: bool
+    oldest: str | None
+
+
+def board(
+    store: DocumentStore,
+    wanted: Filter = ALL,
+    *,
+    by: SplitBy | None = None,
+    task: str = "",
+    only: Collection[str] | None = None,
+    skip: int = 0,
+    limit: int = 50,
+) -> Board:
+    """The tasks of the newest documents and how their newest attempts ended.
+
+    Args:
+        store: Which store.
+        wanted: Which documents; a status restricts to tasks of which a newest attempt ended so.
+        by: What to tell a stage's columns apart by. Default: nothing.
+        task: Only tasks with this in their name.
+        only: Only these tasks. Default: all.
+        skip: Tasks to leave out at the start.
+        limit: How many tasks at most.
+    """
+    attempts = page_queries.recent(store.index, replace(wanted, status=()), WINDOW, by)
+    newest: dict[str, dict[Column, Attempt]] = {}
+    columns: dict[Column, Attempt] = {}
+    statuses = frozenset(map(str, wanted.status))
+    failed: dict[str, None] = {}
+    fitting: set[str] = set()
+    for each in attempts:
+        task_id = each.task_id
+        if (task and task not in task_id) or (only is not None and task_id not in only):
+            continue
+        column = Column(each.stage, each.value)
+        cells = newest.setdefault(task_id, {})
+        columns[column] = each
+        if column not in cells:
+            cells[column] = each
+            if each.status not in _FINE:
+                failed[task_id] = None
+            if each.status in statuses:
+                fitting.add(task_id)
+    order = [*failed, *(task_id for task_id in newest if task_id not in failed)]
+    chosen = [task_id for task_id in order if task_id in fitting] if statuses else order
+    page = [(task_id, newest[task_id]) for task_id in chosen[skip : skip + limit]]
+    shown = _rows_of(store, page)
+    oldest = page_queries.by_seq(store.index, [attempts[-1].seq]) if len(attempts) == WINDOW else []
+    if by is None and wanted.run_id is None:
+        _fill(store, shown, columns, wanted)
+    return Board(
+        _in_order(columns),
+        _cells(store, shown),
+        len(chosen),
+        len(attempts) < WINDOW,
+        oldest[0].created_at if oldest else None,
+    )
+
+
+def _rows_of(
+    store: DocumentStore, page: list[tuple[str, dict[Column, Attempt]]]
+) -> dict[str, dict[Column, DocumentRow]]:
+    seqs = [cell.seq for _, cells in page for cell in cells.values()]
+    rows = {row.seq: row for row in page_queries.by_seq(store.index, seqs)}
+    return {
+        task_id: {column: rows[cell.seq] for column, cell in cells.items() if cell.seq in rows}
+        for task_id, cells in page
+    }
+
+
+def _in_order(columns: Mapping[Column, Attempt]) -> list[Column]:
+    """Columns of one stage together, the stage whose documents were made first on the left."""
+    first: dict[str, int] = {}
+    for column, oldest in columns.items():
+        first[column.stage] = min(oldest.seq, first.get(column.stage, oldest.seq))
+    return sorted(columns, key=lambda column: (first[column.stage], column.stage, column.value or ""))
+
+
+def _fill(
+    store: DocumentStore, shown: dict[str, dict[Column, DocumentRow]], columns: Iterable[Column], wanted: Filter
+) -> None:
+    """Cells whose newest attempt is older than the window, or a parent store's."""
+    for column in columns:
+        missing = [task_id for task_id, cells in shown.items() if column not in cells]
+        for task_id, row in store.latest_many(column.stage, missing, tuple(Status)).items():
+            if _matches(row, wanted):
+                shown[task_id][column] = row
+
+
+def _matches(row: DocumentRow, wanted: Filter) -> bool:
+    named = ("stage", "task_id", "model_id", "template_id", "experiment_id")
+    return (
+        all(getattr(wanted, name) in (None, getattr(row, name)) for name in named)
+        and (wanted.since is None or row.created_at >= wanted.since)
+        and (wanted.until is None or row.created_at < wanted.until)
+    )
+
+
+def _cells(store: DocumentStore, shown: dict[str, dict[Column, DocumentRow]]) -> dict[str, dict[Column, Cell]]:
+    rows = [row for cells in shown.values() for row in cells.values()]
+    served = latest_of(store, [row for row in rows if row.status is not Status.OK])
+    stale = stale_among(store, rows)
+    return {
+        task_id: {
+            column: Cell(row, served.get((row.stage, row.task_id)), row.doc_id in stale)
+            for column, row in cells.items()
+        }
+        for task_id, cells in shown.items()
+    }
+
+
+def latest_of(
+    store: DocumentStore, rows: Iterable[DocumentRow], status: Collection[Status] | None = None
+) -> dict[tuple[str, str], DocumentRow]:
+    """The latest document of each row's task; one query a stage.
+
+    Args:
+        store: Which store.
+        rows: Documents of the tasks that are asked for.
+        status: Which outcomes count. Default: only ok.
+
+    Returns:
+        (stage, task) to row; a task without such a document is left out.
+    """
+    tasks: dict[str, list[str]] = {}
+    for row in rows:
+        tasks.setdefault(row.stage, []).append(row.task_id)
+    return {
+        (stage, task_id): row
+        for stage, task_ids in tasks.items()
+        for task_id, row in store.latest_many(stage, task_ids, status or (Status.OK,)).items()
+    }
+
+
+def stale_among(store: DocumentStore, rows: Iterable[DocumentRow]) -> set[str]:
+    """The doc_ids of those documents whose primary parent is no longer the latest ok one of its task."""
+    made_from = {row.doc_id: row.parent_doc_id for row in rows if row.parent_doc_id is not None}
+    parents = {row.doc_id: row for row in store.index.get_many(list(dict.fromkeys(made_from.values())))}
+    latest = latest_of(store, parents.values())
+    old = {
+        doc_id
+        for doc_id, parent in parents.items()
+        if (now := latest.get((parent.stage, parent.task_id))) is not None and now.doc_id != doc_id
+    }
+    return {doc_id for doc_id, parent in made_from.items() if parent in old}

@@ -1,0 +1,150 @@
+"""Addresses: what a page's address asks for, and the addresses of other pages."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
+from typing import Any
+from urllib.parse import quote, unquote, urlencode
+
+from starlette.datastructures import QueryParams
+
+from doc_io.document import DocumentRow, Status
+from doc_io.errors import DocIOError
+from doc_io.ids import unstorable
+from doc_io.index.base import Filter
+
+MAX_WORDS = 500
+"""Characters of what can be searched for."""
+
+_AGE = re.compile(r"(\d{1,6})([smhdw])")
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+_NAMES = {
+    "stage": "stage",
+    "model": "model_id",
+    "template": "template_id",
+    "experiment": "experiment_id",
+    "run": "run_id",
+}
+
+
+class AddressError(DocIOError, ValueError):
+    """The address cannot be read: {reason}. Correct it, or go back to the board."""
+
+    exit_code = 2
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """What the filters of an address choose.
+
+    Attributes:
+        wanted: The filter of the index.
+        values: The same as it stands in the address, for forms and links.
+        task: A part of a task's name.
+        words: Words that a text must have.
+    """
+
+    wanted: Filter
+    values: dict[str, list[str]]
+    task: str
+    words: str
+
+    def __bool__(self) -> bool:
+        return bool(self.values)
+
+
+def chosen(query: QueryParams) -> Chosen:
+    """The filters in a query.
+
+    Raises:
+        AddressError: A status or a time is none.
+    """
+    values = {
+        name: [value for value in query.getlist(name) if value]
+        for name in (*_NAMES, "status", "since", "until", "task", "q")
+    }
+    values = {name: found if name == "status" else found[-1:] for name, found in values.items() if found}
+    for found in values.values():
+        if any(unstorable(value) for value in found):
+            raise AddressError(reason="a name has a character that no name can have")
+    named: dict[str, Any] = {column: values[name][0] for name, column in _NAMES.items() if name in values}
+    try:
+        status = tuple(dict.fromkeys(Status(each) for each in values.get("status", ())))
+    except ValueError:
+        raise AddressError(reason=f"a status is one of {', '.join(Status)}") from None
+    times: dict[str, Any] = {name: _time(values[name][0]) for name in ("since", "until") if name in values}
+    return Chosen(
+        Filter(status=status, **named, **times),
+        values,
+        values.get("task", [""])[0],
+        values.get("q", [""])[0][:MAX_WORDS],
+    )
+
+
+def number(query: QueryParams, name: str, default: int = 0) -> int:
+    """A count in a query; the default where it is none."""
+    text = query.get(name, "")
+    return int(text) if re.fullmatch(r"[0-9]{1,9}", text) else default
+
+
+def name_in(segment: str) -> str:
+    """The name that a segment of a path spells."""
+    return unquote(segment, errors="replace")
+
+
+class Links:
+    """The addresses of pages.
+
+    Args:
+        base: Where the application is mounted; empty at the root.
+    """
+
+    def __init__(self, base: str) -> None:
+        self._base = base
+
+    def __call__(self, path: str, **query: object) -> str:
+        """The address of a page, with what is asked of it; what is ``None`` or empty is left out."""
+        pairs = [
+            (name, str(each))
+            for name, value in query.items()
+            for each in (value if isinstance(value, (list, tuple)) else [value])
+            if each is not None and each != ""
+        ]
+        asked = urlencode(pairs, errors="surrogatepass")
+        return f"{self._base}{path}{'?' if asked else ''}{asked}"
+
+    def document(self, row: DocumentRow, **query: object) -> str:
+        """The page of a document."""
+        return self(f"/d/{row.doc_id}", **query)
+
+    def task(self, stage: str, task_id: str, **query: object) -> str:
+        """The page of a task. Names that a browser would take for a step in a path are given as a query."""
+        if {stage, task_id} & {"", ".", ".."}:
+            return self("/t", **{"stage": stage, "task": task_id, **query})
+        segments = "/".join(quote(name, safe="", errors="surrogatepass") for name in (stage, task_id))
+        segments = re.sub(r"[.](json|csv)$", r"%2E\1", segments)  # else it would ask for that form of the page
+        return self(f"/t/{segments}", **query)
+
+    def compare(self, old: DocumentRow, new: DocumentRow, **query: object) -> str:
+        """The page that compares two documents."""
+        return self("/compare", a=old.doc_id, b=new.doc_id, **query)
+
+    def with_(self, path: str, values: Mapping[str, object], **changed: object) -> str:
+        """The address with some of its values changed; a page's number starts anew."""
+        return self(path, **{**values, **changed})
+
+
+def _time(text: str) -> str:
+    age = _AGE.fullmatch(text)
+    try:
+        if age:
+            moment = datetime.now(timezone.utc) - timedelta(**{_UNITS[age[2]]: int(age[1])})
+        else:
+            moment = datetime.fromisoformat(text.replace("Z", "+00:00"))
+            moment = moment.replace(tzinfo=moment.tzinfo or timezone.utc).astimezone(timezone.utc)
+    except (ValueError, OverflowError):
+        raise AddressError(reason="a time is 2026-01-31, 2026-01-31T12:00, or an age such as 2h or 7d") from None
+    return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")

@@ -1,0 +1,145 @@
+"""What stands before every page: which hosts and methods are answered, who is let in, and what a browser may do with an answer."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import re
+from collections.abc import Collection, Iterable
+from http.cookies import CookieError, SimpleCookie
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import PlainTextResponse, RedirectResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+LOOPBACK = ("localhost", "127.0.0.1", "::1")
+"""The names by which a machine calls itself."""
+
+_HOST = re.compile(r"(?:\[([0-9a-f:.]+)\]|([^:\[\]@/]+))(?::\d*)?")
+_COOKIE = "doc_io_token"
+_A_MONTH = 30 * 24 * 3600  # seconds
+
+CONTENT_SECURITY_POLICY = (
+    "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self';"
+    " base-uri 'none'; frame-ancestors 'none'"
+)
+"""Nothing from elsewhere, nothing inline, no frame around a page."""
+
+_HEADERS = {
+    "content-security-policy": CONTENT_SECURITY_POLICY,
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "no-referrer",
+    "x-frame-options": "DENY",
+    "cross-origin-opener-policy": "same-origin",
+    "cross-origin-resource-policy": "same-origin",
+    "cache-control": "no-store",
+}
+
+
+class Guard:
+    """Refuses what no page is made for, and says to the browser what may run: nothing but our own script.
+
+    Args:
+        app: What answers the rest.
+        hosts: Names that requests may be addressed to, against DNS rebinding: a page of another site that makes a
+            browser call this server still sends that site's name.
+        token: What a request must show, in a header, a cookie or once in its address. Default: nothing.
+    """
+
+    def __init__(self, app: ASGIApp, hosts: Collection[str], token: str | None = None) -> None:
+        self._app = app
+        self._hosts = frozenset(host.lower().strip("[]") for host in hosts)
+        self._token = token
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request; ASGI's own signature."""
+        if scope["type"] != "http":
+            if scope["type"] == "lifespan":
+                await self._app(scope, receive, send)
+            return
+
+        async def send_guarded(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in _HEADERS.items():
+                    headers.setdefault(name, value)
+            await send(message)
+
+        answer = self._refusal(scope) or self._asks_for_token(scope)
+        await (answer or self._app)(scope if answer else _with_raw_path(scope), receive, send_guarded)
+
+    def _refusal(self, scope: Scope) -> Response | None:
+        headers = Headers(scope=scope)
+        if scope["method"] not in ("GET", "HEAD"):
+            return PlainTextResponse("These pages are read-only: GET and HEAD.", 405, {"allow": "GET, HEAD"})
+        if not all(_name(host) in self._hosts for host in headers.getlist("host") or [""]):
+            return PlainTextResponse(
+                "This server does not answer to that host name. Start it with --allow-host NAME to let it.", 421
+            )
+        if not all(_name(urlsplit(origin).netloc) in self._hosts for origin in headers.getlist("origin")):
+            return PlainTextResponse("Pages of other sites may not read this one.", 403)
+        return None
+
+    def _asks_for_token(self, scope: Scope) -> Response | None:
+        if self._token is None:
+            return None
+        headers = Headers(scope=scope)
+        query = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
+        given = [value for name, value in query if name == "token"]
+        if any(_same(value, self._token) for value in given):
+            rest = urlencode([(name, value) for name, value in query if name != "token"])
+            # The address of a page may be passed on, its token may not.
+            answer = RedirectResponse(f"{_path_of(scope)}{'?' if rest else ''}{rest}", 303)
+            answer.set_cookie(
+                _COOKIE,
+                _proof(self._token),
+                max_age=_A_MONTH,
+                httponly=True,
+                samesite="lax",
+                secure=scope.get("scheme") == "https",
+            )
+            return answer
+        bearer = headers.get("authorization", "").removeprefix("Bearer ")
+        if _same(bearer, self._token) or _same(_cookie(headers.getlist("cookie")), _proof(self._token)):
+            return None
+        return PlainTextResponse(
+            "These pages need the token that `doc-io serve` was started with: add ?token=… to the address once.", 401
+        )
+
+
+def _with_raw_path(scope: Scope) -> Scope:
+    """The scope with its path as it was sent: a task may be called ``a/b`` or ``x.json``, and escapes tell these apart."""
+    return {**scope, "path": _path_of(scope)}
+
+
+def _path_of(scope: Scope) -> str:
+    raw = scope.get("raw_path")
+    path: str = raw.decode("latin-1").partition("?")[0] if raw else quote(scope["path"])
+    return "/" + path.lstrip("/")  # of two slashes at the start a redirect would make another host
+
+
+def _name(host: str) -> str:
+    """The name in ``name:port``, also where it is an IPv6 address in brackets."""
+    found = _HOST.fullmatch(host.lower())
+    return (found[1] or found[2] or "") if found else ""
+
+
+def _same(one: str, other: str) -> bool:
+    return hmac.compare_digest(one.encode("utf-8", "surrogatepass"), other.encode("utf-8", "surrogatepass"))
+
+
+def _proof(token: str) -> str:
+    """What the cookie holds: made from the token, and not the token."""
+    return hashlib.sha256(b"doc_io cookie " + token.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _cookie(headers: Iterable[str]) -> str:
+    for header in headers:
+        try:
+            found = SimpleCookie(header).get(_COOKIE)
+        except CookieError:
+            continue
+        if found is not None:
+            return found.value
+    return ""

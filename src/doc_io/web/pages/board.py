@@ -1,0 +1,155 @@
+"""The board: how every task's newest attempts ended, what is not ok first."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, cast
+
+from starlette.requests import Request
+
+from doc_io.document import Status
+from doc_io.index.base import TokenUsage
+from doc_io.index.page_queries import SplitBy
+from doc_io.reports import search, stage_counts, usage
+from doc_io.reports.board import WINDOW, Board, Cell, Column, board
+from doc_io.web.address import Chosen, Links, chosen, number
+from doc_io.web.charts import Bar, bars_by_day
+from doc_io.web.page import Page, Site
+from doc_io.web.reasons import reason
+
+_SPLITS: dict[str, SplitBy] = {"model": "model_id", "template": "template_id", "experiment": "experiment_id"}
+_TASKS = 50  # on a page
+_NEWEST = 4
+_DAYS = 30
+_HITS = 500
+
+
+def board_page(site: Site, request: Request, links: Links) -> Page:
+    """Tasks by stage: the first page."""
+    query = request.query_params
+    picked = chosen(query)
+    by = query.get("by", "")
+    skip = number(query, "skip")
+    only = _tasks_with(site, picked)
+    found = board(site.store, picked.wanted, by=_SPLITS.get(by), task=picked.task, only=only, skip=skip, limit=_TASKS)
+    counts, _ = site.remembered.get("counts", lambda: stage_counts(site.store))
+    days, _ = site.remembered.get("days", lambda: usage(site.store, "day"))
+    values = {**picked.values, **({"by": [by]} if by in _SPLITS else {})}
+    status_totals = {status.value: sum(each.documents for each in counts if each.status is status) for status in Status}
+    return Page(
+        "board.html",
+        "Board",
+        {
+            "tasks": [
+                {"task_id": task_id, "cells": [_cell_data(column, cell) for column, cell in cells.items()]}
+                for task_id, cells in found.tasks.items()
+            ],
+            "columns": [each._asdict() for each in found.columns],
+            "total_tasks": found.total,
+            "complete": found.complete,
+            "documents": status_totals,
+            "days": days,
+        },
+        _table(found),
+        {
+            "board": found,
+            "stages": _stages(found.columns),
+            "rows": [_row(task_id, cells, found.columns) for task_id, cells in found.tasks.items()],
+            "by": by if by in _SPLITS else "",
+            "filters": values,
+            "options": _options(site, counts),
+            "status_totals": status_totals,
+            "chart": _chart(days),
+            "tokens": sum(each.prompt_tokens + each.completion_tokens for each in days),
+            "latest_rows": site.store.select(limit=_NEWEST),
+            "skip": skip,
+            "page_size": _TASKS,
+            "window": WINDOW,
+            "scores": [(task_id, cells) for task_id, cells in found.tasks.items()],
+            "compare_with": links,
+        },
+    )
+
+
+def _tasks_with(site: Site, picked: Chosen) -> set[str] | None:
+    if not picked.words.strip():
+        return None
+    return {hit.row.task_id for hit in search(site.store, picked.words, limit=_HITS)}
+
+
+def _stages(columns: Sequence[Column]) -> list[tuple[str, int]]:
+    """Each stage with the number of its columns, in their order."""
+    spans: dict[str, int] = {}
+    for column in columns:
+        spans[column.stage] = spans.get(column.stage, 0) + 1
+    return list(spans.items())
+
+
+def _row(task_id: str, cells: dict[Column, Cell], columns: Sequence[Column]) -> tuple[str, list[dict[str, Any] | None]]:
+    return task_id, [_shown(cells[column]) if column in cells else None for column in columns]
+
+
+def _shown(cell: Cell) -> dict[str, Any]:
+    """A cell as its template needs it: what is in it, and what is told on hover and to a screen reader."""
+    row = cell.row
+    told = [str(row.status).replace("_", " ")]
+    why = reason(row)
+    if why:
+        told.append(why)
+    if cell.served:
+        told.append(f"readers get an older ok one, of {cell.served.created_at[:10]}")
+    if cell.stale:
+        told.append("its parent was made anew since")
+    return {"row": row, "served": cell.served, "stale": cell.stale, "why": why, "told": "; ".join(told)}
+
+
+def _cell_data(column: Column, cell: Cell) -> dict[str, Any]:
+    return {
+        "stage": column.stage,
+        "value": column.value,
+        "document": cell.row,
+        "served": cell.served.doc_id if cell.served else None,
+        "stale": cell.stale,
+        "reason": reason(cell.row),
+    }
+
+
+def _table(found: Board) -> tuple[list[str], list[list[object]]]:
+    columns = ["task_id", "stage", "split", "doc_id", "status", "score", "characters", "served", "stale", "created_at"]
+    return columns, [
+        [
+            task_id,
+            column.stage,
+            column.value,
+            cell.row.doc_id,
+            cell.row.status,
+            cell.row.score,
+            cell.row.raw_chars,
+            cell.served.doc_id if cell.served else None,
+            cell.stale,
+            cell.row.created_at,
+        ]
+        for task_id, cells in found.tasks.items()
+        for column, cell in cells.items()
+    ]
+
+
+def _options(site: Site, counts: Sequence[Any]) -> dict[str, list[str]]:
+    """What the filters can be set to."""
+
+    def names(by: Any) -> list[str]:
+        spent, _ = site.remembered.get(("names", by), lambda: usage(site.store, by))
+        return sorted(each.group for each in spent if each.group)[:200]
+
+    return {
+        "stage": sorted({each.stage for each in counts}),
+        "status": [status.value for status in Status],
+        "model": names("model_id"),
+        "template": names("template_id"),
+        "experiment": names("experiment_id"),
+    }
+
+
+def _chart(days: Sequence[TokenUsage]) -> list[Bar]:
+    newest = sorted((each for each in days if each.group), key=lambda each: cast("str", each.group))[-_DAYS:]
+    return bars_by_day(newest)

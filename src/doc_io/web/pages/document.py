@@ -1,0 +1,158 @@
+"""A document: its whole text beside its prompt, and everything that is known of it."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from starlette.requests import Request
+
+from doc_io.document import DocumentRow, Status
+from doc_io.errors import DamagedDocumentError, DocIOError, StorageError
+from doc_io.index import page_queries
+from doc_io.reading import Which
+from doc_io.reports.board import stale_among
+from doc_io.web.address import Links, number
+from doc_io.web.costs import cost
+from doc_io.web.page import Page, Site, document_of
+from doc_io.web.pages.task import attempts_of
+from doc_io.web.reasons import reason
+from doc_io.web.shown import PART
+
+_CHILDREN = 50
+_POSITION = re.compile(r"\(char (\d{1,9})\)|(?:position|offset|index) (\d{1,9})\b")
+_LINE = re.compile(r"\bline (\d{1,9})\b")
+
+
+class Text(NamedTuple):
+    """A part of a text.
+
+    Attributes:
+        which: Which text of the document.
+        text: What is shown of it.
+        start: Where that begins, in characters.
+        total: How long the whole text is.
+        trouble: Why it cannot be shown; then there is no text.
+        before, tripped, after: The text in three parts, where an error names the place that it tripped on.
+    """
+
+    which: str
+    text: str
+    start: int
+    total: int
+    trouble: str = ""
+    before: str = ""
+    tripped: str = ""
+    after: str = ""
+
+    @property
+    def end(self) -> int:
+        """Where the shown part ends."""
+        return self.start + len(self.text)
+
+
+def document_page(site: Site, request: Request, links: Links) -> Page:  # noqa: ARG001 - as every page
+    """One document."""
+    row = document_of(site, request.path_params["doc_id"])
+    query = request.query_params
+    metadata, files, trouble = _record(site, row)
+    history, total = attempts_of(site, row.stage, row.task_id)
+    at = next((place for place, each in enumerate(history) if each.doc_id == row.doc_id), None)
+    newer = history[at - 1] if at else None
+    older = history[at + 1] if at is not None and at + 1 < len(history) else None
+    parents = site.store.parents(row.doc_id)
+    above = {each.doc_id: each for each in site.store.index.get_many([parent.doc_id for parent in parents])}
+    children = page_queries.newest_children(site.store.index, row.doc_id, _CHILDREN)
+    raw = part(site, row, "raw", number(query, "at"))
+    why = str(metadata.get("error") or reason(row))
+    texts = {
+        "raw": tripped(raw, why) if raw and row.status is Status.PARSE_ERROR else raw,
+        "parsed": part(site, row, "parsed", 0),
+        "prompt": part(site, row, "prompt", 0),
+    }
+    if texts["raw"] and texts["parsed"] and texts["raw"].text == texts["parsed"].text:
+        texts["parsed"] = None
+    return Page(
+        "document.html",
+        f"{row.task_id} · {row.stage}",
+        {
+            "document": row,
+            "texts": {which: text and text.text for which, text in texts.items()},
+            "metadata": metadata,
+            "parents": parents,
+            "children": children,
+            "files": [{"name": name, "bytes": size} for name, size, _ in files],
+            "cost": cost(metadata),
+            "command": f"doc-io show {row.doc_id}",
+            "folder": site.store.storage.shown(row.doc_dir),
+        },
+        None,
+        {
+            "row": row,
+            "text": texts["raw"],
+            "parsed": texts["parsed"],
+            "prompt": texts["prompt"],
+            "as_markdown": query.get("as") == "markdown",
+            "why": why if row.status is not Status.OK else "",
+            "served": site.store.latest(row.stage, row.task_id),
+            "stale": bool(stale_among(site.store, [row])),
+            "newer": newer,
+            "older": older,
+            "place": None if at is None else len(history) - at if total == len(history) else total - at,
+            "total": total,
+            "above": above,
+            "readers": sorted({child.run_id for child in children if child.run_id}),
+            "metadata_rows": [(name, _as_text(value)) for name, value in metadata.items() if name != "error"],
+            "file_rows": files,
+            "trouble": trouble,
+            "rerun": f"doc-io prompt {shlex.quote(row.doc_id)}",
+        },
+    )
+
+
+def part(site: Site, row: DocumentRow, which: Which, start: int) -> Text | None:
+    """A part of a text that can be shown; ``None`` where the document has no such text."""
+    has = {"raw": row.raw_chars is not None, "parsed": row.parsed_chars is not None, "prompt": bool(row.prompt_path)}
+    if not has[which]:
+        return None
+    try:
+        text = site.store.read(row, which)
+    except (DamagedDocumentError, StorageError) as error:
+        return Text(which, "", 0, 0, str(error))
+    start = start if 0 <= start < len(text) else 0
+    return Text(which, text[start : start + PART], start, len(text))
+
+
+def tripped(text: Text, why: str) -> Text:
+    """The text around the place that a parser's message names, where it names one."""
+    position = _POSITION.search(why)
+    if position:
+        at = int(position[1] or position[2]) - text.start
+    else:
+        line = _LINE.search(why)
+        lines = text.text.split("\n")
+        if line is None or not 0 < int(line[1]) <= len(lines):
+            return text
+        at = sum(len(each) + 1 for each in lines[: int(line[1]) - 1])
+    if not 0 <= at < len(text.text):
+        return text
+    end = text.text.find("\n", at)
+    end = min(len(text.text) if end < 0 else max(end, at + 1), at + 60)
+    return text._replace(before=text.text[:at], tripped=text.text[at:end], after=text.text[end:])
+
+
+def _record(site: Site, row: DocumentRow) -> tuple[Mapping[str, Any], list[tuple[str, int, str]], str]:
+    """Its metadata, its files (path, bytes, the name that its author gave), and why these are not known."""
+    try:
+        record = site.store.record(row)
+    except DocIOError as error:
+        return dict(row.meta_small), [], str(error)
+    files = [(path, entry.size, record.extras.get(path, path)) for path, entry in record.files.items()]
+    return {**row.meta_small, **record.metadata}, files, ""
+
+
+def _as_text(value: object) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, indent=1, default=str)

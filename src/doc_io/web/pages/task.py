@@ -1,0 +1,78 @@
+"""A task: all its attempts, the newest first."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from starlette.requests import Request
+
+from doc_io.document import DocumentRow, Status
+from doc_io.errors import UnknownDocumentError
+from doc_io.ids import unstorable
+from doc_io.index import page_queries
+from doc_io.index.base import Filter
+from doc_io.web.address import Links, name_in
+from doc_io.web.page import Page, Site
+from doc_io.web.reasons import reason
+
+_ATTEMPTS = 200  # on a page
+_COLUMNS = ("doc_id", "status", "created_at", "model_id", "template_id", "run_id", "score", "usage_prompt_tokens", "usage_completion_tokens", "raw_chars", "content_hash")  # fmt: skip
+
+
+def task_page(site: Site, request: Request, links: Links) -> Page:  # noqa: ARG001 - every page is called the same way
+    """The attempts at a task as a timeline."""
+    if "stage" in request.path_params:
+        stage, task_id = name_in(request.path_params["stage"]), name_in(request.path_params["task"])
+    else:
+        stage, task_id = request.query_params.get("stage", ""), request.query_params.get("task", "")
+    after = site.store.get(request.query_params.get("after", ""))
+    attempts, total = attempts_of(site, stage, task_id, after)
+    if not attempts:
+        raise UnknownDocumentError(doc_id=f"{stage}/{task_id}", docs_root=site.store.docs_root)
+    served = site.store.latest(stage, task_id)
+    return Page(
+        "task.html",
+        f"{task_id} · {stage}",
+        {"stage": stage, "task_id": task_id, "total": total, "served": served and served.doc_id, "attempts": attempts},
+        (_COLUMNS, [[getattr(row, column) for column in _COLUMNS] for row in attempts]),
+        {
+            "groups": _groups(attempts),
+            "reason": reason,
+            "older": attempts[-1].doc_id if len(attempts) == _ATTEMPTS and total > _ATTEMPTS else None,
+            "elsewhere": _other_stages(site, stage, task_id),
+            "longest": max((row.raw_chars or 0 for row in attempts), default=0) or 1,
+        },
+    )
+
+
+def attempts_of(
+    site: Site, stage: str, task_id: str, after: DocumentRow | None = None
+) -> tuple[list[DocumentRow], int]:
+    """The newest attempts at a task, at most a page of them, and how many there are."""
+    if unstorable(stage) or unstorable(task_id):
+        return [], 0
+    total = page_queries.attempts_of_task(site.store.index, stage, task_id)
+    if total <= _ATTEMPTS:
+        history = site.store.history(stage, task_id)  # a branch's own and its parent's
+        return history, len(history)
+    return site.store.select(Filter(stage=stage, task_id=task_id), after=after, limit=_ATTEMPTS), total
+
+
+def _groups(attempts: list[DocumentRow]) -> list[dict[str, Any]]:
+    """Attempts in order; those with the very same text as a newer one stand below it."""
+    groups: dict[str, dict[str, Any]] = {}
+    for row in attempts:
+        key = row.content_hash if row.content_hash and row.raw_chars else row.doc_id
+        if key in groups:
+            groups[key]["same"].append(row)
+        else:
+            groups[key] = {"row": row, "same": []}
+    return list(groups.values())
+
+
+def _other_stages(site: Site, stage: str, task_id: str) -> list[DocumentRow]:
+    """The newest document of the same task at other stages."""
+    counts, _ = site.remembered.get("stages", site.store.index.stage_counts)
+    stages = sorted({each.stage for each in counts} - {stage})[:20]
+    found = (site.store.latest(other, task_id, tuple(Status)) for other in stages)
+    return [row for row in found if row is not None]

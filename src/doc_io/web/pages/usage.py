@@ -1,0 +1,52 @@
+"""Usage: tokens by model, template, stage, run, experiment or day."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+from starlette.requests import Request
+
+from doc_io.index.base import GroupedBy
+from doc_io.reports import usage
+from doc_io.web.address import Links, chosen
+from doc_io.web.page import Page, Site
+
+_GROUPS: dict[str, GroupedBy] = {
+    "model": "model_id",
+    "template": "template_id",
+    "stage": "stage",
+    "status": "status",
+    "run": "run_id",
+    "experiment": "experiment_id",
+    "day": "day",
+}
+_ROWS = 200
+
+
+def usage_page(site: Site, request: Request, links: Links) -> Page:  # noqa: ARG001 - as every page
+    """What was spent."""
+    picked = chosen(request.query_params)
+    by = request.query_params.get("by", "model")
+    by = by if by in _GROUPS else "model"
+    question = ("usage", by, str(sorted(picked.values.items())))
+    spent, age = site.remembered.get(question, lambda: usage(site.store, _GROUPS[by], picked.wanted))
+    if by == "day":
+        spent = sorted(spent, key=lambda each: each.group or "", reverse=True)
+    totals = [(*each, each.prompt_tokens + each.completion_tokens) for each in spent]
+    total = tuple(sum(cast("Any", each[place]) for each in totals) for place in range(1, 5))
+    return Page(
+        "usage.html",
+        "Usage",
+        {"by": by, "usage": spent},
+        ((by, "documents", "prompt_tokens", "completion_tokens", "tokens"), totals),
+        {
+            "rows": totals[:_ROWS],
+            "more": max(0, len(totals) - _ROWS),
+            "total": total,
+            "most": max((each[4] for each in totals), default=0) or 1,
+            "groups": list(_GROUPS),
+            "filters": picked.values,
+            "filter_of": by if by in ("model", "template", "stage", "status", "run", "experiment") else None,
+            "age": age,
+        },
+    )

@@ -1,0 +1,344 @@
+"""What each page says, as HTML, JSON and CSV."""
+
+from __future__ import annotations
+
+import csv
+import io
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from starlette.applications import Starlette
+from starlette.routing import Mount
+from starlette.testclient import TestClient
+
+from doc_io import Document, DocumentRow, DocumentStore, Status
+from doc_io.index.base import Filter
+from doc_io.web import app
+from tests.servers.postgres import Postgres
+from tests.servers.s3 import S3
+
+
+def pages_of(store: DocumentStore) -> TestClient:
+    return TestClient(app(store), base_url="http://localhost")
+
+
+def newest(store: DocumentStore, **wanted: object) -> DocumentRow:
+    return store.select(Filter(**wanted), limit=1)[0]  # type: ignore[arg-type]  # names of its fields
+
+
+def addresses(store: DocumentStore) -> list[str]:
+    row = newest(store, stage="essay")
+    old, new = store.history("essay", row.task_id)[1], row
+    runs = "run=run-0817-night&run=run-0902-retry"
+    return [
+        "/", "/?by=model", "/?q=winter", f"/d/{row.doc_id}", f"/d/{row.doc_id}?as=markdown", f"/d/{row.doc_id}/story",
+        f"/t/essay/{row.task_id}", f"/compare?a={old.doc_id}&b={new.doc_id}", f"/compare?{runs}", "/failures", "/scores",
+        "/scores?by=essay.template_id&group=essay-v1", "/search?q=winter", "/usage", "/usage?by=run",
+    ]  # fmt: skip
+
+
+def test_every_page_is_there_as_html_and_json(client: TestClient, example: DocumentStore) -> None:
+    for address in addresses(example):
+        path, _, query = address.partition("?")
+        page = client.get(address)
+        data = client.get(f"{'/board' if path == '/' else path}.json?{query}")
+
+        assert (address, page.status_code, data.status_code) == (address, 200, 200)
+        assert len(page.content) < 100_000
+        assert data.json()
+
+
+def test_a_table_is_there_as_csv(client: TestClient) -> None:
+    lines = list(csv.DictReader(io.StringIO(client.get("/board.csv?stage=essay").text)))
+
+    assert {line["stage"] for line in lines} == {"essay"}
+
+
+def test_the_script_is_small(client: TestClient) -> None:
+    assert len(client.get("/static/page.js").content) < 15_000
+
+
+def test_the_board_shows_what_is_not_ok_first(store: DocumentStore) -> None:
+    store.save(Document("cut", finish_reason="length"), stage="essay", task_id="bad")
+    store.save("fine", stage="essay", task_id="good")
+
+    tasks = pages_of(store).get("/board.json").json()["tasks"]
+
+    assert [each["task_id"] for each in tasks] == ["bad", "good"]
+
+
+def test_the_board_says_that_an_older_ok_document_is_served(store: DocumentStore) -> None:
+    good = store.save("fine", stage="essay", task_id="t")
+    store.save(Document("cut", finish_reason="length"), stage="essay", task_id="t")
+
+    cell = pages_of(store).get("/board.json").json()["tasks"][0]["cells"][0]
+
+    assert (cell["document"]["status"], cell["served"]) == ("truncated", good.doc_id)
+
+
+def test_the_board_says_that_a_parent_was_made_anew(store: DocumentStore) -> None:
+    parent = store.save("one", stage="draft", task_id="t")
+    store.save("essay", stage="essay", task_id="t", parents=[parent.doc_id])
+    store.save("two", stage="draft", task_id="t")
+
+    page = pages_of(store)
+
+    assert [cell["stale"] for cell in page.get("/board.json?stage=essay").json()["tasks"][0]["cells"]] == [True]
+    assert "its parent was made anew" in page.get("/").text
+
+
+def test_columns_of_one_stage_stand_together(store: DocumentStore) -> None:
+    for model in ("m1", "m2"):
+        for stage in ("draft", "essay"):
+            store.save(Document(f"{stage} {model}", model_id=model), stage=stage, task_id=model)
+
+    columns = pages_of(store).get("/board.json?by=model").json()["columns"]
+
+    assert [(each["stage"], each["value"]) for each in columns] == [
+        ("draft", "m1"),
+        ("draft", "m2"),
+        ("essay", "m1"),
+        ("essay", "m2"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("query", "tasks"),
+    [
+        ("status=parse_error", ["b"]),
+        ("task=b", ["b"]),
+        ("model=m1", ["a"]),
+        ("q=whale", ["a"]),
+        ("since=1h", ["a", "b"]),
+    ],
+)
+def test_the_board_is_filtered_by_its_address(store: DocumentStore, query: str, tasks: list[str]) -> None:
+    store.save(Document("a whale", model_id="m1"), stage="essay", task_id="a")
+    store.save(Document("no", model_id="m2", status=Status.PARSE_ERROR), stage="essay", task_id="b")
+
+    found = pages_of(store).get(f"/board.json?{query}").json()["tasks"]
+
+    assert sorted(each["task_id"] for each in found) == tasks
+
+
+def test_a_document_names_its_latest(store: DocumentStore) -> None:
+    old = store.save("one", stage="essay", task_id="t")
+    new = store.save("two", stage="essay", task_id="t")
+    pages = pages_of(store)
+
+    assert "superseded by" in pages.get(f"/d/{old.doc_id}").text
+    assert "the latest ok one" in pages.get(f"/d/{new.doc_id}").text
+
+
+def test_a_parsers_error_is_shown_at_its_place(store: DocumentStore) -> None:
+    row = store.save(
+        Document('{"a": 1,}', status=Status.PARSE_ERROR, metadata={"error": "Expecting property name: (char 8)"}),
+        stage="essay",
+        task_id="t",
+    )
+
+    assert '<mark class="tripped" id="tripped">}</mark>' in pages_of(store).get(f"/d/{row.doc_id}").text
+
+
+def test_a_long_text_comes_in_parts(store: DocumentStore) -> None:
+    row = store.save("a" * 200_000 + "the end", stage="essay", task_id="t")
+    pages = pages_of(store)
+
+    first = pages.get(f"/d/{row.doc_id}").text
+
+    assert "the end" not in first
+    assert f"/d/{row.doc_id}?at=200000" in first
+    assert "the end" in pages.get(f"/d/{row.doc_id}?at=200000").text
+
+
+def test_equal_texts_are_folded_together(store: DocumentStore) -> None:
+    for text in ("same", "other", "same"):
+        store.save(text, stage="essay", task_id="t")
+
+    assert "1 older attempt with the very same text" in pages_of(store).get("/t/essay/t").text
+
+
+def test_a_comparison_marks_the_words_that_differ(store: DocumentStore) -> None:
+    old = store.save(Document("one small step", prompt="go"), stage="essay", task_id="t")
+    new = store.save(Document("one giant step", prompt="go"), stage="essay", task_id="t")
+
+    page = pages_of(store).get(f"/compare?a={old.doc_id}&b={new.doc_id}").text
+
+    assert "<del>small</del>" in page
+    assert "<ins>giant</ins>" in page
+
+
+def test_two_runs_are_compared_task_by_task(store: DocumentStore) -> None:
+    for run, texts in (("r1", {"a": "x", "b": "y", "c": "z"}), ("r2", {"a": "x", "b": "Y", "d": "n"})):
+        for task, text in texts.items():
+            store.save(text, stage="essay", task_id=task, run_id=run)
+
+    pairs = pages_of(store).get("/compare.json?run=r1&run=r2").json()["pairs"]
+
+    assert {each["task_id"]: each["outcome"] for each in pairs} == {
+        "a": "same",
+        "b": "changed",
+        "c": "gone",
+        "d": "new",
+    }
+
+
+def test_a_higher_score_is_better(store: DocumentStore) -> None:
+    for run, score in (("r1", 3.0), ("r2", 5.0)):
+        store.save(Document(str(score), score=score), stage="evaluation", task_id="t", run_id=run)
+
+    assert pages_of(store).get("/compare.json?run=r1&run=r2").json()["counts"] == {"better": 1}
+
+
+def test_failures_of_one_reason_are_one_cluster(store: DocumentStore) -> None:
+    for number in range(5):
+        failed = Document(None, status=Status.GEN_ERROR, metadata={"error": f"timed out after {number} s"})
+        store.save(failed, stage="essay", task_id=f"t{number}")
+    store.save("made good", stage="essay", task_id="t0")
+
+    clusters = pages_of(store).get("/failures.json").json()["clusters"]
+
+    assert [(each["count"], each["tasks"], each["open"]) for each in clusters] == [(5, 5, 4)]
+
+
+def test_scores_are_compared_by_a_column_of_an_ancestor(store: DocumentStore) -> None:
+    for template, score in (("v1", 4.0), ("v2", 8.0)):
+        parent = store.save(Document("text", template_id=template), stage="essay", task_id=template)
+        judged = Document("score", score=score)
+        store.save(judged, stage="evaluation", task_id=template, parents=[parent.doc_id])
+
+    pages = pages_of(store)
+    groups = pages.get("/scores.json?stage=evaluation&by=essay.template_id").json()["groups"]
+    lowest = pages.get("/scores.json?stage=evaluation&by=essay.template_id&group=v1").json()["worst"]
+
+    assert [(each["group"], each["mean"]) for each in groups] == [("v2", 8.0), ("v1", 4.0)]
+    assert [each["score"] for each in lowest] == [4.0]
+
+
+def test_a_story_goes_from_the_first_prompt_to_the_score(store: DocumentStore) -> None:
+    draft = store.save(Document("notes", prompt="write notes"), stage="draft", task_id="t")
+    essay = store.save("essay", stage="essay", task_id="t", parents=[draft.doc_id])
+    store.save(Document("7", score=7.0), stage="evaluation", task_id="t", parents=[essay.doc_id])
+
+    data = pages_of(store).get(f"/d/{essay.doc_id}/story.json").json()
+
+    assert [(each["document"]["stage"], each["place"]) for each in data["chapters"]] == [
+        ("draft", "before"),
+        ("essay", "here"),
+        ("evaluation", "after"),
+    ]
+
+
+def test_a_wide_lineage_is_folded(store: DocumentStore) -> None:
+    root = store.save("root", stage="draft", task_id="t")
+    for number in range(30):
+        store.save(f"e{number}", stage="essay", task_id=f"t{number}", parents=[root.doc_id])
+
+    page = pages_of(store).get(f"/d/{root.doc_id}/story").text
+
+    assert "30 × essay" in page
+
+
+def test_names_with_slashes_dots_and_forms_have_addresses_of_their_own(store: DocumentStore) -> None:
+    for task in ("a/b", "a.json", "a", "..", ".", "a b?c#d", "été"):
+        store.save(f"text of {task}", stage="odd/stage", task_id=task)
+    pages = pages_of(store)
+    board = pages.get("/").text
+
+    for row in store.select(limit=20):
+        link = pages.get(f"/d/{row.doc_id}").text.split('<h1><a href="')[1].split('"')[0].replace("&amp;", "&")
+        assert pages.get(link, headers={"accept": "text/html"}).text.count(row.doc_id) >= 2, link
+    assert "a b?c#d" in board
+
+
+def test_a_cell_is_no_formula(store: DocumentStore) -> None:
+    store.save("x", stage="essay", task_id="=HYPERLINK(1)")
+
+    assert "'=HYPERLINK(1)" in pages_of(store).get("/board.csv").text
+
+
+def test_a_page_counts_what_is_new(store: DocumentStore) -> None:
+    row = store.save("one", stage="essay", task_id="t")
+    store.save("two", stage="essay", task_id="t")
+
+    assert pages_of(store).get(f"/new?since={row.seq}").json() == {"new": 1}
+
+
+def test_a_lost_index_is_reported_with_what_to_do(store: DocumentStore, tmp_path: Path) -> None:
+    index = tmp_path / "other.sqlite"
+    index.write_bytes(b"no database" * 100)
+    with DocumentStore(store.docs_root, index) as lost:
+        answer = pages_of(lost).get("/")
+
+    assert answer.status_code == 503
+    assert "doc-io" in answer.text or "db_path" in answer.text
+
+
+def test_a_damaged_text_is_reported_and_the_rest_is_shown(store: DocumentStore) -> None:
+    row = store.save(Document("text", prompt="the prompt"), stage="essay", task_id="t")
+    (Path(store.docs_root) / row.doc_dir / "raw.txt").unlink()
+
+    answer = pages_of(store).get(f"/d/{row.doc_id}")
+
+    assert answer.status_code == 200
+    assert "the prompt" in answer.text
+    assert "doc-io verify" in answer.text
+
+
+def test_a_branch_is_shown_over_its_parent(store: DocumentStore, tmp_path: Path) -> None:
+    production = store.save("made in production", stage="draft", task_id="t")
+    with DocumentStore(tmp_path / "branch" / "docs", parent=DocumentStore(store.docs_root)) as branch:
+        branch.save("made here", stage="draft", task_id="u")
+        pages = pages_of(branch)
+
+        assert "made in production" in pages.get(f"/d/{production.doc_id}").text
+        assert pages.get("/board.json").json()["total_tasks"] == 1
+
+
+def test_an_application_can_be_mounted(store: DocumentStore) -> None:
+    row = store.save("text", stage="essay", task_id="t")
+    outer = TestClient(Starlette(routes=[Mount("/docs", app(store))]), base_url="http://localhost")
+
+    page = outer.get("/docs/").text
+
+    assert f'href="/docs/d/{row.doc_id}"' in page
+    assert outer.get(f"/docs/d/{row.doc_id}").status_code == 200
+    assert outer.get(f"/docs/d/{row.doc_id}.json").json()["document"]["doc_id"] == row.doc_id
+
+
+@pytest.fixture
+def remote(postgres_server: Postgres, s3_server: S3) -> Iterator[DocumentStore]:
+    """A store on S3 with its index in PostgreSQL."""
+    root = f"{s3_server.root}/pages/docs"
+    options = s3_server.storage_options
+    with DocumentStore(root, db_url=postgres_server.new_database(), storage_options=options) as store:
+        yield store
+
+
+def test_every_page_works_on_s3_and_postgresql(remote: DocumentStore) -> None:
+    from tests.web.example_store import fill  # noqa: PLC0415 - only here
+
+    fill(remote, tasks=2)
+    pages = pages_of(remote)
+
+    for address in addresses(remote):
+        assert (address, pages.get(address).status_code) == (address, 200)
+
+
+def test_pages_are_paid_for_by_serve_alone() -> None:
+    program = "import sys, doc_io, doc_io.cli.main, doc_io.cli.serve; print('starlette' in sys.modules or 'jinja2' in sys.modules)"
+    said = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True, text=True)
+
+    assert said.stdout.strip() == "False"
+
+
+def test_serve_refuses_other_machines_without_a_token(example: DocumentStore) -> None:
+    program = [sys.executable, "-c", "from doc_io.cli.main import main; main()"]
+    arguments = ["--docs-root", example.docs_root, "serve", "--host", "0.0.0.0", "--port", "0"]  # noqa: S104 - refused
+    said = subprocess.run([*program, *arguments], capture_output=True, check=False, text=True, timeout=60)
+
+    assert said.returncode == 3
+    assert "--token" in said.stderr
