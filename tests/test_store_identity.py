@@ -124,7 +124,9 @@ CASES = {
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.__name__)
-def test_what_does_not_belong_together_is_reported_before_anything_is_written_or_looked_up(one: Path, case: object) -> None:
+def test_what_does_not_belong_together_is_reported_before_anything_is_written_or_looked_up(
+    one: Path, case: object
+) -> None:
     """The error says which it is and what to do; look-ups, writes and scans alike."""
     with case(one) as store:  # type: ignore[operator]
         before = state_of(one)

@@ -267,7 +267,9 @@ def _holds_nothing_of(error: BaseException, *secret_texts: str) -> None:
         assert secret not in f"{error!s} {error!r} {vars(error)!r}"
 
 
-def test_an_index_of_one_machine_is_reported_once(s3_server: S3, tmp_path: Any, caplog: pytest.LogCaptureFixture) -> None:
+def test_an_index_of_one_machine_is_reported_once(
+    s3_server: S3, tmp_path: Any, caplog: pytest.LogCaptureFixture
+) -> None:
     """A remote root with a SQLite file works, and says that others cannot see that file."""
     root = f"{s3_server.root}/{secrets.token_hex(4)}"
     for _ in range(3):
