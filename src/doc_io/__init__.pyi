@@ -1,5 +1,9 @@
 # Read by type checkers, and by lazy_loader, which imports each name when it is first asked for.
 
+from .dagster.check_jobs import (
+    build_document_checks_job as build_document_checks_job,
+    build_document_checks_sensor as build_document_checks_sensor,
+)
 from .dagster.checks import (
     build_document_checks as build_document_checks,
 )

@@ -13,6 +13,8 @@ from doc_io.errors import InvalidDocumentError, UnknownStatusError
 # ruff: noqa: PLC0415 - `doc-io ls` makes rows alone, and must not wait for the readers of provider responses
 
 _NO_TEXT = "Return a str, or a doc_io.Document."
+_DATA = "For data return json.dumps(…), or give the asset an IO manager of its own with io_manager_key."
+_INSTEAD = {type(None): "Annotate an asset that returns nothing with -> None.", bytes: "Decode bytes: value.decode()."}
 EMPTY = "empty"
 """The reason of a document whose text has no character that can be seen."""
 
@@ -387,4 +389,5 @@ def as_document(value: object) -> Document:
         return value
     if isinstance(value, str):
         return Document(value)
-    raise InvalidDocumentError(what=f"A value of type {type(value).__name__}", reason="it is not text", hint=_NO_TEXT)
+    hint = f"{_NO_TEXT} {_INSTEAD.get(type(value), _DATA)}"
+    raise InvalidDocumentError(what=f"A value of type {type(value).__name__}", reason="it is not text", hint=hint)

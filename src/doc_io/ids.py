@@ -69,6 +69,14 @@ def new_doc_id(logical_key_id: str, run_id: str, attempt_or_ts: str | float) -> 
     return _digest(["document", logical_key_id, run_id, attempt_or_ts])
 
 
+def stage_of_key(parts: Iterable[str]) -> str:
+    """The stage of an asset's key: its parts, joined by dots.
+
+    A dot inside of a part is escaped: ``["a.b"]`` and ``["a", "b"]`` are two assets, and must be two stages.
+    """
+    return ".".join(part.replace("%", "%25").replace(".", "%2E") for part in parts)
+
+
 def is_id(text: str) -> bool:
     """Whether a text has the form of a doc id or a logical key id; says nothing about its being there."""
     return _ID.fullmatch(text) is not None

@@ -21,6 +21,8 @@ from doc_io.storage.open import open_storage
 from doc_io.store_identity import StoreIdentity
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from typing_extensions import Self
     from upath import UPath
 
@@ -142,6 +144,7 @@ class DocumentStore:
         parents: Iterable[Parent | str] = (),
         experiment_id: str | None = None,
         prompt_path: str | None = None,
+        created_at: datetime | str | None = None,
     ) -> DocumentRow:
         """Write a document; it is acknowledged, durable and visible to every reader when this returns.
 
@@ -160,6 +163,7 @@ class DocumentStore:
             experiment_id: The experiment it belongs to. Default: none.
             prompt_path: The file, relative to the docs root, of another document that was its prompt. Default: its own
                 prompt.txt, where it has one.
+            created_at: When it was made, for an import: a time with its zone, also as ISO 8601. Default: now.
 
         Returns:
             The row.
@@ -179,6 +183,7 @@ class DocumentStore:
             asset_key=asset_key,
             experiment_id=experiment_id,
             prompt_path=prompt_path,
+            created_at=created_at,
             parents=tuple(Parent(each) if isinstance(each, str) else each for each in parents),
             **({} if attempt is None else {"attempt": attempt}),
         )
@@ -199,9 +204,17 @@ class DocumentStore:
         Raises:
             DocIOError: As for `save`; some of the documents may be there and others not.
         """
-        from doc_io.writing.draft import make_drafts
+        from doc_io.writing.draft import make_drafts, past_time
 
-        return self.commit(make_drafts(documents))
+        given = list(documents)
+        times = [past_time(origin) for _, origin in given]
+        drafts = make_drafts(given)
+        if any(times):
+            from doc_io.writing.past import place_in_the_past
+
+            self._identity.claim()
+            drafts = place_in_the_past(self._own_index, drafts, times)
+        return self.commit(drafts)
 
     def commit(self, drafts: Sequence[Draft]) -> list[DocumentRow]:
         """Write drafts of `doc_io.writing.draft.make_drafts`; returns and raises as `save_many`.

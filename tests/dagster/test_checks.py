@@ -11,7 +11,15 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from doc_io import ConfigurationError, Document, DocumentRow, DocumentStore, build_document_checks
+from doc_io import (
+    ConfigurationError,
+    Document,
+    DocumentRow,
+    DocumentStore,
+    build_document_checks,
+    build_document_checks_job,
+    build_document_checks_sensor,
+)
 from doc_io.dagster.internals import PARTITIONED_CHECKS
 from doc_io.testing import TemporaryDocuments, temporary_documents
 
@@ -175,7 +183,7 @@ def test_a_failed_newest_attempt_is_red_while_the_older_one_stays_good(bench: Be
     evaluations = bench.look(essay, "cats")
 
     assert red(evaluations) == {"status_valid"}
-    assert evaluations["status_valid"].description == "cats: the newest attempt is truncated."
+    assert evaluations["status_valid"].description == "cats: the newest attempt is truncated (finish_reason length)."
 
 
 def test_a_lost_parent_is_red(bench: Bench) -> None:
@@ -408,3 +416,96 @@ def traced_statements(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> list[str
     monkeypatch.setattr(sqlite3, "connect", traced)
     bench.documents.io_manager.store.close()
     return statements
+
+
+def jobs(*assets: dg.AssetsDefinition, per_partition: bool = True) -> dg.Definitions:
+    """A project with the checks of some assets, their job and their sensor."""
+    job = build_document_checks_job(assets=assets)
+    return dg.Definitions(
+        assets=list(assets),
+        asset_checks=build_document_checks(assets=assets, per_partition=per_partition),
+        jobs=[job],
+        sensors=[build_document_checks_sensor(assets=assets, job=job)],
+    )
+
+
+def evaluations_of(result: Any) -> Evaluations:
+    return {each.check_name: each for each in result.get_asset_check_evaluations()}
+
+
+def test_after_a_failed_generation_the_checks_run_and_one_is_red(bench: Bench) -> None:
+    """In the failed run Dagster shows all six as "Execution Failed"; the sensor has them looked at after all."""
+    bench.write()
+
+    @dg.asset(name="essay", partitions_def=TOPICS)
+    def broken() -> Document:
+        return Document("half", finish_reason="length")
+
+    defs = jobs(broken)
+    resources = bench.documents.resources
+    whole = dg.Definitions.merge(defs, dg.Definitions(resources=resources))
+    failed = whole.resolve_implicit_global_asset_job_def().execute_in_process(
+        instance=bench.instance, raise_on_error=False, tags={"dagster/partition": "cats"}
+    )
+    assert not failed.success
+    assert evaluations_of(failed) == {}
+
+    sensor = whole.resolve_sensor_def if hasattr(whole, "resolve_sensor_def") else whole.get_sensor_def
+    [event] = [each for each in failed.all_events if each.event_type_value == "PIPELINE_FAILURE"]
+    request = sensor("document_checks_after_failure")(
+        dg.build_run_status_sensor_context(
+            sensor_name="document_checks_after_failure",
+            dagster_instance=bench.instance,
+            dagster_run=failed.dagster_run,
+            dagster_event=event,
+        )
+    )
+    assert isinstance(request, dg.RunRequest)
+    assert {key.name for key in request.asset_check_keys or ()} == ALL
+    looked = whole.resolve_job_def("document_checks").execute_in_process(instance=bench.instance, tags=request.tags)
+
+    assert looked.success
+    assert red(evaluations_of(looked)) == {"status_valid"}
+
+
+def test_the_sensor_leaves_alone_what_was_checked(bench: Bench) -> None:
+    """Another step of the run failed, and its own job may fail too."""
+
+    @dg.asset(deps=[summary])
+    def unrelated() -> None:
+        raise RuntimeError
+
+    @dg.asset(name="summary")
+    def fine() -> str:
+        return "text"
+
+    defs = dg.Definitions.merge(jobs(fine), dg.Definitions(assets=[unrelated], resources=bench.documents.resources))
+    failed = defs.resolve_implicit_global_asset_job_def().execute_in_process(
+        instance=bench.instance, raise_on_error=False
+    )
+    [event] = [each for each in failed.all_events if each.event_type_value == "PIPELINE_FAILURE"]
+    [sensor] = defs.sensors or ()
+    answer = sensor(dg.build_run_status_sensor_context("s", event, bench.instance, failed.dagster_run))
+
+    assert set(evaluations_of(failed)) == ALL
+    assert isinstance(answer, dg.SkipReason)
+
+
+def test_a_check_that_takes_the_asset_is_told_of_partitions_def(bench: Bench) -> None:
+    """Without it Dagster hands it every partition, and a str stands for one."""
+    bench.documents.write(essay, {topic: topic for topic in TOPICS.get_partition_keys()})
+
+    @dg.asset_check(asset=essay)
+    def is_long(essay: str) -> dg.AssetCheckResult:
+        return dg.AssetCheckResult(passed=len(essay) > 1)
+
+    result = dg.materialize(
+        [draft, essay, is_long],
+        selection=dg.AssetSelection.checks(is_long),
+        instance=bench.instance,
+        resources=bench.documents.resources,
+        raise_on_error=False,
+    )
+    [event] = [each for each in result.all_events if each.is_step_failure]
+
+    assert "needs partitions_def" in str(event.step_failure_data.error)

@@ -4,6 +4,7 @@ import importlib
 import importlib.metadata
 import inspect
 import sys
+import traceback
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,8 +15,9 @@ import tomli
 from dagster.components.core.package_entry import get_package_objects_in_module
 from dagster_shared.libraries import DagsterLibraryRegistry
 
-from doc_io import DocDirIOManager, DocumentsIndex, DocumentStoreComponent, documents_latest_report
+from doc_io import DocDirIOManager, DocumentsIndex, DocumentStoreComponent
 from tests import pages
+from tests.servers.postgres import Postgres
 
 PYPROJECT = Path(__file__).parents[2] / "pyproject.toml"
 
@@ -28,6 +30,21 @@ import dagster as dg
 @dg.asset(metadata={"doc_io/stage": "notes"})
 def draft() -> str:
     return "notes"
+"""
+
+
+TWO_ASSETS = """\
+import dagster as dg
+
+
+@dg.asset
+def draft() -> str:
+    return "notes"
+
+
+@dg.asset
+def essay(draft: str) -> str:
+    return draft.upper()
 """
 
 
@@ -154,15 +171,48 @@ def resource(defs: dg.Definitions, name: str) -> Any:
     return (defs.resources or {})[name]
 
 
-def test_the_example_of_the_reference_makes_definitions(project: Project) -> None:
-    """docs/reference.md shows every kind of attribute."""
+def test_the_example_of_the_reference_is_launched(
+    project: Project, postgres_server: Postgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """docs/reference.md shows every kind of attribute; its reports may be written though `stages` does not name them."""
     [example] = pages.blocks(pages.page("docs/reference.md"), "yaml")
+    monkeypatch.chdir(project.root)
+    monkeypatch.setenv("DOCUMENTS_DB_URL", postgres_server.new_database())
+    (project.defs / "assets.py").write_text(TWO_ASSETS)
     defs = project.load(example.partition("attributes:\n")[2])
-    manager = resource(defs, "io_manager")
 
+    result = defs.resolve_implicit_global_asset_job_def().execute_in_process()
+
+    made = {
+        event.materialization.asset_key.to_user_string() for event in result.all_events if event.is_step_materialization
+    }
+    manager = resource(defs, "io_manager")
+    assert made == {"draft", "essay", "documents_latest_report", "documents_consistency_report"}
+    assert {check.asset_key.to_user_string() for check in result.get_asset_check_evaluations() if check.passed} == {
+        "draft",
+        "essay",
+    }
     assert isinstance(manager, DocDirIOManager)
     assert (manager.preview_chars, manager.stages) == (200, ["draft", "essay"])
-    assert len(list(defs.asset_checks or ())) == 2
-    assert documents_latest_report.key in {
-        each.key for each in defs.assets or () if isinstance(each, dg.AssetsDefinition)
-    }
+
+
+def test_a_stage_that_is_not_named_is_refused_beside_the_reports(project: Project) -> None:
+    """The list is still one."""
+    defs = project.load(store_in(project.root) + "  io_manager: {stages: [essay]}\n  reports: true\n")
+
+    result = defs.resolve_implicit_global_asset_job_def().execute_in_process(raise_on_error=False)
+
+    [failed] = [event.step_key for event in result.all_events if event.is_step_failure]
+    assert failed == "draft"
+
+
+@pytest.mark.parametrize(
+    ("yaml", "says"),
+    [("  doc_root: elsewhere\n", "doc_root"), ("  io_manager: {model: tiny}\n", "Did you mean model_id")],
+)
+def test_a_misspelt_attribute_is_refused(project: Project, yaml: str, says: str) -> None:
+    """Else the documents go somewhere else, green."""
+    with pytest.raises(dg.DagsterError) as refused:
+        project.load(store_in(project.root) + yaml)
+
+    assert says in "".join(traceback.format_exception(refused.value))

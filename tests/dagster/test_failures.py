@@ -55,12 +55,13 @@ def test_the_failure_shows_the_kept_document(house: House) -> None:
     shown = failure(result, "draft").user_failure_data
 
     assert kept.doc_id in shown.description
-    assert {name: shown.metadata[name].value for name in ("doc_id", "doc_dir", "status")} == {
+    assert {name: shown.metadata[f"failed_{name}"].value for name in ("doc_id", "doc_dir", "status", "reason")} == {
         "doc_id": kept.doc_id,
         "doc_dir": kept.doc_dir,
         "status": "truncated",
+        "reason": "finish_reason length",
     }
-    assert "half an answer" in shown.metadata["preview"].value
+    assert "half an answer" in shown.metadata["failed_preview"].value
 
 
 def test_an_observation_records_it_on_the_asset_and_no_materialization_does(house: House) -> None:
@@ -71,7 +72,7 @@ def test_an_observation_records_it_on_the_asset_and_no_materialization_does(hous
     made = house.instance.fetch_materializations(dg.AssetKey("draft"), limit=10).records
 
     assert observed.asset_observation is not None
-    assert observed.asset_observation.metadata["doc_id"].value == kept.doc_id
+    assert observed.asset_observation.metadata["failed_doc_id"].value == kept.doc_id
     assert observed.run_id == result.run_id
     assert result.run_id not in {record.run_id for record in made}
 

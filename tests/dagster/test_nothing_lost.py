@@ -70,7 +70,7 @@ def test_a_failed_attempt_is_seen_on_its_asset(house: House) -> None:
     [seen] = house.instance.fetch_observations(dg.AssetKey("broken_off"), limit=10).records
 
     assert seen.asset_observation is not None
-    assert seen.asset_observation.metadata["doc_id"].value == row.doc_id
+    assert seen.asset_observation.metadata["failed_doc_id"].value == row.doc_id
 
 
 def test_a_failed_attempt_waits_in_the_spool_while_the_store_is_away(house: House) -> None:

@@ -35,7 +35,44 @@ def test_the_latest_report_has_a_line_for_every_task(documents: TemporaryDocumen
     lines, _ = latest(documents)
 
     found = [(each["task_id"], each["doc_id"], each["attempts"], each["newest_status"]) for each in lines]
-    assert found == [("cats", first.doc_id, "2", "truncated"), ("dogs", "", "1", "truncated")]
+    assert found == [("dogs", "", "1", "truncated"), ("cats", first.doc_id, "2", "truncated")]
+
+
+def test_what_is_not_ok_comes_first_with_its_reason_and_a_summary_above(documents: TemporaryDocuments) -> None:
+    """Never ok, then failing, then the rest; nobody scrolls past what is well."""
+    documents.store.save("a", stage="draft", task_id="ants")
+    documents.store.save("b", stage="draft", task_id="bees")
+    documents.store.save(Document("half", finish_reason="length"), stage="draft", task_id="bees")
+    error = {"error": "TimeoutError:\nafter 30 s"}
+    documents.store.save(Document(None, status="gen_error", metadata=error), stage="draft", task_id="cats")
+
+    lines, materialization = latest(documents)
+    table = materialization.metadata["latest"]
+
+    assert [(line["task_id"], line["reason"]) for line in lines] == [
+        ("cats", "TimeoutError: after 30 s"),
+        ("bees", "finish_reason length"),
+        ("ants", ""),
+    ]
+    shown = [name for name in materialization.metadata if name in ("summary", "latest", "tasks")]
+    assert shown == ["summary", "latest", "tasks"]
+    assert materialization.metadata["summary"].value == (
+        "**2 of 3 tasks not ok**: 1 gen_error, 1 truncated. 1 of them never had an ok document."
+    )
+    assert isinstance(table, dg.TableMetadataValue)
+    assert [(record.data["newest_status"], record.data["reason"]) for record in table.records] == [
+        ("gen_error", "TimeoutError: after 30 s"),
+        ("truncated", "finish_reason length"),
+        ("ok", ""),
+    ]
+
+
+def test_a_report_on_what_is_well_says_so(documents: TemporaryDocuments) -> None:
+    documents.store.save("a", stage="draft", task_id="cats")
+
+    said = latest(documents)[1].metadata["summary"].value
+
+    assert said == "**1 task, and the newest attempt of each is ok.**"
 
 
 def test_its_numbers_are_metadata_that_the_ui_plots(documents: TemporaryDocuments) -> None:

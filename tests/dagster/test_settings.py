@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import pytest
 
-from doc_io import DocDirIOManager, DocumentsIndex
+from doc_io import DocDirIOManager, DocumentsIndex, ParentStore, RolloutIOManager, VersionedTextIOManager
 from doc_io.errors import ConfigurationError
 from tests.canaries import canary
 
@@ -52,3 +53,31 @@ def test_a_missing_environment_variable_is_named() -> None:
 
     with pytest.raises(ConfigurationError, match="NO_SUCH_VARIABLE"):
         manager.store  # noqa: B018 - it is opened here
+
+
+@pytest.mark.parametrize(
+    ("kind", "setting", "meant"),
+    [
+        (DocDirIOManager, "doc_root", "docs_root"),
+        (DocumentsIndex, "db_pth", "db_path"),
+        (ParentStore, "docroot", "docs_root"),
+        (VersionedTextIOManager, "base_pth", "base_path"),
+        (RolloutIOManager, "fase", "phase"),
+    ],
+)
+def test_a_setting_that_there_is_not_is_answered_with_the_one_that_was_meant(
+    kind: Any, setting: str, meant: str
+) -> None:
+    """It would be dropped in silence, and the documents go somewhere else; what it was set to is not repeated."""
+    with pytest.raises(ConfigurationError, match=f"Did you mean {meant}") as refused:
+        kind(**{setting: SECRET})
+
+    assert SECRET not in str(refused.value)
+
+
+def test_a_setting_of_the_wrong_type_does_not_show_the_others() -> None:
+    """Pydantic repeats what it was given."""
+    with pytest.raises(ValueError, match="preview_chars") as refused:
+        DocDirIOManager(db_url=f"postgresql://user:{SECRET}@host/db", preview_chars=-1)
+
+    assert SECRET not in str(refused.value)

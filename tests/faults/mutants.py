@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import math
 import os
 import shutil
 import sqlite3
@@ -15,6 +16,7 @@ from doc_io.clock import utc_now
 from doc_io.index.sqlite import SqliteIndex
 from doc_io.maintenance import removal
 from doc_io.storage.local import LocalStorage
+from doc_io.writing.draft import time_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -100,7 +102,7 @@ def delete_first() -> None:
     """A pruning removes the files before the rows."""
     remove_documents = removal.remove_documents
 
-    def files_first(storage: Storage, index: Index, documents: Any, before: str) -> list[str]:
+    def files_first(storage: Storage, index: Index, documents: Any, before: removal.Cutoff) -> list[str]:
         for _, doc_dir in documents:
             storage.remove(doc_dir)
         time.sleep(0.01)  # on a busy machine readers would hardly come in between
@@ -111,7 +113,7 @@ def delete_first() -> None:
 
 def prunes_the_young() -> None:
     """A pruning that knows no grace period."""
-    module("prune").utc_now = lambda: utc_now() + timedelta(days=1)
+    module("prune").cutoff = lambda _storage, _grace: removal.Cutoff(time_text(utc_now() + timedelta(days=1)), math.inf)
 
 
 def spool_emptied_first() -> None:

@@ -6,7 +6,6 @@ import json
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -43,16 +42,16 @@ def prune_while_it_is_sent_again(store: DocumentStore, monkeypatch: pytest.Monke
     """Send attempt 1 again just when its row is gone and its files are not; the row that came of it."""
     rows: list[DocumentRow] = []
     writers: list[threading.Thread] = []
-    remove = LocalStorage.remove
+    remove_many = LocalStorage.remove_many
 
-    def remove_late(storage: LocalStorage, folder: str) -> None:
+    def remove_late(storage: LocalStorage, folders: Sequence[str]) -> None:
         writer = threading.Thread(target=lambda: rows.append(save(store, "1")))
         writers.append(writer)
         writer.start()
         writer.join(patience)
-        remove(storage, folder)
+        remove_many(storage, folders)
 
-    monkeypatch.setattr(LocalStorage, "remove", remove_late)
+    monkeypatch.setattr(LocalStorage, "remove_many", remove_late)
     maintenance.prune(store, NOW, dry_run=False)
     [writer] = writers
     writer.join()
@@ -109,8 +108,7 @@ def test_the_end_of_an_interrupted_removal_spares_what_is_being_written_anew(
 
 def test_without_a_look_at_its_age_it_would_be_lost(store: DocumentStore, monkeypatch: pytest.MonkeyPatch) -> None:
     """The control."""
-    folder = LocalStorage.folder
-    monkeypatch.setattr(LocalStorage, "folder", lambda storage, path: replace(folder(storage, path), modified=0.0))
+    monkeypatch.setattr(LocalStorage, "modified", lambda _storage, folders: [0.0] * len(folders))
     row = end_a_removal_while_it_is_written_anew(store, monkeypatch)
 
     with pytest.raises(DocIOError):

@@ -407,6 +407,14 @@ class IndexContract:
         index.rebuild([(each.as_dict(), []) for each in index.scan()])
         assert index.usage("run_id") == by_run
 
+    def test_tokens_of_the_newest_and_of_chosen_documents_are_those_of_their_rows(self, index: Index) -> None:
+        """Totals by group know nothing of them."""
+        old, new = (add(index, attempt=f"{n}", usage_prompt_tokens=n, model_id="m") for n in (1, 2))
+
+        assert index.usage("model_id", Filter(newest=True)) == [TokenUsage("m", 1, 2, 0)]
+        assert index.usage("model_id", Filter(doc_id=[old.doc_id])) == [TokenUsage("m", 1, 1, 0)]
+        assert index.select(Filter(newest=True)) == [new]
+
     def test_a_sound_index_is_found_sound(self, index: Index) -> None:
         """With rows, removals, and after a rebuild."""
         rows = [add(index, f"t{n}", stage=f"s{n % 2}") for n in range(20)]

@@ -108,7 +108,7 @@ def test_every_look_up_is_answered_from_an_index(index: Index, url: str) -> None
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute("ANALYZE documents")
         for statement, given in questions:
-            plan = connection.execute("EXPLAIN " + statement.replace("?", "%s"), given).fetchall()
+            plan = connection.execute("EXPLAIN " + postgres_queries.statement_for(statement), given).fetchall()
             assert "Seq Scan on documents" not in str(plan), f"{statement}\n{plan}"
 
 

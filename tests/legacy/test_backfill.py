@@ -462,3 +462,55 @@ def test_the_list_of_bad_files_cannot_act_on_a_terminal(store: DocumentStore, da
 
     assert report.bad_files_path is not None
     assert "\x1b" not in report.bad_files_path.read_text(encoding="utf-8")
+
+
+def test_a_parsed_file_that_came_since_files_no_old_file_twice(store: DocumentStore, data: Path) -> None:
+    """The raw version that it would go with is filed already, and so is the parsed text before it."""
+    put(data, "3_generation/draft_responses_raw/d1_v1.txt", "raw 1", 1_700_000_000)
+    put(data, "3_generation/draft_responses/d1_v1.txt", "parsed 1", 1_700_000_010)
+    [first] = texts(backfill(store, data), store)
+    put(data, "3_generation/draft_responses/d1_v2.txt", "parsed 2", 1_700_000_020)
+
+    report = backfill(store, data)
+    again = backfill(store, data)
+
+    assert (report.documents, again.documents) == (1, 0)
+    assert [(each.files, each.filed, each.there) for each in report.stages if each.stage == "draft"] == [(3, 1, 2)]
+    assert [(each.files, each.filed, each.there) for each in again.stages if each.stage == "draft"] == [(3, 0, 3)]
+    assert texts(report, store) == [("", "parsed 2"), first] == [("", "parsed 2"), ("raw 1", "parsed 1")]
+    latest = store.latest("draft", "d1")
+    assert latest is not None
+    assert store.read(latest) == "parsed 2"
+
+
+def test_a_raw_file_that_came_since_files_no_parsed_file_twice(store: DocumentStore, data: Path) -> None:
+    """The parsed text goes with the latest raw version, and was filed with the one before."""
+    put(data, "3_generation/draft_responses_raw/d1_v1.txt", "raw 1", 1_700_000_000)
+    put(data, "3_generation/draft_responses/d1_v1.txt", "parsed 1", 1_700_000_010)
+    backfill(store, data)
+    put(data, "3_generation/draft_responses_raw/d1_v2.txt", "raw 2", 1_700_000_020)
+
+    report = backfill(store, data)
+
+    assert texts(report, store) == [("raw 2", ""), ("raw 1", "parsed 1")]
+    assert backfill(store, data).documents == 0
+
+
+def test_a_file_that_was_changed_is_another_one(store: DocumentStore, data: Path) -> None:
+    """Known by its content as well as its name."""
+    put(data, "3_generation/draft_responses_raw/d1_v1.txt", "raw 1", 1_700_000_000)
+    backfill(store, data)
+    put(data, "3_generation/draft_responses_raw/d1_v1.txt", "raw 1, corrected", 1_700_000_020)
+
+    assert texts(backfill(store, data), store) == [("raw 1, corrected", ""), ("raw 1", "")]
+
+
+def texts(_: BackfillReport, store: DocumentStore) -> list[tuple[str, str]]:
+    """Raw and parsed text of each version of d1 after a backfill, the newest first."""
+    return [
+        (
+            "" if row.raw_chars is None else store.read(row, "raw"),
+            "" if row.parsed_chars is None else store.read(row, "parsed"),
+        )
+        for row in store.history("draft", "d1")
+    ]

@@ -62,6 +62,43 @@ class UpkeepContract:
         assert store.index.remove(parents) == []
         assert store.index.remove([child, *parents]) == [child, *parents]
 
+    def test_names_of_any_length_are_names_like_others(self, store: DocumentStore, tmp_path: Path) -> None:
+        """Random ones, as compression would hide their length: saved, found, rebuilt, repaired and copied."""
+        task, template, model, run, experiment, foreign = ("ü\\" + secrets.token_hex(5_000) for _ in range(6))
+        stage = secrets.token_hex(2_000)
+        parent = store.save(Document("p", template_id=template, model_id=model), stage=stage, task_id=task, run_id=run)
+        child = store.save(
+            Document("c", parent_doc_id=foreign),
+            stage=stage,
+            task_id=task,
+            parents=[parent.doc_id],
+            experiment_id=experiment,
+        )
+        store.save("another", stage=stage, task_id=task[:-1])
+
+        def holds(opened: DocumentStore) -> bool:
+            return (
+                opened.latest(stage, task) == child
+                and opened.latest_many(stage, [task]) == {task: child}
+                and opened.history(stage, task) == [child, parent]
+                and opened.select(Filter(template_id=[template, "t"], model_id=model, run_id=run)) == [parent]
+                and opened.select(Filter(experiment_id=experiment)) == [child]
+                and opened.children(parent.doc_id) == opened.children(foreign) == [child]
+            )
+
+        assert holds(store)
+        assert maintenance.reindex(store).documents == 3
+        assert holds(store)
+        with DocumentStore(tmp_path / "copy" / "docs") as target:
+            assert maintenance.copy(store, target).copied == 3
+            assert holds(target)
+            assert maintenance.copy(target, store).existing == 3
+        store.index.remove([child.doc_id])
+        [repaired] = maintenance.repair(store, list(maintenance.verify(store, full=True)), dry_run=False)
+        assert repaired.action == "add the row"
+        assert store.latest(stage, task, runs=[run]) == parent
+        assert [row.doc_id for row in store.history(stage, task)] == [child.doc_id, parent.doc_id]
+
     def test_a_lineage_goes_up_and_down_through_every_parent(self, store: DocumentStore) -> None:
         """Grandparents and grandchildren too."""
         one, two = (store.save(f"p{n}", stage="p", task_id=f"{n}").doc_id for n in range(2))

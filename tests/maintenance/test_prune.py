@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import importlib
+import math
+import os
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -15,11 +18,13 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from doc_io import ConfigurationError, Document, DocumentRow, DocumentStore, Status, maintenance
+from doc_io import ConfigurationError, Document, DocumentRow, DocumentStore, Status, clock, maintenance
 from doc_io.errors import DocIOError, MaintenanceBusyError
 from doc_io.index.sql_index import Index
+from doc_io.maintenance import removal
 from doc_io.maintenance.prune import Policy
 from doc_io.storage.base import Storage
+from doc_io.writing.draft import time_text
 
 NOW = timedelta(0)
 
@@ -81,6 +86,51 @@ def test_what_was_the_latest_ok_within_the_grace_period_stays(store: DocumentSto
     time.sleep(grace)
     maintenance.prune(store, Policy(grace=timedelta(seconds=grace)), dry_run=False)
     assert left(store) == {newer.doc_id}
+
+
+OFF = timedelta(days=2)
+
+
+@pytest.mark.parametrize(("writers", "pruner"), [(-OFF, NOW), (NOW, OFF), (-OFF, OFF), (OFF, NOW), (NOW, -OFF)])
+def test_a_clock_that_is_wrong_by_two_days_removes_nothing_young(
+    store: DocumentStore, monkeypatch: pytest.MonkeyPatch, writers: timedelta, pruner: timedelta
+) -> None:
+    """Neither what was made a moment ago nor what was the latest ok until then."""
+    set_clock(monkeypatch, writers - timedelta(days=9))
+    old = attempts(store, "ok", "ok", "truncated", "truncated")
+    for path in Path(store.docs_root).rglob("*.*"):
+        os.utime(path, (time.time() - 9 * 86400,) * 2)
+    set_clock(monkeypatch, writers)
+    young = attempts(store, "ok", "truncated")
+    set_clock(monkeypatch, pruner)
+
+    maintenance.prune(store, Policy(keep_failed=0), dry_run=False)
+
+    assert left(store) >= {old[1].doc_id, *(row.doc_id for row in young)}
+    if pruner >= NOW and writers <= NOW:  # a clock that is right, or wrong the other way, keeps some more
+        assert not left(store) & {old[0].doc_id, old[2].doc_id, old[3].doc_id}
+
+
+def test_by_its_own_clock_alone_a_pruner_would_remove_what_is_young(
+    store: DocumentStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The negative control: a cutoff that knows no other clock."""
+    rows = attempts(store, "ok", "ok")
+    set_clock(monkeypatch, OFF)
+    monkeypatch.setattr(
+        importlib.import_module("doc_io.maintenance.prune"),  # in the package its name is the function's
+        "cutoff",
+        lambda _storage, grace: removal.Cutoff(time_text(clock.utc_now() - grace), math.inf),
+    )
+
+    maintenance.prune(store, Policy(), dry_run=False)
+
+    assert left(store) == {rows[1].doc_id}
+
+
+def set_clock(monkeypatch: pytest.MonkeyPatch, off: timedelta) -> None:
+    """Make the clock of this machine, as doc_io reads it, wrong by so much."""
+    monkeypatch.setattr(clock, "utc_now", lambda: datetime.now(timezone.utc) + off)
 
 
 def test_what_a_kept_document_was_made_from_stays_with_all_above_it(store: DocumentStore) -> None:
@@ -169,6 +219,13 @@ class Mortal:
     def __init__(self, inner: Any, clock: list[int]) -> None:
         self._inner = inner
         self._clock = clock
+
+    def remove_many(self, folders: Sequence[str]) -> None:
+        """One after the other: it may die between any two."""
+        for folder in folders:
+            self._tick()
+            self._inner.remove(folder)
+            self._tick()
 
     def __getattr__(self, name: str) -> Any:
         found = getattr(self._inner, name)
@@ -282,7 +339,8 @@ class NoTombstone:
         return getattr(self._storage, name)
 
     def put(self, path: str, data: bytes) -> None:
-        pass
+        if "/removals/" not in path:
+            self._storage.put(path, data)
 
 
 @pytest.mark.parametrize("mutant", ["files first", "no tombstone"])

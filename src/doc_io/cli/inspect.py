@@ -90,9 +90,9 @@ def show(location: StoreLocation, /, doc: str, *, as_json: bool) -> None:
         row = options.document(store, doc)
         files = dict(store.storage.folder(row.doc_dir).files)
         parents, children = store.parents(row.doc_id), store.children(row.doc_id)
-        from doc_io.maintenance import pins
+        from doc_io.maintenance.pins import pin_of
 
-        pin = pins(store).get(row.doc_id)
+        pin = pin_of(store, row.doc_id)
         made_from = {each.doc_id: each for each in store.index.get_many([each.doc_id for each in parents])}
         if as_json:
             rows = (made_from.get(each.doc_id) for each in parents)

@@ -53,6 +53,11 @@ class _Commands(click.Group):
             return command
         from difflib import get_close_matches  # noqa: PLC0415 - only a typing error needs it
 
+        if cmd_name == "rename":
+            ctx.fail(
+                "No such command 'rename': an asset that was renamed keeps its documents where its metadata names the stage"
+                ' that it had, {"doc_io/stage": "OLD_STAGE"}.'
+            )
         near = get_close_matches(cmd_name, _HOMES, n=1)
         if near and not ctx.resilient_parsing:
             ctx.fail(f"No such command {cmd_name!r}. Did you mean {near[0]!r}?")

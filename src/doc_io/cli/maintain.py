@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections import Counter
 from collections.abc import Sequence
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,14 +16,15 @@ from doc_io.cli.config import StoreLocation
 from doc_io.errors import ConfigurationError, DamagedDocumentError
 
 if TYPE_CHECKING:
+    from doc_io.cli.spilled import SpilledFindings
     from doc_io.index.base import PruneCandidate
     from doc_io.maintenance.reindex import Rejected
     from doc_io.maintenance.repair import Repair
-    from doc_io.maintenance.verify import Finding
     from doc_io.store import DocumentStore
 
 _UNSOUND = DamagedDocumentError.exit_code
 _SHOWN = 20  # lines of a list that a person reads; --json and a pipe have all
+_MAX_FINDINGS = 1000  # lines of what `verify` found; as _SHOWN
 _MAX_LISTED = 200  # folders that are listed on a server to add up their bytes
 
 
@@ -46,27 +47,28 @@ def verify(location: StoreLocation, /, *, full: bool, repair: bool, yes: bool, n
     Changes nothing without --repair --yes, and deletes no committed document even then. Ends with 6 where something is
     damaged, missing or left over; notes alone end with 0.
     """
-    from doc_io.maintenance.verify import NOTES  # noqa: PLC0415 - `ls` need not wait for it
+    from doc_io.cli.spilled import SpilledFindings  # noqa: PLC0415 - `ls` need not wait for it
+    from doc_io.maintenance.verify import NOTES  # noqa: PLC0415 - as above
 
-    with location.existing() as store:
+    with location.existing() as store, SpilledFindings() as findings:
         with render.progress("Verifying") as progress:
-            findings = [
+            findings.add_all(
                 each
                 for each in maintenance.verify(store, full=full, progress=progress)
                 if notes or each.kind not in NOTES
-            ]
-        unsound = [each for each in findings if each.kind not in NOTES]
+            )
         repairs = list(maintenance.repair(store, findings, dry_run=not yes)) if repair else []
         if as_json:
             done = [each._asdict() | {"finding": each.finding._asdict()} for each in repairs]
-            render.as_json({"findings": [each._asdict() for each in findings], "repairs": done, "done": repair and yes})
+            found = [each._asdict() for each in findings]
+            render.as_json({"findings": found, "repairs": done, "done": repair and yes})
         else:
-            _print_findings(findings, sum(each.documents for each in reports.stage_counts(store)), full=full)
+            _print_findings(findings, store, full=full)
             if repair:
                 _print_repairs(repairs, done=yes)
-            elif unsound:
+            elif findings.unsound:
                 render.hint("What could be repaired", "verify", "--repair")
-        left = len(unsound) - (len(repairs) if yes else 0)
+        left = findings.unsound - (len(repairs) if yes else 0)
     if left > 0:
         sys.exit(_UNSOUND)
 
@@ -253,17 +255,17 @@ def _documents(count: int) -> str:
     return f"{count:,} document{'' if count == 1 else 's'}"
 
 
-def _print_findings(findings: list[Finding], total: int, *, full: bool) -> None:
-    from doc_io.maintenance.verify import NOTES  # noqa: PLC0415 - `ls` need not wait for it
-
-    counts = Counter(each.kind for each in findings)
-    listed = ", ".join(f"{count:,} {kind}" for kind, count in sorted(counts.items()))
-    if set(counts) <= NOTES:
+def _print_findings(findings: SpilledFindings, store: DocumentStore, *, full: bool) -> None:
+    if not findings.unsound:
         how = "every file's hash" if full else "the length of every file"
+        total = sum(each.documents for each in reports.stage_counts(store))
         click.echo(f"Checked {_documents(total)} by {how}: no problems found.")
-    if findings:
-        render.table(("kind", "where", "details"), findings)
-        click.echo(f"{'Notes' if set(counts) <= NOTES else 'Found'}: {listed}", err=True)
+    if findings.counts:
+        count = sum(findings.counts.values())
+        render.table(("kind", "where", "details"), islice(findings, _MAX_FINDINGS if render.in_terminal() else count))
+        _more(count, _MAX_FINDINGS)
+        listed = ", ".join(f"{count:,} {kind}" for kind, count in sorted(findings.counts.items()))
+        click.echo(f"{'Found' if findings.unsound else 'Notes'}: {listed}", err=True)
 
 
 def _print_repairs(repairs: list[Repair], *, done: bool) -> None:
@@ -284,6 +286,6 @@ def _print_rejected(rejected: tuple[Rejected, ...]) -> None:
         render.table(("where", "because"), [(each.path, "; ".join(each.reasons)) for each in rejected])
 
 
-def _more(count: int) -> None:
-    if render.in_terminal() and count > _SHOWN:
-        click.echo(f"… and {count - _SHOWN:,} more; --json has all.")
+def _more(count: int, shown: int = _SHOWN) -> None:
+    if render.in_terminal() and count > shown:
+        click.echo(f"… and {count - shown:,} more; --json has all.")

@@ -23,6 +23,18 @@ _COLUMNS = ("stage", "files", "filed", "existing", "bad", "documents", "linked",
 @click.command()
 @click.option("--data-root", default="data", show_default=True, metavar="PATH", help="The folder of the old tree.")
 @click.option(
+    "--pickles",
+    is_flag=True,
+    help="The tree is that of Dagster's default IO manager ($DAGSTER_HOME/storage); only texts are read from its pickles.",
+)
+@click.option(
+    "--asset",
+    "assets",
+    multiple=True,
+    metavar="KEY[=STAGE]",
+    help="With --pickles: only this asset, as in blog/draft; needed where keys have prefixes. Repeatable.",
+)
+@click.option(
     "--layout", metavar="FILE", help="A TOML file that says where its files lie. Default: the generation layout."
 )
 @click.option("--stage", "stages", multiple=True, help="Only this stage; repeatable.")
@@ -45,22 +57,39 @@ def backfill(
     location: StoreLocation,
     /,
     *,
+    pickles: bool,
     copy_mode: str,
     link: bool,
     as_json: bool,
     **wanted: Any,
 ) -> None:
-    """Bring versioned text files in as documents, one for each version.
+    """Bring versioned text files, or the pickles of Dagster's default IO manager, in as documents.
 
     The old files are not changed. Run again, it adds what is new; interrupted, it goes on where it stopped. A file that
     cannot be taken in is listed with the reason and stops nothing.
     """
+    link = link or copy_mode == "link"
+    of_files, of_pickles = ("layout", "stages"), ("assets",)
+    _refuse(
+        [f"--{name.removesuffix('s')}" for name in (of_files if pickles else of_pickles) if wanted[name]]
+        + ["--link"] * (pickles and link),
+        pickles=pickles,
+    )
+    given = {name: value for name, value in wanted.items() if name not in (of_files if pickles else of_pickles)}
     with location.open() as store, render.progress("Backfilling") as progress:
-        report = legacy.backfill(store, link=link or copy_mode == "link", progress=progress, **wanted)
+        if pickles:
+            report = legacy.backfill_pickles(store, given.pop("data_root"), progress=progress, **given)
+        else:
+            report = legacy.backfill(store, link=link, progress=progress, **given)
     if as_json:
         render.as_json(dataclasses.asdict(report) | {"bad_files": [each._asdict() for each in report.bad_files]})
         return
     _print(report)
+
+
+def _refuse(given: Sequence[str], *, pickles: bool) -> None:
+    if given:
+        raise click.UsageError(f"{', '.join(given)} has no effect {'with' if pickles else 'without'} --pickles.")
 
 
 def _print(report: BackfillReport) -> None:

@@ -36,6 +36,8 @@ READ_AT_MOST = 100
 _SHOWN = 20  # problems in the metadata of one evaluation
 _PARTITION_TAG = "dagster/partition"  # docs.dagster.io, "Tags": what a run was launched for
 _RANGE_TAGS = ("dagster/asset_partition_range_start", "dagster/asset_partition_range_end")
+PARTITION_TAGS = (_PARTITION_TAG, *_RANGE_TAGS)
+"""The tags of a run that say for which partitions it is."""
 
 _CHECKS: dict[str, tuple[Callable[[Findings], list[Problem]], str]] = {
     "files_exist": (Findings.files_exist, "Every file that a document's record lists can be read."),
@@ -51,6 +53,9 @@ _CHECKS: dict[str, tuple[Callable[[Findings], list[Problem]], str]] = {
         "A document's files are byte for byte what was saved, and its record says what the index says.",
     ),
 }
+CHECK_NAMES = tuple(_CHECKS)
+"""The checks that each asset gets."""
+
 _WARNS = frozenset({"parent_is_latest"})
 _READS_FILES = frozenset({"files_exist", "content_hash_matches"})
 
@@ -86,11 +91,12 @@ def build_document_checks(
         _checks_of(
             key, partitions_def if per_partition and PARTITIONED_CHECKS else None, resource_key, blocking=blocking
         )
-        for key, partitions_def in _named(assets)
+        for key, partitions_def in named_assets(assets)
     ]
 
 
-def _named(assets: Sequence[Any]) -> Iterator[tuple[AssetKey, PartitionsDefinition[Any] | None]]:
+def named_assets(assets: Sequence[Any]) -> Iterator[tuple[AssetKey, PartitionsDefinition[Any] | None]]:
+    """Key and partitions of each asset, where they are given as definitions; of a key the partitions are not known."""
     for asset in assets:
         if isinstance(asset, AssetsDefinition):
             for spec in asset.specs:

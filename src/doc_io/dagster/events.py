@@ -2,50 +2,104 @@
 
 from __future__ import annotations
 
+import dataclasses
+import textwrap
 from typing import TYPE_CHECKING, Any
 
 from dagster import AssetKey, AssetObservation, Failure, MetadataValue
 
 from doc_io.document import FAILED, DocumentRow
 from doc_io.escaping import fenced, printable
+from doc_io.reports.failures import reason as reason_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from doc_io.store import DocumentStore
 
-_SHOWN = (
-    "doc_id",
-    "logical_key_id",
-    "parent_doc_id",
-    "doc_dir",
-    "prompt_path",
-    "status",
-    "usage_prompt_tokens",
-    "usage_completion_tokens",
-    "usage_max_tokens",
-    "raw_chars",
-)
+_COUNTS = ("raw_chars", "usage_prompt_tokens", "usage_completion_tokens", "usage_max_tokens")
+_IDS = ("doc_id", "logical_key_id", "parent_doc_id", "doc_dir", "prompt_path")
+
+_PREVIEW_COLUMNS = 80
+"""Where lines of a preview are wrapped: Dagster's page scrolls a code block sideways otherwise."""
 
 
-def metadata_of(store: DocumentStore, row: DocumentRow, text: str | None, preview_chars: int) -> dict[str, Any]:
-    """The metadata of a materialization.
+@dataclasses.dataclass(frozen=True)
+class Shown:
+    """How documents are shown to Dagster.
 
-    Args:
-        store: Where the document is.
-        row: Its row.
-        text: What the preview is taken from; none where there is no text.
-        preview_chars: The longest preview, in characters; 0 turns it off.
+    Attributes:
+        store: Where they are.
+        preview_chars: The longest preview, in characters; 0 turns it off. Default: 500.
+        page_url: Where `doc-io serve` answers. Default: there is no page.
     """
-    metadata: dict[str, Any] = {name: _value(getattr(row, name)) for name in _SHOWN}
-    if row.score is not None:
-        metadata["score"] = MetadataValue.float(row.score)  # a number of one kind, which Dagster plots
-    # Not str(UPath): for sftp and webdav it drops the host.
-    metadata["path"] = MetadataValue.path(store.storage.shown(row.doc_dir))
-    metadata["dagster/uri"] = MetadataValue.url(store.storage.url(row.doc_dir))
-    if text and preview_chars > 0:
-        metadata["preview"] = MetadataValue.md(fenced(_cut(text, preview_chars)))
-    return metadata
+
+    store: DocumentStore
+    preview_chars: int = 500
+    page_url: str | None = None
+
+    def metadata_of(self, row: DocumentRow, text: str | None) -> dict[str, Any]:
+        """The metadata of a materialization: what a person looks for first, then counts, then ids and paths.
+
+        Args:
+            row: The document.
+            text: What the preview is taken from; none where there is no text.
+        """
+        return {
+            **self._page(row),
+            "status": str(row.status),
+            **self._judged(row, text),
+            **{name: _value(getattr(row, name)) for name in (*_COUNTS, *_IDS)},
+            **self._path(row),
+            "dagster/uri": MetadataValue.url(self.store.storage.url(row.doc_dir)),
+        }
+
+    def metadata_of_failed(self, row: DocumentRow, text: str | None) -> dict[str, Any]:
+        """The metadata of a kept failure, under names that do not replace those of the good document before it.
+
+        Arguments as for `metadata_of`.
+        """
+        facts = {
+            "status": str(row.status),
+            "reason": reason(row),
+            **self._judged(row, text),
+            **{name: _value(getattr(row, name)) for name in (*_COUNTS, *_IDS)},
+            **self._path(row),
+        }
+        return {**self._page(row), **{f"failed_{name}": value for name, value in facts.items()}}
+
+    def listed(self, partition: str | None, row: DocumentRow) -> dict[str, Any]:
+        """One of several failures, for their list."""
+        return {
+            "partition": partition,
+            "status": str(row.status),
+            "reason": reason(row),
+            "doc_id": row.doc_id,
+            "doc_dir": row.doc_dir,
+            **({"page": self.url(row)} if self.page_url else {}),
+        }
+
+    def url(self, row: DocumentRow) -> str:
+        """The page of a document."""
+        return f"{self.page_url}/d/{row.doc_id}"
+
+    def _page(self, row: DocumentRow) -> dict[str, Any]:
+        return {"page": MetadataValue.url(self.url(row))} if self.page_url else {}
+
+    def _judged(self, row: DocumentRow, text: str | None) -> dict[str, Any]:
+        found: dict[str, Any] = {} if row.score is None else {"score": MetadataValue.float(row.score)}
+        if text and self.preview_chars > 0:
+            found["preview"] = MetadataValue.md(fenced(_wrapped(_cut(text, self.preview_chars))))
+        return found
+
+    def _path(self, row: DocumentRow) -> dict[str, Any]:
+        # Not str(UPath): for sftp and webdav it drops the host.
+        return {"path": MetadataValue.path(self.store.storage.shown(row.doc_dir))}
+
+
+def beside(metadata: Mapping[str, Any], authors: Mapping[str, Any]) -> dict[str, Any]:
+    """What doc_io says of a document without the names that its author uses: theirs are not replaced."""
+    return {name: value for name, value in metadata.items() if name not in authors}
 
 
 def observation_of(
@@ -55,7 +109,7 @@ def observation_of(
     return AssetObservation(
         asset_key=asset_key,
         partition=partition,
-        description=f"A {row.status} document was kept: {row.doc_id}",
+        description=f"A {row.status} document was kept ({reason(row)}): {row.doc_id}",
         metadata=dict(metadata),
     )
 
@@ -71,8 +125,8 @@ def failure_of_one(label: str, row: DocumentRow, metadata: Mapping[str, Any]) ->
     Returns:
         A `dagster.Failure`. A RetryPolicy may try again: another generation may be good.
     """
-    reason = row.meta_small.get("error") or row.meta_small.get("finish_reason")
-    because = f" ({printable(str(reason), limit=200)})" if reason else ""
+    why = reason(row)
+    because = "" if why == row.status else f" ({why})"
     return Failure(
         description=f"{printable(label)}: the document is {row.status}{because}. It was kept as {row.doc_id} in"
         f" {row.doc_dir}; the older ok version, where there is one, stays the latest.",
@@ -80,29 +134,34 @@ def failure_of_one(label: str, row: DocumentRow, metadata: Mapping[str, Any]) ->
     )
 
 
-def failure_of_many(label: str, kept: Sequence[tuple[str | None, DocumentRow, Mapping[str, Any]]]) -> Failure:
+def failure_of_many(
+    label: str, shown: Shown, kept: Sequence[tuple[str | None, DocumentRow, Mapping[str, Any]]]
+) -> Failure:
     """The failure of a run over many partitions, of which some are not good.
 
     Args:
         label: The output in words.
+        shown: How documents are shown.
         kept: Partition, row and metadata of each that is not.
 
     Returns:
         One `dagster.Failure` that lists them all.
     """
-    lines = [f"{partition}: {row.status}, kept as {row.doc_id}" for partition, row, _ in kept]
+    lines = [f"{partition}: {row.status} ({reason(row)}), kept as {row.doc_id}" for partition, row, _ in kept]
+    page = {} if shown.page_url is None else {"page": MetadataValue.url(f"{shown.page_url}/failures")}
     return Failure(
         description=f"{printable(label)}: {len(kept)} documents are not ok. They were kept, and the older ok versions"
         " stay the latest.\n" + "\n".join(printable(line) for line in lines),
         metadata={
-            "failed_documents": MetadataValue.json(
-                [
-                    {"partition": partition, "doc_id": row.doc_id, "doc_dir": row.doc_dir, "status": str(row.status)}
-                    for partition, row, _ in kept
-                ]
-            )
+            **page,
+            "failed_documents": MetadataValue.json([shown.listed(partition, row) for partition, row, _ in kept]),
         },
     )
+
+
+def reason(row: DocumentRow) -> str:
+    """Why a document is not ok, in one short line that can be shown."""
+    return printable(reason_of(row), limit=200)
 
 
 def is_failed(row: DocumentRow) -> bool:
@@ -112,6 +171,15 @@ def is_failed(row: DocumentRow) -> bool:
 
 def _value(value: object) -> object:
     return MetadataValue.null() if value is None else MetadataValue.int(value) if isinstance(value, int) else str(value)
+
+
+def _wrapped(text: str) -> str:
+    lines = [
+        textwrap.wrap(line, _PREVIEW_COLUMNS, expand_tabs=False, replace_whitespace=False, drop_whitespace=False)
+        or [""]
+        for line in text.split("\n")
+    ]
+    return "\n".join(part for parts in lines for part in parts)
 
 
 def _cut(text: str, limit: int) -> str:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from doc_io.document import FAILED, DocumentRow, Status
 from doc_io.integrity import check_documents
+from doc_io.reports.failures import reason
 
 if TYPE_CHECKING:
     from doc_io.document import Parent
@@ -75,7 +76,7 @@ class Findings:
     def status_valid(self) -> list[Problem]:
         """Tasks whose newest attempt failed."""
         return [
-            Problem(task, row.doc_id, f"the newest attempt is {row.status}")
+            Problem(task, row.doc_id, f"the newest attempt is {_ended(row)}")
             for task, row in self.newest.items()
             if row.status in FAILED
         ]
@@ -136,9 +137,14 @@ class Findings:
     def _of_files(self) -> tuple[list[Problem], list[Problem]]:
         missing: list[Problem] = []
         altered: list[Problem] = []
-        for row, is_missing, reason in check_documents(self._store.storage, self.read):
-            (missing if is_missing else altered).append(Problem(row.task_id, row.doc_id, reason))
+        for row, is_missing, what in check_documents(self._store.storage, self.read):
+            (missing if is_missing else altered).append(Problem(row.task_id, row.doc_id, what))
         return missing, altered
+
+
+def _ended(row: DocumentRow) -> str:
+    why = reason(row)
+    return str(row.status) if why == row.status else f"{row.status} ({why})"
 
 
 Question = Callable[[Findings], "list[Problem]"]

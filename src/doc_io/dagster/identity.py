@@ -15,11 +15,11 @@ from weakref import WeakKeyDictionary
 
 from dagster import AssetKey, MetadataValue, MultiPartitionKey, OutputContext
 
-from doc_io.dagster.internals import asset_key_of_output, known, metadata_of_asset, retry_number
-from doc_io.dagster.loaded import Loaded, loaded_by
+from doc_io.dagster.internals import asset_key_of_output, given_metadata, known, metadata_of_asset, retry_number
+from doc_io.dagster.loaded import Loaded, loaded_for
 from doc_io.dagster.output_metadata import model_of, usage_of
 from doc_io.document import Document, Parent
-from doc_io.ids import path_segment
+from doc_io.ids import path_segment, stage_of_key
 
 if TYPE_CHECKING:
     from dagster import AssetExecutionContext, InputContext, OpExecutionContext
@@ -28,11 +28,15 @@ if TYPE_CHECKING:
     from doc_io.store import DocumentStore
     from doc_io.task_table import Task
 
+REPORT_STAGES = frozenset({"documents_latest_report", "documents_consistency_report"})
+"""The stages of doc_io's own reports: whatever stages a project names, its reports may be written."""
+
 EXPERIMENT_TAG = "doc_io/experiment"
 
 _KEYS = tuple(
     f"doc_io/{name}" for name in ("stage", "template_id", "model_id", "parser", "parent", "parent_doc_id", "prompt")
 )
+_TAGS = (EXPERIMENT_TAG, "doc_io/force", "doc_io/as_of")
 _DIMENSIONS = {"template_id": ("template", "template_id"), "model_id": ("model", "model_id")}
 
 
@@ -85,16 +89,19 @@ class OutputInfo:
             return secrets.token_hex(8)
         return f"{self.attempt}/{path_segment(partition or '')}"
 
+    def authors_metadata(self, partition: str | None) -> dict[str, Any]:
+        """What the asset itself gave for a materialization, in whichever form."""
+        scoped = (
+            {} if self.step is None or self.asset_key is None else given_metadata(self.step, self.asset_key, partition)
+        )
+        return {**self.metadata, **scoped}
+
     def loaded(self, partition: str | None) -> list[Loaded]:
         """What the step read for one partition.
 
         An input that brought many partitions counts with the one of the same name, where it has one.
         """
-        if self.step is None:
-            return []
-        loaded = loaded_by(self.step)
-        same = {each.input_name for each in loaded if each.task_id == partition}
-        return [each for each in loaded if each.input_name not in same or each.task_id == partition]
+        return [] if self.step is None else loaded_for(self.step, partition)
 
 
 def output_info(context: OutputContext) -> OutputInfo:
@@ -256,11 +263,21 @@ def field_named(
 
 
 def metadata_warnings(output: OutputInfo) -> list[str]:
-    """What in an asset's ``doc_io/…`` metadata has no effect, in words: a misspelt key, an input that it does not have."""
+    """What in an asset's metadata and its run's tags has no effect, in words: a misspelt key, an input that is none."""
     doubts = [
         f"{key} is nothing that doc_io knows; an asset may have {', '.join(_KEYS)}"
         for key in output.definition
         if key.startswith("doc_io/") and key not in _KEYS
+    ]
+    doubts += [
+        f"the run tag {tag} has no effect; did you mean doc_io/{tag}?"
+        for tag in output.tags
+        if f"doc_io/{tag}" in _TAGS
+    ]
+    doubts += [
+        f"the run tag {tag} is nothing that doc_io knows; a run may have {', '.join(_TAGS)}"
+        for tag in output.tags
+        if tag.startswith("doc_io/") and tag not in _TAGS
     ]
     inputs = [] if output.step is None else list(output.step.op_def.input_dict)
     for key in ("doc_io/parent", "doc_io/prompt"):
@@ -307,8 +324,7 @@ def _stage(definition: Mapping[str, Any], asset_key: AssetKey | None, op: str) -
         return str(named)
     if asset_key is None:
         return op
-    # A dot inside of a part is escaped: ["a.b"] and ["a", "b"] are two assets, and must be two stages.
-    return ".".join(part.replace("%", "%25").replace(".", "%2E") for part in asset_key.path)
+    return stage_of_key(asset_key.path)
 
 
 def attempt_name(step: StepExecutionContext, output_name: str, mapping_key: str | None) -> str:

@@ -13,7 +13,7 @@ from weakref import WeakKeyDictionary
 
 from doc_io.dagster.as_of import AS_OF_TAG, view_of
 from doc_io.dagster.identity import own_task_of, stage_of
-from doc_io.dagster.internals import in_order, is_fanned_in, known, step_of
+from doc_io.dagster.internals import in_a_check, in_order, is_fanned_in, known, step_of
 from doc_io.dagster.loaded import note_loaded
 from doc_io.document import DocumentRow, Status
 from doc_io.errors import ConfigurationError, DocIOError, DocumentNotFoundError, UnknownDocumentError
@@ -282,7 +282,10 @@ def _shape(context: InputContext, *, several: bool) -> tuple[str, Any]:
         raise ConfigurationError(
             setting=f"The annotation of input {known(context, 'name', '(no name)')}",
             reason=f"it stands for one document, and {_label(context)} has {len(context.asset_partition_keys)} partitions",
-            hint="Annotate it as a dict, a list or an Iterator.",
+            hint="A check of one partition needs partitions_def: @asset_check(asset=…, partitions_def=…), Dagster 1.12 or later."
+            " A check of all of them takes a dict, a list or an Iterator."
+            if in_a_check(context)
+            else "Annotate it as a dict, a list or an Iterator.",
         )
     return "dict" if several else "one", annotation
 

@@ -4,7 +4,9 @@
 |---|---|---|
 | ``StepExecutionContext`` | the step behind an IO manager's context: one weak key for what it read and tried | 1.11.0, 1.13.27 |
 | ``StepExecutionContext.previous_attempt_count`` | the retry; public only inside of a body (``context.retry_number``) | 1.11.0, 1.13.27 |
+| ``StepExecutionContext.is_asset_check_step`` | what to annotate: a check needs ``partitions_def`` | 1.11.0, 1.13.27 |
 | ``StepExecutionContext.get_io_manager`` | the IO manager that will be handed what a body returns | 1.11.0, 1.13.27 |
+| ``StepExecutionContext.get_asset_metadata`` | what a body said by ``add_asset_metadata``, which must not be replaced | 1.11.0, 1.13.27 |
 | ``JobDefinition.asset_layer`` | asset key and metadata of one output of a step | 1.11.0, 1.13.27 |
 | ``FromMultipleSources`` | whether an input is fanned in, so that Dagster makes the list itself | 1.11.0, 1.13.27 |
 | ``partition_loading_context`` | public from 1.12 on | 1.11.0 |
@@ -75,6 +77,12 @@ def is_fanned_in(context: InputContext) -> bool:
     return isinstance(step.step.step_input_named(context.name).source, FromMultipleSources)
 
 
+def in_a_check(context: InputContext) -> bool:
+    """Whether an input is that of an asset check."""
+    step: StepExecutionContext | None = known(context, "step_context")
+    return step is not None and step.is_asset_check_step
+
+
 def retry_number(step: StepExecutionContext) -> int:
     """How often a step was tried before in its run."""
     return step.previous_attempt_count
@@ -88,6 +96,12 @@ def io_manager_of_output(step: StepExecutionContext, output_name: str) -> Any:
 def metadata_of_asset(step: StepExecutionContext, asset_key: AssetKey) -> Mapping[str, Any]:
     """The metadata of an asset's definition."""
     return step.job_def.asset_layer.get(asset_key).metadata or {}
+
+
+def given_metadata(step: StepExecutionContext, asset_key: AssetKey, partition: str | None) -> dict[str, Any]:
+    """What a body gave by ``context.add_asset_metadata``, for the asset and for one partition of it."""
+    of_partition = {} if partition is None else step.get_asset_metadata(asset_key, partition) or {}
+    return {**(step.get_asset_metadata(asset_key) or {}), **of_partition}
 
 
 PARTITIONED_CHECKS = _takes(AssetCheckSpec.__new__, "partitions_def")

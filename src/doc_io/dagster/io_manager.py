@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from dagster import (
+    AssetKey,
     AssetMaterialization,
     ConfigurableIOManager,
     DataVersion,
@@ -19,13 +20,13 @@ from pydantic import Field, field_validator
 
 from doc_io.commit_record import PARSED_NAME, RAW_NAME, RECORD_NAME, decode_text
 from doc_io.dagster.attempts import let_go, take_attempts
-from doc_io.dagster.events import failure_of_many, failure_of_one, is_failed, metadata_of, observation_of
+from doc_io.dagster.events import Shown, beside, failure_of_many, failure_of_one, is_failed, observation_of
 from doc_io.dagster.identity import OutputInfo, metadata_warnings, output_info, own_task_of, stage_of
 from doc_io.dagster.inputs import Reader, load
 from doc_io.dagster.interrupts import interrupts_held
 from doc_io.dagster.outputs import UNAVAILABLE, Documents, OutputWriter, documents_of, salvage_valid, value_of
 from doc_io.dagster.reuse import ReusedDocument, identity_warnings
-from doc_io.dagster.settings import StoreSettings, copies_prompts
+from doc_io.dagster.settings import StoreSettings, copies_prompts, openable
 from doc_io.dagster.upath_hooks import UPathHooks
 from doc_io.errors import (
     DocIOError,
@@ -78,6 +79,11 @@ class DocDirIOManager(StoreSettings, ConfigurableIOManager, UPathHooks):
     preview_chars: int = Field(
         default=500, ge=0, description="The longest preview in the metadata, in characters; 0 turns it off."
     )
+    page_url: str | None = Field(
+        default=None,
+        description="Where `doc-io serve` answers, such as http://localhost:8712: each document in Dagster's UI then has a"
+        " link to its page.",
+    )
     on_bad_status: Literal["fail", "skip"] = Field(
         default="fail",
         description="When some of a run's many partitions are not ok: fail them all, or let the good ones count as"
@@ -110,6 +116,11 @@ class DocDirIOManager(StoreSettings, ConfigurableIOManager, UPathHooks):
         if not isinstance(tables, Mapping):
             return tables
         return {stage: table.as_config() if isinstance(table, TaskTable) else table for stage, table in tables.items()}
+
+    @field_validator("page_url")
+    @classmethod
+    def _openable(cls, url: str | None) -> str | None:
+        return openable(url)
 
     def handle_output(self, context: OutputContext, obj: Any) -> None:
         """Write what an asset or op returned, as a document for each partition.
@@ -264,17 +275,19 @@ class DocDirIOManager(StoreSettings, ConfigurableIOManager, UPathHooks):
             rows |= zip(made, self.writer.save(self.store, output, made, tasks), strict=True)
         return rows
 
-    def _kept_texts(self, context: OutputContext, output: OutputInfo, documents: Documents, error: DocIOError) -> str:
-        """Keep the bare texts of what was refused, and say where; nothing where the store itself is the trouble."""
+    def _kept_texts(
+        self, context: OutputContext, output: OutputInfo, documents: Documents, error: DocIOError
+    ) -> list[Reported]:
+        """Keep the bare texts of what was refused; nothing where the store itself is the trouble."""
         if isinstance(error, (*UNAVAILABLE, SpooledError, TextLostError)):
-            return ""
+            return []
         try:
             rows = self.writer.save_texts(self.store, output, documents, error)
         except DocIOError:  # the first error is what the user must see
-            return ""
-        _observe(context, output, [self._reported(context, None, *each) for each in _with_rows(documents, rows)])
-        listed = ", ".join(f"{row.doc_id} in {row.doc_dir}" for row in list(rows.values())[:10])
-        return f" The bare text was kept as a gen_error document: {listed}." if rows else ""
+            return []
+        kept = [self._reported(context, None, *each) for each in _with_rows(documents, rows)]
+        _observe(context, output, kept)
+        return kept
 
     def task_lookup(self, output: OutputInfo, documents: Iterable[str | None]) -> dict[str, Task]:
         """What the task table of a stage says of some partitions; nothing where it has none."""
@@ -288,12 +301,20 @@ class DocDirIOManager(StoreSettings, ConfigurableIOManager, UPathHooks):
         self, context: OutputContext, obj: Any, partition: str | None, row: DocumentRow, document: Document
     ) -> Reported:
         text = document.beginning if isinstance(document, ReusedDocument) else document.raw
-        metadata = metadata_of(self.store, row, text, self.preview_chars)
-        if isinstance(document, ReusedDocument) and not document.made_by_this_step:
-            metadata["reused"] = True
+        if is_failed(row):
+            metadata = self.shown.metadata_of_failed(row, text)
+        else:
+            metadata = self.shown.metadata_of(row, text)
+            if isinstance(document, ReusedDocument) and not document.made_by_this_step:
+                metadata["reused"] = True
         if obj is not None:
             metadata |= self.get_metadata(context, value_of(obj, partition))
         return partition, row, metadata
+
+    @property
+    def shown(self) -> Shown:
+        """How documents are shown in Dagster's UI."""
+        return Shown(self.store, self.preview_chars, self.page_url)
 
     @property
     def writer(self) -> OutputWriter:
@@ -313,25 +334,26 @@ class DocDirIOManager(StoreSettings, ConfigurableIOManager, UPathHooks):
         if failed:
             self._let_count(context, output, [each for each in reported if not is_failed(each[1])])
             if len(reported) > 1:
-                raise failure_of_many(output.label(None), failed)
+                raise failure_of_many(output.label(None), self.shown, failed)
             partition, row, metadata = failed[0]
             raise failure_of_one(output.label(partition), row, metadata)
         if len(reported) == 1:
-            _, row, metadata = reported[0]
+            partition, row, metadata = reported[0]
             self._set_data_version(output, row)
-            context.add_output_metadata(metadata)
+            context.add_output_metadata(beside(metadata, output.metadata))
             return
         for partition, _, metadata in reported:
+            authors = output.authors_metadata(partition)
             if output.step is not None and output.asset_key is not None:
-                output.step.add_asset_metadata(metadata, output.asset_key, partition)
+                output.step.add_asset_metadata(beside(metadata, authors), output.asset_key, partition)
             elif output.asset_key is not None:  # a context of a test's: context.get_logged_events() has them
-                context.log_event(AssetMaterialization(output.asset_key, partition=partition, metadata=metadata))
+                _materialize(context, output.asset_key, partition, {**metadata, **authors})
 
     def _let_count(self, context: OutputContext, output: OutputInfo, good: list[Reported]) -> None:
         """Say that partitions are materialized though their step fails for the others."""
         if self.on_bad_status == "skip" and output.asset_key is not None:
             for partition, _, metadata in good:
-                context.log_event(AssetMaterialization(output.asset_key, partition=partition, metadata=metadata))
+                _materialize(context, output.asset_key, partition, {**metadata, **output.authors_metadata(partition)})
 
     def _set_data_version(self, output: OutputInfo, row: DocumentRow) -> None:
         # Dagster has one data version for all partitions of a step, so a run over many leaves them to Dagster.
@@ -339,9 +361,12 @@ class DocDirIOManager(StoreSettings, ConfigurableIOManager, UPathHooks):
             output.step.set_data_version(output.asset_key, DataVersion(row.content_hash))
 
 
-def _refused(output: OutputInfo, error: DocIOError, kept: str) -> Failure:
+def _refused(output: OutputInfo, error: DocIOError, kept: list[Reported]) -> Failure:
     """The failure of a step whose documents cannot be written as they are; no retry would help."""
-    return Failure(description=f"{output.label(None)}: {error}{kept}", allow_retries=False)
+    listed = ", ".join(f"{row.doc_id} in {row.doc_dir}" for _, row, _ in kept[:10])
+    where = f" The bare text was kept as a gen_error document: {listed}." if kept else ""
+    metadata = kept[0][2] if len(kept) == 1 else {}
+    return Failure(description=f"{output.label(None)}: {error}{where}", metadata=metadata, allow_retries=False)
 
 
 def _with_rows(
@@ -357,6 +382,12 @@ def _tasks_of(context: OutputContext) -> list[str]:
 
 async def _gathered(loaded: Iterable[Any]) -> list[Any]:
     return list(await asyncio.gather(*loaded))
+
+
+def _materialize(
+    context: OutputContext, asset_key: AssetKey, partition: str | None, metadata: Mapping[str, Any]
+) -> None:
+    context.log_event(AssetMaterialization(asset_key, partition=partition, metadata=metadata))
 
 
 def _observe(context: OutputContext, output: OutputInfo, kept: list[Reported]) -> None:

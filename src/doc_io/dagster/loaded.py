@@ -29,16 +29,34 @@ class Loaded(NamedTuple):
     task_id: str
 
 
-_loaded: WeakKeyDictionary[StepExecutionContext, dict[Loaded, None]] = WeakKeyDictionary()
+class _LoadedInput:
+    """What came in by one input: in order, and by task, so that many partitions are looked up in linear time."""
+
+    def __init__(self) -> None:
+        self.documents: dict[Loaded, None] = {}
+        self.by_task: dict[str, list[Loaded]] = {}
+
+
+_loaded: WeakKeyDictionary[StepExecutionContext, dict[str, _LoadedInput]] = WeakKeyDictionary()
 
 
 def note_loaded(step: StepExecutionContext, input_name: str, rows: Iterable[DocumentRow]) -> None:
     """Note that a step read these documents; reading one twice counts once."""
-    noted = _loaded.setdefault(step, {})
+    noted = _loaded.setdefault(step, {}).setdefault(input_name, _LoadedInput())
     for row in rows:
-        noted[Loaded(input_name, row.doc_id, row.task_id)] = None
+        each = Loaded(input_name, row.doc_id, row.task_id)
+        if each not in noted.documents:
+            noted.documents[each] = None
+            noted.by_task.setdefault(row.task_id, []).append(each)
 
 
-def loaded_by(step: StepExecutionContext) -> list[Loaded]:
-    """What a step has read so far, in the order it read it."""
-    return list(_loaded.get(step, ()))
+def loaded_for(step: StepExecutionContext, partition: str | None) -> list[Loaded]:
+    """What a step has read so far for one of its partitions, input by input.
+
+    Of an input that has documents of the partition itself, these; of any other all that came in.
+    """
+    found: list[Loaded] = []
+    for noted in _loaded.get(step, {}).values():
+        own = None if partition is None else noted.by_task.get(str(partition))
+        found += noted.documents if own is None else own
+    return found

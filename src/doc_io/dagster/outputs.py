@@ -11,7 +11,15 @@ from typing import TYPE_CHECKING, Any
 import tenacity
 
 from doc_io.dagster import internals
-from doc_io.dagster.identity import EXPERIMENT_TAG, OutputInfo, completed, field_named, input_named, parents_of
+from doc_io.dagster.identity import (
+    EXPERIMENT_TAG,
+    REPORT_STAGES,
+    OutputInfo,
+    completed,
+    field_named,
+    input_named,
+    parents_of,
+)
 from doc_io.dagster.internals import in_order
 from doc_io.dagster.interrupts import GRACE_SECONDS, interrupts_allowed, interrupts_held
 from doc_io.dagster.reuse import ReusedDocument
@@ -222,12 +230,8 @@ class OutputWriter:
         return parse(document if parser == document.parser else dataclasses.replace(document, parser=parser))
 
     def check_stage(self, output: OutputInfo) -> None:
-        """Refuse a stage that is not on the list.
-
-        Raises:
-            UnknownStageError: There is a list, and it is not on it.
-        """
-        if self.stages is not None and output.stage not in self.stages:
+        """Refuse a stage that is not on the list, with `UnknownStageError`."""
+        if self.stages is not None and output.stage not in {*self.stages, *REPORT_STAGES}:
             raise UnknownStageError(stage=output.stage, stages=", ".join(sorted(self.stages)))
 
     def with_origins(

@@ -9,8 +9,10 @@ from typing import Any
 from dagster import AssetExecutionContext, MetadataValue, TableColumn, TableRecord, TableSchema, asset
 
 from doc_io import maintenance
+from doc_io.dagster.events import is_failed, reason
+from doc_io.dagster.identity import REPORT_STAGES
 from doc_io.dagster.settings import StoreSettings
-from doc_io.document import DocumentRow, Status
+from doc_io.document import FAILED, DocumentRow, Status
 from doc_io.escaping import printable
 from doc_io.maintenance.verify import NOTES, Finding
 from doc_io.store import DocumentStore
@@ -19,6 +21,8 @@ TABLE_ROWS = 200
 """The longest table in the metadata; the CSV has every row."""
 
 _LATEST = (
+    "newest_status",
+    "reason",
     "stage",
     "task_id",
     "doc_id",
@@ -29,11 +33,12 @@ _LATEST = (
     "usage_completion_tokens",
     "raw_chars",
     "attempts",
-    "newest_status",
     "doc_dir",
 )
+_IN_TABLE = ("newest_status", "reason", "stage", "task_id", "attempts", "doc_id", "created_at", "model_id")
+"""So many columns that a row is one line in Dagster's UI; the CSV has them all."""
+
 _GROUP = "documents"
-_STAGES = frozenset({"documents_latest_report", "documents_consistency_report"})  # a report does not report on itself
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
@@ -44,16 +49,18 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r")
     kinds={"csv"},
 )
 def documents_latest_report(context: AssetExecutionContext) -> str:
-    """Every task of the store with its latest ok document, how often it was attempted, and how the last attempt ended."""
+    """Every task of the store, what is not ok first: how its newest attempt ended and why, and its latest ok document."""
     rows = list(latest_rows(_store(context)))
     missing = sum(row["doc_id"] is None for row in rows)
     context.add_output_metadata(
         {
+            "summary": MetadataValue.md(_summary(rows)),
+            "latest": table(_IN_TABLE, rows),
             "tasks": len(rows),
+            "tasks_not_ok": sum(row["newest_status"] in FAILED for row in rows),
             "tasks_without_ok": missing,
             "prompt_tokens": sum(row["usage_prompt_tokens"] or 0 for row in rows),
             "completion_tokens": sum(row["usage_completion_tokens"] or 0 for row in rows),
-            "latest": table(_LATEST, rows),
         }
     )
     return as_csv(_LATEST, rows)
@@ -85,7 +92,7 @@ def documents_consistency_report(context: AssetExecutionContext) -> str:
 
 
 def latest_rows(store: DocumentStore) -> Iterable[Mapping[str, Any]]:
-    """One mapping for each (stage, task), by stage and task, from one pass over the index.
+    """One mapping for each (stage, task), from one pass over the index: never ok, then failing, then the others.
 
     Args:
         store: Whose documents.
@@ -95,13 +102,13 @@ def latest_rows(store: DocumentStore) -> Iterable[Mapping[str, Any]]:
     attempts: Counter[tuple[str, str]] = Counter()
     for row in store.index.scan():
         task = (row.stage, row.task_id)
-        if row.stage in _STAGES:
+        if row.stage in REPORT_STAGES:
             continue
         attempts[task] += 1
         newest[task] = _later(newest.get(task), row)
         if row.status is Status.OK:
             latest[task] = _later(latest.get(task), row)
-    for task in sorted(newest):
+    for task in sorted(newest, key=lambda task: (not is_failed(newest[task]), task in latest, task)):
         found = latest.get(task)
         facts = {} if found is None else found.as_dict()
         yield {
@@ -110,6 +117,7 @@ def latest_rows(store: DocumentStore) -> Iterable[Mapping[str, Any]]:
             "task_id": task[1],
             "attempts": attempts[task],
             "newest_status": str(newest[task].status),
+            "reason": reason(newest[task]) if is_failed(newest[task]) else "",
         }
 
 
@@ -132,6 +140,20 @@ def as_csv(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> str:
     for row in rows:
         writer.writerow([_cell(row[column]) for column in columns])
     return out.getvalue()
+
+
+def _summary(rows: Sequence[Mapping[str, Any]]) -> str:
+    """What the table says, in a line: how many tasks are not ok, how those ended, and how many never were."""
+    bad = Counter(row["newest_status"] for row in rows if row["newest_status"] in FAILED)
+    if not bad:
+        return f"**{_tasks(len(rows))}, and the newest attempt of each is ok.**"
+    kinds = ", ".join(f"{count:,} {status}" for status, count in bad.most_common())
+    never = sum(row["doc_id"] is None for row in rows if row["newest_status"] in FAILED)
+    return f"**{bad.total():,} of {_tasks(len(rows))} not ok**: {kinds}. {never:,} of them never had an ok document."
+
+
+def _tasks(count: int) -> str:
+    return f"{count:,} task{'' if count == 1 else 's'}"
 
 
 def _store(context: AssetExecutionContext) -> DocumentStore:

@@ -20,7 +20,7 @@ from doc_io.dagster.attempts import (
     keep_attempts_of_step,
     keep_failed_attempts,
 )
-from doc_io.dagster.events import metadata_of, observation_of
+from doc_io.dagster.events import Shown, observation_of
 from doc_io.dagster.generate import Generation, Make, Save, prompt_lookup
 from doc_io.dagster.identity import OutputInfo, attempt_name, body_output_info, completed, partition_of
 from doc_io.dagster.internals import io_manager_of_output
@@ -315,7 +315,9 @@ class DocumentsIndex(StoreSettings):
             return isinstance(lost, SpooledError)
         context.log.error(f"{output.label(partition)}: what there was is kept as {row.doc_id} in {row.doc_dir}")
         if output.asset_key is not None and output.step is not None:
-            metadata = metadata_of(self.store, row, document.raw, preview_chars=500)
+            manager = manager_of(output)
+            shown = Shown(self.store) if manager is None else manager.shown
+            metadata = shown.metadata_of_failed(row, document.raw)
             # Not context.log_event: Dagster drops what a body logs when the body raises.
             DagsterEvent.asset_observation(output.step, observation_of(output.asset_key, partition, row, metadata))
         return True

@@ -17,7 +17,7 @@ from enum import Enum
 from typing import Any
 
 from dagster import ConfigurableIOManager, InputContext, OutputContext
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from doc_io.dagster import inputs, legacy_files
 from doc_io.dagster.attempts import let_go, take_attempts
@@ -25,7 +25,7 @@ from doc_io.dagster.identity import output_info
 from doc_io.dagster.io_manager import DocDirIOManager
 from doc_io.dagster.outputs import value_of
 from doc_io.dagster.reuse import ReusedDocument
-from doc_io.dagster.settings import flag
+from doc_io.dagster.settings import flag, refuse_unknown
 from doc_io.dagster.versioned_io_manager import VersionedTextIOManager
 from doc_io.document import Document
 from doc_io.errors import ConfigurationError, DocIOError
@@ -88,6 +88,13 @@ class RolloutIOManager(ConfigurableIOManager):
     Each document that is written to both is only ok where its legacy file is there too; its row says
     ``legacy_write_ok`` and ``legacy_version``. A run or setting that reads ``as_of`` a time reads documents alone.
     """
+
+    model_config = ConfigDict(hide_input_in_errors=True)
+
+    def __init__(self, **given: Any) -> None:
+        """Refuse a setting that there is not: pydantic would drop a misspelt one in silence."""
+        refuse_unknown(type(self), given)
+        super().__init__(**given)
 
     documents: DocDirIOManager = Field(description="Writes and reads the documents.")
     legacy: VersionedTextIOManager = Field(description="Writes and reads the legacy files.")

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
 from typing import Any
+from urllib.parse import urlsplit
 
 from dagster import Config, ConfigurableResource, EnvVar
-from pydantic import Field, PrivateAttr
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
 
 from doc_io.dagster.shared_stores import hold, release, shared_store
 from doc_io.errors import ConfigurationError
@@ -17,8 +19,50 @@ from doc_io.writing.spool import DEFAULT_SPOOL
 _UNSHOWN = frozenset({"db_url", "storage_options"})
 
 
+def refuse_unknown(kind: type[BaseModel], given: Iterable[str]) -> None:
+    """Compare what a class is made with to its fields.
+
+    Args:
+        kind: The class.
+        given: The names of its arguments.
+
+    Raises:
+        ConfigurationError: It has no such setting.
+    """
+    unknown = [name for name in given if name not in kind.model_fields]
+    if unknown:
+        near = get_close_matches(unknown[0], kind.model_fields, n=1)
+        hint = f"Did you mean {near[0]}?" if near else f"It has: {', '.join(sorted(kind.model_fields))}."
+        raise ConfigurationError(
+            setting=f"{kind.__name__}({unknown[0]}=…)", reason="there is no such setting", hint=hint
+        )
+
+
+def openable(url: str | None) -> str | None:
+    """An address for Dagster's events, which everybody may read who looks at a run.
+
+    Raises:
+        ValueError: A browser cannot open it, or it holds a password.
+    """
+    if url is None or isinstance(url, EnvVar):
+        return url
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError("it is not an http URL; give the address of `doc-io serve`, such as http://localhost:8712")
+    if parts.username or parts.password:
+        raise ValueError("it holds a name or a password, and everybody who looks at a run would see it")
+    return url.rstrip("/")
+
+
 class ParentStore(Config):
     """A store that another one reads through to: production's, for a branch deployment."""
+
+    model_config = ConfigDict(hide_input_in_errors=True)
+
+    def __init__(self, **given: Any) -> None:
+        """Refuse a setting that there is not: pydantic would drop a misspelt one in silence."""
+        refuse_unknown(type(self), given)
+        super().__init__(**given)
 
     docs_root: str = Field(description="Where its documents are: a path, or any URL that fsspec knows.")
     db_path: str | None = Field(
@@ -39,6 +83,13 @@ class ParentStore(Config):
 
 class StoreSettings(ConfigurableResource[Any]):
     """Which store to use. Every field takes an ``EnvVar`` too."""
+
+    model_config = ConfigDict(hide_input_in_errors=True)
+
+    def __init__(self, **given: Any) -> None:
+        """Refuse a setting that there is not: pydantic would drop a misspelt one in silence."""
+        refuse_unknown(type(self), given)
+        super().__init__(**given)
 
     docs_root: str = Field(
         default="data/docs",

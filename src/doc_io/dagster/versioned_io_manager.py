@@ -6,12 +6,13 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from dagster import ConfigurableIOManager, ConfigurableResource, Failure, InputContext, OutputContext
-from pydantic import Field, PrivateAttr
+from pydantic import ConfigDict, Field, PrivateAttr
 
 from doc_io.commit_record import decode_text
 from doc_io.dagster.identity import output_info, own_task_of, stage_of
 from doc_io.dagster.legacy_files import StageFiles, dump, load
 from doc_io.dagster.outputs import OutputWriter, documents_of, value_of
+from doc_io.dagster.settings import refuse_unknown
 from doc_io.dagster.upath_hooks import NOT_CALLED, UPathHooks
 from doc_io.errors import DocIOError
 from doc_io.legacy.versioned_files import VersionedFiles
@@ -21,6 +22,13 @@ if TYPE_CHECKING:
 
 
 class _Settings(ConfigurableResource[Any]):
+    model_config = ConfigDict(hide_input_in_errors=True)
+
+    def __init__(self, **given: Any) -> None:
+        """Refuse a setting that there is not: pydantic would drop a misspelt one in silence."""
+        refuse_unknown(type(self), given)
+        super().__init__(**given)
+
     base_path: str = Field(
         default="data", description="Where the folders are: a path, or any URL that fsspec can write to."
     )

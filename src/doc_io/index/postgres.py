@@ -32,12 +32,9 @@ _T = TypeVar("_T")
 _BATCH_SIZE = 1000  # rows
 
 
-def _sql(statement: str) -> str:
-    """The statement with psycopg's placeholders."""
-    return statement.replace("?", "%s")
-
-
-_GET = _sql(queries.GET)
+_sql = postgres_queries.statement_for
+_REMOVE = _sql(queries.remove(postgres_queries.KEYS_TABLE))
+_REMOVE_PARENTS = _sql(queries.remove_parents(postgres_queries.KEYS_TABLE))
 _TRY_LOCK = "SELECT pg_try_advisory_lock(%s)"
 _HOLDER = (  # an advisory lock of 64 bits stands in two columns of pg_locks
     "SELECT 'process ' || activity.pid || coalesce(' of ' || host(client_addr), '') FROM pg_locks"
@@ -156,20 +153,16 @@ class PostgresIndex(Index):
         self._run(changed)
 
     def remove(self, doc_ids: Sequence[str]) -> list[str]:
-        def removed(connection: psycopg.Connection[Any]) -> list[str]:
-            without_row = []
+        def removed(connection: psycopg.Connection[Any]) -> None:
             with connection.transaction():
                 # No child can be inserted between the check for one and the removal of its parent.
                 connection.execute("LOCK TABLE documents IN SHARE ROW EXCLUSIVE MODE")
-                for doc_id in doc_ids:
-                    deleted = connection.execute(_sql(queries.REMOVE), (doc_id,)).rowcount
-                    if deleted:
-                        connection.execute(_sql(queries.REMOVE_PARENTS), (doc_id,))
-                    if deleted or connection.execute(_GET, (doc_id,)).fetchone() is None:
-                        without_row.append(doc_id)
-            return without_row
+                while connection.execute(_REMOVE, (list(doc_ids),)).rowcount:  # the children; then what has none left
+                    pass
+                connection.execute(_REMOVE_PARENTS, (list(doc_ids),))
 
-        return self._run(removed)
+        self._run(removed)
+        return self._without_row(doc_ids)
 
     def rebuild(self, rows: Iterable[NewRow]) -> int:
         with self._translate_errors(), self._pool.connection() as connection:
@@ -229,6 +222,18 @@ class PostgresIndex(Index):
     def query(self, statement: str, values: Sequence[Any], make: Callable[[Sequence[Any]], _T]) -> list[_T]:
         statement = _sql(statement)
         return self._run(lambda connection: list(map(make, connection.execute(statement, values))))
+
+    def stream(self, statement: str) -> Iterator[tuple[Any, ...]]:
+        with self._translate_errors():
+            with self._connection():  # makes an index where there is none, or refuses it
+                pass
+            with (
+                self._direct() as connection,
+                connection.transaction(),
+                connection.cursor(name="doc_io") as cursor,
+            ):
+                cursor.execute(_sql(statement))
+                yield from cursor
 
     def key_list(self, keys: Sequence[str]) -> list[str]:
         return list(keys)

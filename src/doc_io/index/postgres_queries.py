@@ -5,6 +5,9 @@ The join that SQLite gets would be planned as a scan of the whole table wherever
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
+from functools import lru_cache
 from typing import Any
 
 from doc_io.document import COLUMNS
@@ -13,6 +16,58 @@ from doc_io.index.queries import NEWEST_FIRST, condition_of
 
 _COLUMNS = ", ".join(COLUMNS)
 _FOUND = ", ".join(f"found.{column}" for column in COLUMNS)
+_NAMES = "stage|task_id|model_id|template_id|run_id|experiment_id|parent_doc_id"
+_EQUAL = re.compile(rf"(?<![\w.])((?:\w+\.)?(?:{_NAMES})) (?:= (\?|(?:\w+\.)?\w+)|IN \((\?(?:, \?)*)\))")
+_DEFINITION = re.compile(r"(CREATE INDEX [^(]*)\(([^()]*)\)(.*)")
+_MAX_INDEXED_BYTES = 250  # of a name; an entry of a B-tree has 2,704 bytes at most, for up to five names and a time
+
+
+def indexed(name: str) -> str:
+    """The expression by which a name is indexed: itself, or the SHA-256 of a long one, made longer than any short one.
+
+    Two names are equal if and only if these are.
+
+    Args:
+        name: A column.
+    """
+    # The bytes of a text; convert_to would give them too, and may not stand in an index as it is not immutable.
+    text = rf"decode(replace({name}, '\', '\\'), 'escape')"
+    digest = f"rpad(encode(sha256({text}), 'hex'), {_MAX_INDEXED_BYTES + 1})"
+    return f"(CASE WHEN octet_length({name}) <= {_MAX_INDEXED_BYTES} THEN {name} ELSE {digest} END)"
+
+
+_GIVEN = f"(SELECT {indexed('name')} FROM (VALUES (?::text)) AS given(name))"
+
+
+def indexes(definitions: Iterable[str]) -> list[str]:
+    """The statements that make indexes, with each name as it is indexed.
+
+    Args:
+        definitions: Statements of `doc_io.index.schema.create_indexes`.
+    """
+    made = []
+    for definition in definitions:
+        found = _DEFINITION.fullmatch(definition)
+        start, columns, condition = found.groups() if found else (definition, "", "")
+        names = [indexed(name) if re.fullmatch(_NAMES, name) else name for name in columns.split(", ")]
+        # The planner does not see that a comparison of an expression leaves NULL out.
+        made.append(f"{start}({', '.join(names)}){condition.replace(' WHERE parent_doc_id IS NOT NULL', '')}")
+    return made
+
+
+@lru_cache(1024)
+def statement_for(statement: str) -> str:
+    """A statement with psycopg's placeholders, in which names are compared as they are indexed."""
+    return _EQUAL.sub(_comparison, statement).replace("?", "%s")
+
+
+def _comparison(found: re.Match[str]) -> str:
+    name, other, listed = found.groups()
+    if listed:
+        return f"{indexed(name)} IN ({', '.join([_GIVEN] * listed.count('?'))})"
+    return f"{indexed(name)} = {_GIVEN if other == '?' else indexed(other)}"
+
+
 KEYS_TABLE = "unnest(?::text[]) WITH ORDINALITY AS keys(key, position)"
 """A list of keys as a table, in the order given."""
 

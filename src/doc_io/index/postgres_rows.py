@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from doc_io.index import queries
 from doc_io.index.base import NewRow
+from doc_io.index.postgres_queries import statement_for
 from doc_io.index.schema import INSERTED, INTEGERS, REALS
 from doc_io.index.sql_index import first_of_each_task
 
@@ -44,7 +45,7 @@ _HEADS_HOLD = (
     f" WHERE stage = claim.stage AND task_id = claim.task_id {queries.NEWEST_FIRST} LIMIT 1) AS head ON true"
     " WHERE head.doc_id IS DISTINCT FROM claim.prev_doc_id OR head.created_at >= claim.created_at)"
 )
-_INSERT_FOLLOWING = _insert(_HEADS_HOLD)
+_INSERT_FOLLOWING = statement_for(_insert(_HEADS_HOLD))
 
 # Until the end of the transaction, in a fixed order, so that no two writers wait for each other.
 LOCK = "SELECT pg_advisory_xact_lock(key) FROM (SELECT unnest(%s::bigint[]) AS key ORDER BY 1) AS keys"

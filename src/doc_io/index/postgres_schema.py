@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from doc_io.errors import IndexFormatError, IndexVersionError
 from doc_io.index.base import NewRow
+from doc_io.index.postgres_queries import indexes
 from doc_io.index.postgres_rows import LOCK, insert_placed, lock_key
 from doc_io.index.schema import (
     INSERTED,
@@ -152,7 +153,7 @@ def differences(connection: psycopg.Connection[Any]) -> list[str]:
 
 
 def _indexes(suffix: str = "") -> list[str]:
-    return [*create_indexes(suffix), _USAGE.format(suffix)]
+    return indexes([*create_indexes(suffix), _USAGE.format(suffix)])
 
 
 def _comment() -> str:

@@ -67,13 +67,6 @@ def _not_latest_ok(of: str = "") -> str:
 
 _NOT_LATEST_OK = _not_latest_ok()
 _NOT_LATEST_OK_THEN = _not_latest_ok(" AND latest.created_at < ?")
-REMOVE = (
-    "DELETE FROM documents WHERE doc_id = ?"
-    " AND NOT EXISTS (SELECT 1 FROM documents AS child WHERE child.parent_doc_id = documents.doc_id)"
-    " AND NOT EXISTS (SELECT 1 FROM document_parents AS child JOIN documents AS made ON made.doc_id = child.doc_id"
-    " WHERE child.parent_doc_id = documents.doc_id)"
-)
-REMOVE_PARENTS = "DELETE FROM document_parents WHERE doc_id = ?"
 INSERT = f"INSERT INTO documents ({', '.join(INSERTED)}) VALUES ({', '.join('?' * len(INSERTED))})"
 INSERT_PARENT = "INSERT INTO document_parents (doc_id, position, parent_doc_id, input_name) VALUES (?, ?, ?, ?)"
 
@@ -185,6 +178,34 @@ def removable(keys_table: str) -> str:
     return (
         f"SELECT {_CANDIDATE} FROM {keys_table} JOIN documents AS found ON found.doc_id = keys.key"
         f" WHERE found.created_at < ? AND {_NOT_LATEST_OK} AND {_NOT_LATEST_OK_THEN} ORDER BY keys.position"
+    )
+
+
+def remove(keys_table: str) -> str:
+    """The statement that deletes those of many documents, given as ``keys(key, position)``, that have no child now."""
+    return (
+        f"DELETE FROM documents WHERE doc_id IN (SELECT key FROM {keys_table})"
+        " AND NOT EXISTS (SELECT 1 FROM documents AS child WHERE child.parent_doc_id = documents.doc_id)"
+        " AND NOT EXISTS (SELECT 1 FROM document_parents AS child JOIN documents AS made ON made.doc_id = child.doc_id"
+        " WHERE child.parent_doc_id = documents.doc_id)"
+    )
+
+
+def remove_parents(keys_table: str) -> str:
+    """The statement that deletes the parents of those of many documents that have no row."""
+    return (
+        f"DELETE FROM document_parents WHERE doc_id IN (SELECT key FROM {keys_table})"
+        " AND NOT EXISTS (SELECT 1 FROM documents WHERE documents.doc_id = document_parents.doc_id)"
+    )
+
+
+def successors(keys_table: str) -> str:
+    """The statement for the folder of the ok document that replaced each of many documents as the latest of its task."""
+    return (
+        f"SELECT keys.key, (SELECT doc_dir FROM documents AS next WHERE next.stage = found.stage"
+        " AND next.task_id = found.task_id AND next.status = 'ok'"
+        " AND (next.created_at, next.seq) > (found.created_at, found.seq) ORDER BY next.created_at, next.seq LIMIT 1)"
+        f" FROM {keys_table} JOIN documents AS found ON found.doc_id = keys.key WHERE found.status = 'ok'"
     )
 
 

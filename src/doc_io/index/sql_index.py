@@ -62,6 +62,10 @@ class Index(ABC):
         """Run one SELECT for plain values; arguments as for `query`."""
         return self.query(statement, values, tuple)
 
+    @abstractmethod
+    def stream(self, statement: str) -> Iterator[tuple[Any, ...]]:
+        """Run one SELECT whose result may be of any size: on a connection of its own, in flat memory."""
+
     def documents(self, statement: str, values: Sequence[Any]) -> list[DocumentRow]:
         """Run one SELECT for whole rows of the table; arguments as for `query`."""
         return self.query(statement, values, queries.row_from)
@@ -137,11 +141,15 @@ class Index(ABC):
         """Delete rows in one transaction; a row from which an existing document was made stays.
 
         Args:
-            doc_ids: In the order of removal: children before their parents.
+            doc_ids: In any order; a parent goes with the children that are among them.
 
         Returns:
             Those of them that have no row now, in the order given.
         """
+
+    def _without_row(self, doc_ids: Sequence[str]) -> list[str]:
+        found = {row.doc_id for row in self.get_many(doc_ids)}
+        return [doc_id for doc_id in doc_ids if doc_id not in found]
 
     @abstractmethod
     def rebuild(self, rows: Iterable[NewRow]) -> int:
@@ -276,13 +284,18 @@ class Index(ABC):
         values = (self.key_list(doc_ids), before, before)
         return self.query(queries.removable(self.keys_table), values, queries.candidate_from)
 
-    def duplicates(self) -> list[tuple[str, str, int]]:
-        """Raw texts that several documents have: the first and the last doc_id of each and how many there are."""
-        return [(first, last, count) for first, last, count in self.rows(queries.DUPLICATES, ())]
+    def successors(self, doc_ids: Sequence[str]) -> dict[str, str]:
+        """The folder of the document that replaced each of some ok documents as the latest ok; without one it is left out."""
+        found = self.rows(queries.successors(self.keys_table), (self.key_list(doc_ids),))
+        return {doc_id: doc_dir for doc_id, doc_dir in found if doc_dir is not None}
 
-    def without_ok(self) -> list[tuple[str, str, int]]:
+    def duplicates(self) -> Iterator[tuple[str, str, int]]:
+        """Raw texts that several documents have: the first and the last doc_id of each and how many there are."""
+        return ((each[0], each[1], each[2]) for each in self.stream(queries.DUPLICATES))
+
+    def without_ok(self) -> Iterator[tuple[str, str, int]]:
         """Tasks with attempts and no ok document: stage, task, attempts; ``skipped`` is not an attempt."""
-        return [(stage, task_id, count) for stage, task_id, count in self.rows(queries.WITHOUT_OK, ())]
+        return ((each[0], each[1], each[2]) for each in self.stream(queries.WITHOUT_OK))
 
     def edges(self, doc_ids: Sequence[str], direction: Literal["up", "down"], limit: int) -> list[tuple[str, str, str]]:
         """One level of a lineage, in one query.
@@ -333,6 +346,10 @@ class Index(ABC):
     @abstractmethod
     def check(self) -> list[str]:
         """Hold indexes and schema of the database against its tables; what is wrong, for people. Empty if nothing is."""
+
+    def wrong_totals(self) -> int:
+        """How many of the totals that the engine keeps beside the rows are not those of the rows."""
+        return 0
 
     @abstractmethod
     def texts(self) -> Texts:

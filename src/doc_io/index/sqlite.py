@@ -132,30 +132,29 @@ class SqliteIndex(Index):
 
     def check(self) -> list[str]:
         try:
-            connection = self._file.connection()
-            found = [str(problem) for (problem,) in connection.execute("PRAGMA integrity_check(100)")]
-            wrong_totals = connection.execute(sqlite_totals.DIFFERENCES).fetchone()[0] if found == ["ok"] else 0
+            found = self._file.connection().execute("PRAGMA integrity_check(100)").fetchall()
         except (DocIOError, *_DAMAGE) as error:
             if isinstance(error, IndexBusyError):
                 raise
             return [str(error)]
-        totals = [f"the totals of {wrong_totals} groups are not those of the rows"] if wrong_totals else []
-        return [problem for problem in found if problem != "ok"] + totals
+        return [str(problem) for (problem,) in found if problem != "ok"]
+
+    def wrong_totals(self) -> int:
+        return int(self._run(lambda connection: connection.execute(sqlite_totals.DIFFERENCES).fetchone()[0]))
 
     def texts(self) -> SqliteTexts:
         self._file.connection()  # makes an index where there is none
         return SqliteTexts(self.name, self._file.error)
 
     def remove(self, doc_ids: Sequence[str]) -> list[str]:
-        without_row = []
+        keys = (self.key_list(doc_ids),)
         with self._file.transaction() as connection:
-            for doc_id in doc_ids:
-                removed = connection.execute(queries.REMOVE, (doc_id,)).rowcount
-                if removed:
-                    connection.execute(queries.REMOVE_PARENTS, (doc_id,))
-                if removed or connection.execute(queries.GET, (doc_id,)).fetchone() is None:
-                    without_row.append(doc_id)
-        return without_row
+            while connection.execute(
+                queries.remove(self.keys_table), keys
+            ).rowcount:  # children; then what has none left
+                pass
+            connection.execute(queries.remove_parents(self.keys_table), keys)
+        return self._without_row(doc_ids)
 
     def rebuild(self, rows: Iterable[NewRow]) -> int:
         new = f"{self.name}.new"
@@ -229,6 +228,14 @@ class SqliteIndex(Index):
 
     def query(self, statement: str, values: Sequence[Any], make: Callable[[Sequence[Any]], _T]) -> list[_T]:
         return self._run(lambda connection: list(map(make, connection.execute(statement, values))))
+
+    def stream(self, statement: str) -> Iterator[tuple[Any, ...]]:
+        self._file.connection()  # makes an index where there is none, and refuses what is no index
+        try:
+            with closing(sqlite3.connect(self._file.read_only_uri(), uri=True, timeout=BUSY_SECONDS)) as reader:
+                yield from reader.execute(statement)
+        except _DAMAGE as error:
+            raise self._file.error(error) from error
 
     def key_list(self, keys: Sequence[str]) -> str:
         return json.dumps(list(keys))

@@ -14,7 +14,7 @@ from doc_io.legacy.backfill_result import BackfillReport, BadFile, StageReport
 from doc_io.legacy.reading import Old, OldFile
 from doc_io.legacy.versioned_files import UNVERSIONED
 from doc_io.task_table import Task
-from doc_io.writing.draft import Draft, Origin, later_created_at, make_draft
+from doc_io.writing.draft import MAX_SMALL_CHARS, Draft, Origin, later_created_at, make_draft
 
 if TYPE_CHECKING:
     from doc_io.store import DocumentStore
@@ -73,14 +73,15 @@ class Filing:
             history = _History([] if self._nothing_indexed() else self.store.history(*_task(versions[0])))
             for old in versions:
                 row = rows.get(old.doc_id) or history.row_of(old)
-                if row is not None:
-                    history.follow(row.created_at, row.doc_id)
+                rest = None if row is not None else history.not_filed(old)
+                if rest is None:
+                    history.follow(row or history.filed(old.source))
                     continue
-                draft = self._draft(old, tasks, parents)
+                draft = self._draft(rest, tasks, parents)
                 if draft is None:
-                    refused.append(old)
+                    refused.append(rest)
                 else:
-                    new[draft.doc_dir] = New(history.placed(draft, old), old)
+                    new[draft.doc_dir] = New(history.placed(draft, rest), rest)
         if not self.report.dry_run:
             self.store.commit([self._linked(each) for each in new.values()])
         added, bad = [each.old for each in new.values()], _paths(refused)
@@ -124,7 +125,12 @@ class Filing:
             metadata=_metadata(old, known=tasks is not None and old.task_id in tasks),
         )
         origin = Origin(
-            stage=old.stage, task_id=old.task_id, attempt=old.attempt, run_id=self.report.run_id, doc_id=old.doc_id
+            stage=old.stage,
+            task_id=old.task_id,
+            attempt=old.attempt,
+            run_id=self.report.run_id,
+            asset_key=old.asset_key,
+            doc_id=old.doc_id,
         )
         try:
             return make_draft(document, origin)
@@ -172,6 +178,7 @@ class _History:
         self._rows = rows
         self._last: str | None = None
         self._places = [(row.created_at, row.doc_id) for row in rows]
+        self._filed = {key: row for row in rows for key in _files_of(row)}
 
     def row_of(self, old: Old) -> DocumentRow | None:
         """The row of a document that was written with this legacy file beside it, by ``rollout``."""
@@ -186,8 +193,28 @@ class _History:
                 return row
         return None
 
-    def follow(self, created_at: str, doc_id: str) -> None:
+    def not_filed(self, old: Old) -> Old | None:
+        """What of an old document no earlier backfill has filed; ``None`` where all of it is there.
+
+        A parsed file that came since may belong to a raw one that is filed already: neither is filed twice.
+        """
+        raw, parsed = (None if file is None or self.filed(file) is not None else file for file in (old.raw, old.parsed))
+        if (raw, parsed) == (old.raw, old.parsed):
+            return old
+        if raw is None and parsed is None:
+            return None
+        return replace(old, raw=raw, parsed=parsed, prompt=None if raw is None else old.prompt)
+
+    def filed(self, file: OldFile) -> DocumentRow | None:
+        """The document that holds a file, known by its name and content, whatever it was filed with."""
+        return self._filed.get((file.path[:MAX_SMALL_CHARS], file.sha256))
+
+    def follow(self, row: DocumentRow | None) -> None:
         """The next version comes after this one."""
+        if row is not None:
+            self._after(row.created_at, row.doc_id)
+
+    def _after(self, created_at: str, doc_id: str) -> None:
         self._last = created_at
         self._places.append((created_at, doc_id))
 
@@ -195,8 +222,16 @@ class _History:
         """A version at its place: the time of its file, or right after the version before it."""
         created_at = later_created_at(old.source.modified, self._last)
         before = max(((at, doc_id) for at, doc_id in self._places if at < created_at), default=(None, None))
-        self.follow(created_at, draft.doc_id)
+        self._after(created_at, draft.doc_id)
         return draft.at(created_at, before[1])
+
+
+def _files_of(row: DocumentRow) -> Iterable[tuple[object, object]]:
+    """Name and content of the raw and the parsed file that a backfill made a document of."""
+    facts = row.meta_small
+    if facts.get("backfill"):
+        yield facts.get("legacy_raw"), row.content_hash
+        yield facts.get("legacy_parsed"), facts.get("legacy_sha256")
 
 
 def _by_task(olds: Iterable[Old]) -> Iterable[list[Old]]:

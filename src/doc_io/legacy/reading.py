@@ -31,7 +31,7 @@ class OldFile:
     Attributes:
         path: Relative to the data root.
         version: Its number, or `UNVERSIONED`.
-        data: Its bytes.
+        data: Its bytes; of a local file where they may be linked.
         text: What they say.
         sha256: Their hash.
         modified: When it was written, in the form of ``created_at``.
@@ -39,7 +39,7 @@ class OldFile:
 
     path: str
     version: int
-    data: LocalBytes
+    data: bytes
     text: str
     sha256: str
     modified: str
@@ -55,6 +55,7 @@ class Old:
         raw: The whole answer.
         parsed: The parsed text.
         prompt: The prompt, where one matches.
+        asset_key: The asset that made it, where that is known.
     """
 
     stage: str
@@ -62,6 +63,7 @@ class Old:
     raw: OldFile | None
     parsed: OldFile | None
     prompt: OldFile | None = None
+    asset_key: str | None = None
 
     @property
     def source(self) -> OldFile:
@@ -160,11 +162,12 @@ def _read(data_root: Path, found: Found) -> OldFile | str:
         data=LocalBytes.of(data, str(path.absolute()), stat),
         text=text,
         sha256=hashlib.sha256(data).hexdigest(),
-        modified=_time(stat.st_mtime_ns),
+        modified=modified_time(stat.st_mtime_ns),
     )
 
 
-def _time(nanoseconds: int) -> str:
+def modified_time(nanoseconds: int) -> str:
+    """The time of a file in the form of ``created_at``; one that no document can have becomes the nearest it can."""
     try:
         moment = _EPOCH + timedelta(microseconds=max(nanoseconds, 0) // 1000)
     except OverflowError:

@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from datetime import timedelta
 from typing import NamedTuple
 
-from doc_io.clock import utc_now
+from doc_io import clock
 from doc_io.document import DocumentRow
 from doc_io.storage.base import STORE_FOLDER, Storage
 from doc_io.store import DocumentStore
@@ -68,7 +68,7 @@ def end_expired(storage: Storage, before: str) -> None:
 
 
 def _since(before: str) -> str:
-    return min(before, time_text(utc_now() - LEASE))
+    return min(before, time_text(clock.utc_now() - LEASE))
 
 
 def _leases(storage: Storage) -> list[_Lease]:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 
 from doc_io.errors import UnknownDocumentError
+from doc_io.ids import is_id
 from doc_io.storage.base import STORE_FOLDER, Storage
 from doc_io.store import DocumentStore
 from doc_io.writing.draft import next_created_at
@@ -31,7 +33,7 @@ def pin(store: DocumentStore, doc_id: str, note: str = "") -> None:
 
 def unpin(store: DocumentStore, doc_id: str) -> None:
     """Let a document be pruned again; no error where it was not pinned."""
-    if doc_id in pinned(store.storage):  # an id is a file's name only after it was found to be one
+    if is_id(doc_id):
         store.storage.delete(f"{_FOLDER}/{doc_id}")
 
 
@@ -49,6 +51,19 @@ def pins(store: DocumentStore) -> dict[str, str]:
     paths = pinned(store.storage)
     contents = store.storage.read_many(list(paths.values()))
     return {doc_id: _note(content) for doc_id, content in zip(paths, contents, strict=True)}
+
+
+def pin_of(store: DocumentStore, doc_id: str) -> str | None:
+    """The reason why a document is pinned, maybe empty; ``None`` where it is not. One look-up, however many pins there are."""
+    [content] = store.storage.read_many([f"{_FOLDER}/{doc_id}"])
+    return None if isinstance(content, FileNotFoundError) else _note(content)
+
+
+def pinned_among(storage: Storage, doc_ids: Iterable[str]) -> set[str]:
+    """Those of some documents that are pinned; one whose pin cannot be read is."""
+    ids = list(doc_ids)
+    contents = storage.read_many([f"{_FOLDER}/{doc_id}" for doc_id in ids])
+    return {doc_id for doc_id, content in zip(ids, contents, strict=True) if not isinstance(content, FileNotFoundError)}
 
 
 def _note(content: bytes | OSError) -> str:

@@ -11,13 +11,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from doc_io.clock import utc_now
+from doc_io import clock
 from doc_io.errors import ConfigurationError
 from doc_io.index.base import Filter, PruneCandidate
 from doc_io.index.sql_index import Index
 from doc_io.maintenance.leases import end_expired, leased
 from doc_io.maintenance.pins import pinned
-from doc_io.maintenance.removal import finish, remove_documents
+from doc_io.maintenance.removal import cutoff, finish, remove_documents
 from doc_io.progress import Progress
 from doc_io.storage.base import Storage
 from doc_io.store import DocumentStore
@@ -112,21 +112,23 @@ def prune(
         MaintenanceBusyError: Another maintenance command is running.
     """
     storage, index, policy = store.storage, store.index, policy or Policy()
-    before = _ago(policy.grace)
     if dry_run:
-        documents, kept = _plan(storage, index, policy, before)
+        documents, kept = _plan(storage, index, policy, _ago(policy.grace))
         return Pruned(tuple(documents), kept)
     with index.maintenance_lock():
+        before = cutoff(storage, policy.grace)
         finished = finish(storage, index, before)
-        documents, kept = _plan(storage, index, policy, before)
-        gone: set[str] = set()
+        documents, kept = _plan(storage, index, policy, before.created_at)
+        removed: set[str] = set()
         for start in range(0, len(documents), _BATCH_SIZE):
             batch = [(each.doc_id, each.doc_dir) for each in documents[start : start + _BATCH_SIZE]]
-            gone.update(remove_documents(storage, index, batch, before))
+            removed.update(remove_documents(storage, index, batch, before))
             if progress is not None:
                 progress(start + len(batch), len(documents))
-        end_expired(storage, before)
-    return Pruned(tuple(each for each in documents if each.doc_id in gone), kept, tuple(finished), dry_run=False)
+        end_expired(storage, before.created_at)
+    if len(removed) < len(documents):
+        kept = {**kept, "they became protected, or are young by the storage's clock": len(documents) - len(removed)}
+    return Pruned(tuple(each for each in documents if each.doc_id in removed), kept, tuple(finished), dry_run=False)
 
 
 def _plan(storage: Storage, index: Index, policy: Policy, before: str) -> tuple[list[PruneCandidate], dict[str, int]]:
@@ -204,4 +206,4 @@ def _children_first(candidates: Iterable[str], children: Mapping[str, Sequence[s
 
 
 def _ago(age: timedelta) -> str:
-    return time_text(utc_now() - age)
+    return time_text(clock.utc_now() - age)

@@ -9,26 +9,59 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta, timezone
+from typing import NamedTuple
 
+from doc_io import clock
 from doc_io.ids import is_id
 from doc_io.index.sql_index import Index
 from doc_io.maintenance.leases import leased
-from doc_io.maintenance.pins import pinned
+from doc_io.maintenance.pins import pinned_among
 from doc_io.storage.base import STORE_FOLDER, Storage
+from doc_io.writing.draft import time_text
 
 _FOLDER = f"{STORE_FOLDER}/removals"
-_LOCK_BATCH_SIZE = 25  # documents; on an object store some seconds, which others may have to wait
+_PROBE = f"{STORE_FOLDER}/clock/now"
+_LOCK_BATCH_SIZE = 100  # documents; some tenths of a second, on an object store seconds, which others may have to wait
 
 
-def remove_documents(storage: Storage, index: Index, documents: Sequence[tuple[str, str]], before: str) -> list[str]:
+class Cutoff(NamedTuple):
+    """What is too young to be removed, by two clocks: a document must be old by both.
+
+    Attributes:
+        created_at: By the index: only documents made before this time, and not the latest ok since.
+        modified: By the storage's own clock, in seconds since 1970: only folders written to before.
+    """
+
+    created_at: str
+    modified: float
+
+
+def cutoff(storage: Storage, grace: timedelta) -> Cutoff:
+    """The cutoff of a grace period that ends now: by the clock of this machine or by the storage's, whichever is behind.
+
+    A pruner whose clock is ahead would else remove what was made a moment ago; and so would any pruner, of writers whose
+    clocks are behind.
+    """
+    storage.put(_PROBE, b"")
+    now = storage.folder(_PROBE.rpartition("/")[0]).modified
+    here = clock.utc_now() - grace
+    there = datetime.fromtimestamp(now, timezone.utc) - grace
+    # A storage's clock may count in whole seconds; what is a second apart is the same time.
+    return Cutoff(time_text(here if here - there < _SAME else there), now - grace.total_seconds())
+
+
+_SAME = timedelta(seconds=1)
+
+
+def remove_documents(storage: Storage, index: Index, documents: Sequence[tuple[str, str]], before: Cutoff) -> list[str]:
     """Take a batch of documents out of a store for good.
 
     Args:
         storage: Their files.
         index: Their rows.
         documents: ``(doc_id, doc_dir)`` in the order of removal, children before parents.
-        before: Only those made before this time; see `finish`.
+        before: Only those older than this; see `finish`.
 
     Returns:
         The ids of those that were removed; what became protected in the meantime stays.
@@ -38,11 +71,11 @@ def remove_documents(storage: Storage, index: Index, documents: Sequence[tuple[s
     return _carry_out(storage, index, tombstone, documents, before)
 
 
-def finish(storage: Storage, index: Index, before: str) -> list[str]:
+def finish(storage: Storage, index: Index, before: Cutoff) -> list[str]:
     """End the removals that were interrupted.
 
     What has lost its row loses its files. What still has its row goes only where it could be chosen for removal today:
-    made before ``before``, not the latest ok of its task, not pinned, not read by a run, and nothing that is kept was made
+    older than ``before``, not the latest ok of its task, not pinned, not read by a run, and nothing that is kept was made
     from it.
 
     Returns:
@@ -61,7 +94,7 @@ def under_way(storage: Storage) -> list[str]:
 
 
 def _carry_out(
-    storage: Storage, index: Index, tombstone: str, documents: Sequence[tuple[str, str]], before: str
+    storage: Storage, index: Index, tombstone: str, documents: Sequence[tuple[str, str]], before: Cutoff
 ) -> list[str]:
     gone: list[str] = []
     for start in range(0, len(documents), _LOCK_BATCH_SIZE):
@@ -70,31 +103,30 @@ def _carry_out(
     return gone
 
 
-def _remove(storage: Storage, index: Index, folders: Mapping[str, str], before: str) -> list[str]:
+def _remove(storage: Storage, index: Index, folders: Mapping[str, str], before: Cutoff) -> list[str]:
     with index.repair_lock():  # who sends one of these attempts again waits, and then finds no folder to give a row to
         protected = _protected(storage, index, folders, before)
         # The index itself refuses to part with a document that something still there was made from.
         gone = index.remove([doc_id for doc_id in folders if doc_id not in protected])
-        for doc_id in gone:
-            storage.remove(folders[doc_id])
+        storage.remove_many([folders[doc_id] for doc_id in gone])
     return gone
 
 
-def _protected(storage: Storage, index: Index, folders: Mapping[str, str], before: str) -> set[str]:
-    kept = pinned(storage).keys() | leased(storage, before)
+def _protected(storage: Storage, index: Index, folders: Mapping[str, str], before: Cutoff) -> set[str]:
+    kept = {*pinned_among(storage, folders), *leased(storage, before.created_at)}
     there = {row.doc_id for row in index.get_many(list(folders))}
-    removable = {each.doc_id for each in index.removable(list(folders), before)}
+    removable = {each.doc_id for each in index.removable(list(folders), before.created_at)}
     protected = {doc_id for doc_id in there if doc_id in kept or doc_id not in removable}
-    for doc_id in folders.keys() - there:
-        # Its row went in a removal that was interrupted; but a writer that saves the attempt again may be about to
-        # commit its new row.
-        if storage.folder(folders[doc_id]).modified > _seconds(before):
+    # What replaced a document as the latest ok must be as old: until then a run may have read it.
+    successors = index.successors(list(removable))
+    written = [*folders.values(), *successors.values()]
+    modified = dict(zip(written, storage.modified(written), strict=True))
+    for doc_id, doc_dir in folders.items():
+        # Also of those whose row went in a removal that was interrupted: whoever sent the attempt again since may be
+        # about to commit its new row.
+        if max(modified[doc_dir], modified.get(successors.get(doc_id, ""), 0.0)) > before.modified:
             protected.add(doc_id)
     return protected
-
-
-def _seconds(created_at: str) -> float:
-    return datetime.fromisoformat(created_at.removesuffix("Z") + "+00:00").timestamp()
 
 
 def read_tombstone(storage: Storage, tombstone: str) -> list[tuple[str, str]]:

@@ -118,6 +118,7 @@ _ADVICE: dict[Kind, tuple[Action, str]] = {
     "stray": ("none", "doc_io did not write it; move it away"),
     "unfinished": ("none", "`doc-io prune --yes` ends it"),
     "unreadable": ("none", "let this user list it, or move it away; then verify again"),
+    "index": ("none", "`doc-io reindex` makes it anew from the documents, and sets a damaged file aside"),
     "orphan": ("none", "a note: the parent was made elsewhere, or lost"),
     "duplicate": ("none", "a note"),
     "empty": ("none", "a note"),

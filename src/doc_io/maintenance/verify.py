@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import Literal, NamedTuple
 
 from doc_io.commit_record import RECORD_NAME
 from doc_io.document import DocumentRow, Parent
+from doc_io.errors import IndexFormatError
 from doc_io.ids import doc_dir
 from doc_io.index.sql_index import Index
 from doc_io.integrity import FolderVerdict, differences, judge
@@ -19,7 +21,7 @@ from doc_io.store import DocumentStore
 
 Kind = Literal[
     "damaged", "missing", "differs", "unindexed", "torn", "extra", "stray", "temporary", "unfinished",
-    "unreadable", "orphan", "duplicate", "empty", "without_ok",
+    "unreadable", "index", "orphan", "duplicate", "empty", "without_ok",
 ]  # fmt: skip
 """What can be found:
 
@@ -29,6 +31,8 @@ Kind = Literal[
 - ``extra``: files in a document's folder that its manifest does not know; ``stray``: files or folders where no document
   can be; ``temporary``: what a writer left that died; ``unfinished``: a removal that was interrupted.
 - ``unreadable``: a folder that was passed over, as it cannot be listed or its name is no text; what it holds is not known.
+- ``index``: the database of the index is damaged: an index or a total does not say what its table says, or the file is not
+  what SQLite wrote. Whatever is looked up may be wrong until `reindex`.
 - ``orphan``: a parent that is not in the store; ``duplicate``: the same raw text in several documents; ``empty``: an ok
   document with an empty text; ``without_ok``: a task that was tried and has no ok document.
 """
@@ -73,15 +77,33 @@ def verify(
         progress: Progress callback, called with `(done, total)`. Default: none.
 
     Returns:
-        Findings as they are made: one pass over the folders, one over the rows, then the notes. Memory is flat: a bit
-        for each row.
+        Findings as they are made: the database of the index, one pass over the folders, one over the rows, then the
+        notes. Memory is flat: a bit for each row.
     """
     storage, index = store.storage, store.index
+    damages = index.check()
+    yield from (Finding("index", index.name, damage) for damage in damages)
+    kinds = set()
+    try:
+        for finding in _compared(storage, index, full=full, grace=grace, progress=progress):
+            kinds.add(finding.kind)
+            yield finding
+        wrong = 0 if "differs" in kinds else index.wrong_totals()  # a row that was changed has changed its total
+        if wrong:
+            yield Finding("index", index.name, f"the totals of {wrong} groups are not those of the rows")
+    except IndexFormatError as error:
+        if not damages:
+            raise
+        yield Finding("index", index.name, f"what follows could not be compared: {error.facts['reason']}")
+
+
+def _compared(
+    storage: Storage, index: Index, *, full: bool, grace: float, progress: Progress | None
+) -> Iterator[Finding]:
     seen = _Seen()
     total = sum(each.documents for each in index.stage_counts())
-    unindexed: list[FolderVerdict] = []
+    unindexed = _Unindexed(index)
     done = 0
-    started = time.monotonic()
     yield from (
         Finding("unfinished", path, "a removal was interrupted; run `doc-io prune` to end it")
         for path in under_way(storage)
@@ -96,14 +118,15 @@ def verify(
             if row is not None and (each.record is not None or row.doc_dir == each.folder.path):
                 yield from _indexed(each, row, parents.get(row.doc_id, []))
             elif each.record is not None:
-                unindexed.append(each)
+                unindexed.add(each.folder.path)
             else:
                 yield from _not_indexed(each, grace)
         yield from _orphans(index, rows.values(), parents)
+        yield from unindexed.settled()
         done += len(rows)
         if progress is not None:
             progress(done, total)
-    yield from _still_unindexed(index, unindexed, started)
+    yield from unindexed.rest()
     yield from _rows_without_files(storage, index, seen)
     yield from _notes(index)
 
@@ -162,16 +185,31 @@ def _not_indexed(verdict: FolderVerdict, grace: float) -> Iterator[Finding]:
         yield Finding("torn", folder.path, f"no row, and no whole document: {'; '.join(verdict.reasons)}")
 
 
-def _still_unindexed(index: Index, found: list[FolderVerdict], started: float) -> Iterator[Finding]:
-    """Whole documents without a row; a writer that was between the two has committed by now."""
-    if found:
-        time.sleep(max(0.0, started + _SETTLING - time.monotonic()))
-    for start in range(0, len(found), _BATCH_SIZE):
-        batch = found[start : start + _BATCH_SIZE]
-        indexed = {row.doc_id: row.doc_dir for row in index.get_many([_name(each.folder) for each in batch])}
-        for each in batch:
-            if indexed.get(_name(each.folder)) != each.folder.path:
-                yield Finding("unindexed", each.folder.path, "a whole document without a row")
+class _Unindexed:
+    """Whole documents without a row. A writer that was between the two commits soon: each is looked up a second time."""
+
+    def __init__(self, index: Index) -> None:
+        self._index = index
+        self._found: deque[tuple[float, str]] = deque()  # when, and the folder; of the last moments alone
+
+    def add(self, path: str) -> None:
+        self._found.append((time.monotonic(), path))
+
+    def settled(self) -> Iterator[Finding]:
+        """Of those that were found long enough ago, the ones that still have no row."""
+        while self._found and self._found[0][0] + _SETTLING <= time.monotonic():
+            due = range(min(len(self._found), _BATCH_SIZE))
+            places = {path.rpartition("/")[2]: path for path in [self._found.popleft()[1] for _ in due]}
+            indexed = {row.doc_id: row.doc_dir for row in self._index.get_many(list(places))}
+            for doc_id, path in places.items():
+                if indexed.get(doc_id) != path:
+                    yield Finding("unindexed", path, "a whole document without a row")
+
+    def rest(self) -> Iterator[Finding]:
+        """All that are left, once the last of them is settled."""
+        if self._found:
+            time.sleep(max(0.0, self._found[-1][0] + _SETTLING - time.monotonic()))
+        yield from self.settled()
 
 
 def _rows_without_files(storage: Storage, index: Index, seen: _Seen) -> Iterator[Finding]:

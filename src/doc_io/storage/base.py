@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -193,12 +193,20 @@ class Storage(ABC):
     def delete(self, path: str) -> None:
         """Remove one file, durably; no error where it is missing."""
 
-    @abstractmethod
     def remove(self, folder: str) -> None:
-        """Remove a folder with all that is in it, durably; no error where it, or a part of it, is missing.
+        """Remove one folder; see `remove_many`."""
+        self.remove_many([folder])
+
+    @abstractmethod
+    def remove_many(self, folders: Sequence[str]) -> None:
+        """Remove folders with all that is in them, durably; no error where one, or a part of it, is missing.
 
         The commit record goes first, or everything at one instant: what is left of an interrupted removal is no document.
         """
+
+    def modified(self, folders: Sequence[str]) -> list[float]:
+        """When each folder was last written to; see `Folder.modified`. 0 where there is none."""
+        return [self.folder(path).modified for path in folders]
 
     @abstractmethod
     def names(self, folder: str) -> list[str]:

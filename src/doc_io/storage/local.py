@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
@@ -218,22 +218,23 @@ class LocalStorage(Storage):
                 return
             sync_folder(os.path.dirname(final))
 
-    def remove(self, folder: str) -> None:
-        final = self._path(folder)
-        key_folder, name = os.path.split(final)
-        doomed = final
-        with self._translate_errors("remove", folder):
-            try:
-                if not name.startswith(TEMPORARY_PREFIX):
-                    doomed = f"{key_folder}/{TEMPORARY_PREFIX}{os.urandom(8).hex()}"
-                    os.rename(final, doomed)  # the document vanishes at one instant
-                    sync_folder(key_folder)
-                if os.path.islink(doomed):  # not made by doc_io; what it points to stays
-                    os.unlink(doomed)
-                else:
-                    _remove_tree(doomed)
-            except FileNotFoundError:
-                return
+    def remove_many(self, folders: Sequence[str]) -> None:
+        doomed: list[str] = []
+        key_folders: dict[str, None] = {}
+        for folder in folders:
+            final = self._path(folder)
+            key_folder, name = os.path.split(final)
+            if name.startswith(TEMPORARY_PREFIX):
+                doomed.append(final)
+                continue
+            temporary = f"{key_folder}/{TEMPORARY_PREFIX}{os.urandom(8).hex()}"
+            with self._translate_errors("remove", folder), suppress(FileNotFoundError):
+                os.rename(final, temporary)  # the document vanishes at one instant
+                doomed.append(temporary)
+                key_folders[key_folder] = None
+        with self._translate_errors("remove", folders[0] if folders else ""):
+            for_each(sync_folder, list(key_folders), parallel=len(key_folders) > 1)
+            for_each(_remove_tree, doomed, parallel=len(doomed) > 1)
 
     def upath(self, path: str) -> UPath:
         from upath import UPath  # noqa: PLC0415 - 55 ms that a reader of texts need not wait for
@@ -341,4 +342,8 @@ def _discard(folder: str) -> None:
 def _remove_tree(folder: str) -> None:
     import shutil  # noqa: PLC0415 - it imports every compressor, and a reader removes nothing
 
-    shutil.rmtree(folder)
+    with suppress(FileNotFoundError):
+        if os.path.islink(folder):  # not made by doc_io; what it points to stays
+            os.unlink(folder)
+        else:
+            shutil.rmtree(folder)

@@ -11,11 +11,11 @@ import os
 import threading
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
-from concurrent.futures import Future, wait
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from doc_io.commit_record import RECORD_NAME
 from doc_io.errors import ConfigurationError, StorageError
@@ -35,6 +35,8 @@ from doc_io.storage.protocols import FSSPEC, protocol_of
 if TYPE_CHECKING:
     from upath import UPath
 
+_T = TypeVar("_T")
+_MAX_THREADS = 16  # each with requests of its own under way
 GRACE_PERIOD = 5.0
 """Seconds for which requests under way may go on after an interrupt or a failure."""
 
@@ -237,7 +239,21 @@ class RemoteStorage(Storage):
             client = self._client()
             self._delete(client, [contained(client.base, path)])
 
-    def remove(self, folder: str) -> None:
+    def remove_many(self, folders: Sequence[str]) -> None:
+        self._for_each(self._remove, folders)
+
+    def modified(self, folders: Sequence[str]) -> list[float]:
+        return self._for_each(lambda path: self.folder(path).modified, folders)
+
+    def _for_each(self, function: Callable[[str], _T], folders: Sequence[str]) -> list[_T]:
+        """Call a function for each folder, side by side where the client can."""
+        threads = min(self._client().width, _MAX_THREADS, len(folders))
+        if threads <= 1:
+            return list(map(function, folders))
+        with ThreadPoolExecutor(threads) as executor:
+            return list(executor.map(function, folders))
+
+    def _remove(self, folder: str) -> None:
         with self._translate_errors("remove", folder):
             client = self._client()
             top = contained(client.base, folder)

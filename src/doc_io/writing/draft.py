@@ -6,11 +6,11 @@ import hashlib
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, timezone
 from functools import cached_property
 from typing import Any
 
-from doc_io.clock import utc_now
+from doc_io import clock
 from doc_io.commit_record import (
     EXTRAS_FOLDER,
     PARSED_NAME,
@@ -34,7 +34,7 @@ from doc_io.ids import compute_logical_key_id, doc_dir, new_doc_id, path_segment
 from doc_io.index.base import TaskKey
 from doc_io.parsers import parse
 
-_MAX_SMALL_CHARS = 200  # characters of a string in meta_small; the whole of it is in metadata.json
+MAX_SMALL_CHARS = 200  # characters of a string in meta_small; the whole of it is in metadata.json
 _MAX_SMALL_FACTS = 32
 
 
@@ -55,6 +55,8 @@ class Origin:
         parents: Every document it was made from; one alone is the primary one. Default: only
             ``Document.parent_doc_id``.
         doc_id: Its id, where it follows from something else than key, run and attempt. Default: it does not.
+        created_at: When it was made, for what is brought in from elsewhere: a time with its zone, also as ISO 8601; not in
+            the future. Default: when it is saved, after everything that its task has.
     """
 
     stage: str
@@ -67,6 +69,7 @@ class Origin:
     prompt_hash: str | None = None
     parents: tuple[Parent, ...] = ()
     doc_id: str | None = None
+    created_at: datetime | str | None = None
 
 
 @dataclass(frozen=True)
@@ -233,7 +236,33 @@ def next_created_at(newest: str | None) -> str:
     Returns:
         ISO 8601, UTC, with microseconds: text that sorts by time.
     """
-    return later_created_at(time_text(utc_now()), newest)
+    return later_created_at(time_text(clock.utc_now()), newest)
+
+
+def past_time(origin: Origin) -> str | None:
+    """The time that an import is given, in the form of ``created_at``.
+
+    Raises:
+        InvalidDocumentError: It is no time, has no zone, or is in the future.
+    """
+    given = origin.created_at
+    if given is None:
+        return None
+    try:
+        # Python 3.10 does not know the Z.
+        time = given if isinstance(given, datetime) else datetime.fromisoformat(given.replace("Z", "+00:00"))
+        if time.tzinfo is None:
+            raise ValueError("it has no zone")  # noqa: TRY301 - one answer for every reason
+        text = time_text(time.astimezone(timezone.utc))
+        if text > time_text(clock.utc_now()):
+            raise ValueError("it is in the future")  # noqa: TRY301 - as above
+    except (ValueError, AttributeError, TypeError, OverflowError) as error:
+        raise InvalidDocumentError(
+            what=f"A document with created_at {given!r}",
+            reason=str(error),
+            hint="Give a time with its zone, such as 2024-01-31T12:00:00Z.",
+        ) from None
+    return text
 
 
 def later_created_at(time: str, newest: str | None) -> str:
@@ -289,7 +318,7 @@ def _small(finish_reason: str | None, metadata: Mapping[str, Any]) -> dict[str, 
     small: dict[str, Any] = {}
     for name, value in {"finish_reason": finish_reason, **metadata}.items():
         if isinstance(value, str):
-            small[name] = value[:_MAX_SMALL_CHARS]
+            small[name] = value[:MAX_SMALL_CHARS]
         elif isinstance(value, (bool, int, float)):
             small[name] = value
     return dict(list(small.items())[:_MAX_SMALL_FACTS])
