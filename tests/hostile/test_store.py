@@ -235,7 +235,7 @@ with DocumentStore(sys.argv[1]) as store:
     maintenance.pin(store, row.doc_id)
     reports.search(store, "r")
     maintenance.reindex(store)
-    spool(sys.argv[1] + "-spool", make_drafts([("text", Origin(stage="s", task_id="t"))]), owner=store.docs_root)
+    spool(sys.argv[1] + "-spool", make_drafts([("text", Origin(stage="s", task_id="t"))]), owner=store.owner)
 """
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     subprocess.run([sys.executable, "-c", program, str(tmp_path / "docs"), str(umask)], check=True, env=environment)

@@ -475,8 +475,8 @@ def test_a_parsed_file_that_came_since_files_no_old_file_twice(store: DocumentSt
     again = backfill(store, data)
 
     assert (report.documents, again.documents) == (1, 0)
-    assert [(each.files, each.filed, each.there) for each in report.stages if each.stage == "draft"] == [(3, 1, 2)]
-    assert [(each.files, each.filed, each.there) for each in again.stages if each.stage == "draft"] == [(3, 0, 3)]
+    assert [(each.files, each.filed, each.existing) for each in report.stages if each.stage == "draft"] == [(3, 1, 2)]
+    assert [(each.files, each.filed, each.existing) for each in again.stages if each.stage == "draft"] == [(3, 0, 3)]
     assert texts(report, store) == [("", "parsed 2"), first] == [("", "parsed 2"), ("raw 1", "parsed 1")]
     latest = store.latest("draft", "d1")
     assert latest is not None
