@@ -286,9 +286,18 @@ class DocumentStore:
         known = [task_id for task_id in dict.fromkeys(task_ids) if are_storable(task_id)]
         return self.index.latest_by_tasks(stage, known, selector) if known and are_storable(stage) else {}
 
-    def history(self, stage: str, task_id: str) -> list[DocumentRow]:
-        """Every version of a task, newest first, whatever its status."""
-        return self.index.history(stage, task_id) if are_storable(stage, task_id) else []
+    def history(
+        self, stage: str, task_id: str, *, after: DocumentRow | None = None, limit: int | None = None
+    ) -> list[DocumentRow]:
+        """Every version of a task, newest first, whatever its status.
+
+        Args:
+            stage: Kind of document, as it was saved.
+            task_id: What it was made for.
+            after: The last row of the page before. Default: from the newest on.
+            limit: How many at most. Default: all.
+        """
+        return self.index.history(stage, task_id, after=after, limit=limit) if are_storable(stage, task_id) else []
 
     def find(self, name: str) -> DocumentRow:
         """The document that a person means.

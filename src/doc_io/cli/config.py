@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,7 +13,7 @@ from doc_io.errors import ConfigurationError
 from doc_io.store import DocumentStore
 
 DEFAULT_ROOT = "data/docs"
-_SETTINGS = ("docs_root", "db", "storage_options")
+_SETTINGS = ("docs_root", "db", "db_read_url", "storage_options")
 
 
 @dataclass(frozen=True)
@@ -23,16 +24,20 @@ class StoreLocation:
         docs_root: A path or a URL.
         db: The path of a SQLite file, or a database URL. Default: where `DocumentStore` has the index of this root.
         storage_options: What fsspec gets; only from pyproject.toml.
+        db_read_url: The database with a role that may only read, for `doc-io sql`. Default: ``db``.
     """
 
     docs_root: str
     db: str | None = None
     storage_options: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    db_read_url: str | None = field(default=None, repr=False)
 
     def open(self) -> DocumentStore:
         """The store; nothing is made or read yet."""
         if self.db is not None and "://" in self.db:
-            return DocumentStore(self.docs_root, db_url=self.db, storage_options=self.storage_options)
+            return DocumentStore(
+                self.docs_root, db_url=self.db, db_read_url=self.db_read_url, storage_options=self.storage_options
+            )
         return DocumentStore(self.docs_root, self.db, storage_options=self.storage_options)
 
     def existing(self) -> DocumentStore:
@@ -87,7 +92,8 @@ def find(docs_root: str | None, db: str | None) -> StoreLocation:
             raise _unknown_setting(name, folder / "pyproject.toml")
     root = docs_root or _in(folder, said.get("docs_root")) or DEFAULT_ROOT
     named = None if docs_root else _in(folder, said.get("db"))  # the index of the root that is named beside it
-    return StoreLocation(root, db or named, options)
+    read_url = os.environ.get("DOC_IO_DB_READ_URL") or said.get("db_read_url")
+    return StoreLocation(root, db or named, options, read_url)
 
 
 _HOW = (
@@ -122,7 +128,7 @@ def _unknown_setting(name: str, path: Path) -> ConfigurationError:
     near = get_close_matches(name, _SETTINGS, n=1)
     return ConfigurationError(
         setting=f"[tool.doc_io] {name} in {path}",
-        reason="only the texts docs_root and db, and the table storage_options, are known",
+        reason="only the texts docs_root, db and db_read_url, and the table storage_options, are known",
         hint=f"Did you mean {near[0]}?" if near and near[0] != name else "Correct it.",
     )
 

@@ -153,17 +153,24 @@ def prompt(location: StoreLocation, /, doc: str) -> None:
 
 @click.command()
 @options.doc
+@click.option(
+    "-n", "--limit", type=click.IntRange(1), help="How many, newest first. Default: 50 in a terminal, else all."
+)
 @options.as_json
 @click.pass_obj
-def history(location: StoreLocation, /, doc: str, *, as_json: bool) -> None:
-    """List every attempt at a document's task, newest first."""
+def history(location: StoreLocation, /, doc: str, limit: int | None, *, as_json: bool) -> None:
+    """List the attempts at a document's task, newest first."""
     with location.existing() as store:
         row = options.document(store, doc, quiet=True)
-        rows = store.history(row.stage, row.task_id)
+        most = limit or (_PAGE if render.in_terminal() and not as_json else None)
+        rows = store.history(row.stage, row.task_id, limit=None if most is None else most + 1)
+        more, rows = most is not None and len(rows) > most, rows[:most]
         if as_json:
             render.as_json([each.as_dict() for each in rows])
             return
         _print_rows(store, rows, with_reason=any(each.status.value != "ok" for each in rows))
+        if more:
+            click.echo(f"There are older attempts: only {most:,} are listed (-n).", err=True)
         if len(rows) > 1:
             render.hint("What changed last", "diff", f"{row.stage}/{row.task_id}")
 

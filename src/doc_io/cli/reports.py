@@ -208,9 +208,12 @@ def export(
 @click.command()
 @click.argument("statement")
 @click.option("-n", "--limit", type=click.IntRange(1), default=1000, show_default=True, help="How many rows.")
+@click.option(
+    "--timeout", type=click.FloatRange(0, min_open=True), default=30.0, show_default=True, help="Seconds it may take."
+)
 @options.as_json
 @click.pass_obj
-def sql(location: StoreLocation, /, statement: str, limit: int, *, as_json: bool) -> None:
+def sql(location: StoreLocation, /, statement: str, limit: int, timeout: float, *, as_json: bool) -> None:
     """Ask the index in SQL; it can only read.
 
     The tables are documents and document_parents. A dash reads the statement from a pipe.
@@ -220,7 +223,7 @@ def sql(location: StoreLocation, /, statement: str, limit: int, *, as_json: bool
     if statement == "-":
         statement = sys.stdin.read()
     with location.existing() as store:
-        columns, rows = reports.sql(store, statement, limit + 1)
+        columns, rows = reports.sql(store, statement, limit + 1, timeout=timeout)
         if as_json:
             render.as_json([dict(zip(columns, row, strict=True)) for row in rows[:limit]])
         else:

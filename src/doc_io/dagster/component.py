@@ -3,7 +3,7 @@
 from typing import Annotated, Any
 
 from dagster import Component, ComponentLoadContext, Definitions, EnvVar, Model, Resolvable, Resolver
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from doc_io.dagster.checks import build_document_checks
 from doc_io.dagster.io_manager import DocDirIOManager
@@ -30,6 +30,8 @@ class DocumentStoreComponent(Component, Resolvable, Model):
     assets listed, and if asked for the reports.
     """
 
+    model_config = ConfigDict(hide_input_in_errors=True)
+
     docs_root: Annotated[
         str | FromEnvironment,
         described("Where the documents are: a path, or any URL that fsspec can write to; or {env: NAME}."),
@@ -44,7 +46,11 @@ class DocumentStoreComponent(Component, Resolvable, Model):
     db_url: Annotated[
         str | FromEnvironment | None,
         described("A PostgreSQL URL for the index instead of SQLite; as {env: NAME} it stays out of the UI."),
-    ] = None
+    ] = Field(default=None, repr=False)
+    db_read_url: Annotated[
+        str | FromEnvironment | None,
+        described("The same database with a role that may only read, for SQL; as {env: NAME} it stays out of the UI."),
+    ] = Field(default=None, repr=False)
     storage_options: Annotated[dict[str, Any], described("Handed to fsspec.")] = Field(default={}, repr=False)
     io_manager: Annotated[
         dict[str, Any], described("Further fields of DocDirIOManager, such as preview_chars or model_id.")
@@ -63,6 +69,7 @@ class DocumentStoreComponent(Component, Resolvable, Model):
             "docs_root": _value(self.docs_root),
             "db_path": _value(self.db_path),
             "db_url": _value(self.db_url),
+            "db_read_url": _value(self.db_read_url),
             "storage_options": self.storage_options,
         }
         return Definitions(

@@ -16,7 +16,7 @@ from doc_io.errors import ConfigurationError
 from doc_io.store import DocumentStore
 from doc_io.writing.spool import DEFAULT_SPOOL
 
-_UNSHOWN = frozenset({"db_url", "storage_options"})
+_UNSHOWN = frozenset({"db_url", "db_read_url", "storage_options"})
 
 
 def refuse_unknown(kind: type[BaseModel], given: Iterable[str]) -> None:
@@ -69,6 +69,9 @@ class ParentStore(Config):
         default=None, description="The SQLite file of its index. Default: as for a DocumentStore of that root."
     )
     db_url: str | None = Field(default=None, description="The PostgreSQL URL of its index instead.", repr=False)
+    db_read_url: str | None = Field(
+        default=None, description="The same database with a role that may only read, for SQL.", repr=False
+    )
     storage_options: dict[str, Any] = Field(default={}, description="Handed to fsspec. Never shown.", repr=False)
 
     def settings(self) -> dict[str, Any]:
@@ -77,6 +80,7 @@ class ParentStore(Config):
             "docs_root": _from_environment(self.docs_root),
             "db_path": _from_environment(self.db_path),
             "db_url": _from_environment(self.db_url),
+            "db_read_url": _from_environment(self.db_read_url),
             "storage_options": _from_environment(self.storage_options),
         }
 
@@ -104,6 +108,11 @@ class StoreSettings(ConfigurableResource[Any]):
         default=None,
         description="A PostgreSQL URL for the index instead of SQLite: postgresql://user@host/db. Give the password by"
         " EnvVar or by libpq's own means.",
+        repr=False,
+    )
+    db_read_url: str | None = Field(
+        default=None,
+        description="The same database with a role that may only read, for SQL that people write. Default: db_url.",
         repr=False,
     )
     db_on_network: bool = Field(
@@ -145,6 +154,7 @@ class StoreSettings(ConfigurableResource[Any]):
                 docs_root=_from_environment(self.docs_root),
                 db_path=_from_environment(self.db_path),
                 db_url=_from_environment(self.db_url),
+                db_read_url=_from_environment(self.db_read_url),
                 storage_options=_from_environment(self.storage_options),
                 db_on_network=self.db_on_network,
                 parent=None if self.parent is None else self.parent.settings(),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from dagster import ConfigurableIOManager, ConfigurableResource, Failure, InputContext, OutputContext
@@ -39,6 +39,10 @@ class _Settings(ConfigurableResource[Any]):
     storage_options: dict[str, Any] = Field(
         default={}, description="Handed to fsspec: endpoint, credentials and the like. Never shown.", repr=False
     )
+
+    def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
+        # Of a field that a subclass's base also has, pydantic forgets that it is not to be shown.
+        return [(name, value) for name, value in super().__repr_args__() if name != "storage_options"]
 
 
 class VersionedTextIOManager(_Settings, ConfigurableIOManager, UPathHooks):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
@@ -213,3 +213,22 @@ class Texts(ABC):
         Returns:
             Their ids, newest first.
         """
+
+
+def first_of_each_task(rows: Iterable[NewRow]) -> dict[TaskKey, Mapping[str, Any]]:
+    """By its (stage, task) the first of the rows: the one that must follow the head."""
+    first: dict[TaskKey, Mapping[str, Any]] = {}
+    for row, _ in rows:
+        first.setdefault((row["stage"], row["task_id"]), row)
+    return first
+
+
+def are_chained(rows: Iterable[NewRow]) -> bool:
+    """Whether each row follows the row of the same task before it."""
+    last: dict[TaskKey, HistoryHead] = {}
+    for row, _ in rows:
+        task = row["stage"], row["task_id"]
+        if task in last and not last[task].is_followed_by(row):
+            return False
+        last[task] = HistoryHead(row["doc_id"], row["created_at"])
+    return True

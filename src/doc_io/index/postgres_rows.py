@@ -7,10 +7,9 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from doc_io.index import queries
-from doc_io.index.base import NewRow
+from doc_io.index.base import NewRow, first_of_each_task
 from doc_io.index.postgres_queries import statement_for
 from doc_io.index.schema import INSERTED, INTEGERS, REALS
-from doc_io.index.sql_index import first_of_each_task
 
 if TYPE_CHECKING:
     import psycopg

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, ClassVar, Literal, TypeVar
 
@@ -22,6 +22,8 @@ from doc_io.index.base import (
     Texts,
     TokenUsage,
     VersionSelector,
+    are_chained,
+    first_of_each_task,
 )
 
 _T = TypeVar("_T")
@@ -102,7 +104,7 @@ class Index(ABC):
         pending = [given[doc_id] for doc_id in dict.fromkeys(row["doc_id"] for row, _ in rows)]
         stored: dict[str, DocumentRow] = {}
         while pending:
-            seqs = self.insert_following(pending) if _are_chained(pending) else {}
+            seqs = self.insert_following(pending) if are_chained(pending) else {}
             for row, _ in pending:
                 if row["doc_id"] in seqs:
                     new = {"seq": seqs[row["doc_id"]], **row, "status": Status(row["status"])}
@@ -395,22 +397,3 @@ class Index(ABC):
     @abstractmethod
     def close(self) -> None:
         """Close the connections. Using the index again opens new ones."""
-
-
-def first_of_each_task(rows: Iterable[NewRow]) -> dict[TaskKey, Mapping[str, Any]]:
-    """By its (stage, task) the first of the rows: the one that must follow the head."""
-    first: dict[TaskKey, Mapping[str, Any]] = {}
-    for row, _ in rows:
-        first.setdefault((row["stage"], row["task_id"]), row)
-    return first
-
-
-def _are_chained(rows: Iterable[NewRow]) -> bool:
-    """Whether each row follows the row of the same task before it."""
-    last: dict[TaskKey, HistoryHead] = {}
-    for row, _ in rows:
-        task = row["stage"], row["task_id"]
-        if task in last and not last[task].is_followed_by(row):
-            return False
-        last[task] = HistoryHead(row["doc_id"], row["created_at"])
-    return True

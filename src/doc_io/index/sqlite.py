@@ -26,8 +26,9 @@ from doc_io.index.base import (
     TaskKey,
     TokenUsage,
     VersionSelector,
+    first_of_each_task,
 )
-from doc_io.index.sql_index import Index, first_of_each_task
+from doc_io.index.sql_index import Index
 from doc_io.index.sqlite_file import BUSY_SECONDS, SqliteFile, identity
 from doc_io.index.sqlite_search import SqliteTexts
 
