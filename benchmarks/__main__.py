@@ -17,6 +17,7 @@ SUBJECTS = (
     "queries",
     "steps",
     "crowd",
+    "generate",
     "starts",
     "memory",
     "servers",

@@ -15,24 +15,33 @@ packages = dg.DynamicPartitionsDefinition(name="packages")
 
 
 class Limit(dg.Config):
-    """How long an answer may be: ``max_tokens``, in the writer's own tokens. Make it small to see an answer cut."""
+    """How long an answer may be: ``max_tokens``, in the writer's own tokens.
+
+    Make it small to see an answer cut; what was answered before is asked again with the run tag ``doc_io/force``: ``true``.
+    """
 
     max_tokens: int = 2_000
 
 
-@dg.asset(partitions_def=packages, kinds={"text"}, code_version="1", metadata={"doc_io/template_id": prompts.DRAFT})
+class Template(Limit):
+    """Which prompt asks for the essay; ``doc-io compare evaluation --by essay.template_id`` says which does better."""
+
+    template_id: str = prompts.ESSAYS[0]
+
+
+@dg.asset(partitions_def=packages, kinds={"text"}, code_version="1")
 def draft(context: dg.AssetExecutionContext, config: Limit, writer: Writer, documents: DocumentsIndex) -> Document:
     """Notes on what the package tells of itself."""
     prompt = prompts.for_draft(context.partition_key, description(context.partition_key))
     return _answered(context, documents, writer, prompt, config.max_tokens)
 
 
-@dg.asset(partitions_def=packages, kinds={"text"}, code_version="1", metadata={"doc_io/template_id": prompts.ESSAY})
+@dg.asset(partitions_def=packages, kinds={"text"}, code_version="1")
 def essay(
-    context: dg.AssetExecutionContext, config: Limit, draft: str, writer: Writer, documents: DocumentsIndex
+    context: dg.AssetExecutionContext, config: Template, draft: str, writer: Writer, documents: DocumentsIndex
 ) -> Document:
     """A short essay from the notes."""
-    prompt = prompts.for_essay(context.partition_key, draft)
+    prompt = prompts.for_essay(context.partition_key, draft, config.template_id)
     return _answered(context, documents, writer, prompt, config.max_tokens)
 
 
@@ -41,7 +50,6 @@ def essay(
     kinds={"text"},
     code_version="1",
     metadata={
-        "doc_io/template_id": prompts.EVALUATION,
         "doc_io/parent": "essay",  # two inputs; this is the one that is judged
         "doc_io/parser": "examples.essay_pipeline.score.parse_score",
     },
@@ -54,28 +62,26 @@ def evaluation(  # noqa: PLR0917 - Dagster passes inputs and resources by name
     writer: Writer,
     documents: DocumentsIndex,
 ) -> Document:
-    """How well the essay keeps to its notes; its parsed text is the score."""
+    """How well the essay keeps to its notes; what its parser returns is the score."""
     return _answered(context, documents, writer, prompts.for_evaluation(essay, draft), config.max_tokens)
 
 
 @dg.asset(ins={"evaluation": dg.AssetIn(metadata={"allow_missing_partitions": True})}, kinds={"text"}, code_version="1")
 def scoreboard(evaluation: dict[str, StoredDocument]) -> str:
     """Every package's score, the best first; packages without a good evaluation are left out."""
-    scores = sorted((-int(document.parsed or 0), package, document.doc_id) for package, document in evaluation.items())
-    lines = [f"| {package} | {-score} | `{doc_id}` |" for score, package, doc_id in scores]
+    scores = sorted((-(document.row.score or 0), package, document.doc_id) for package, document in evaluation.items())
+    lines = [f"| {package} | {-score:g} | `{doc_id}` |" for score, package, doc_id in scores]
     return "\n".join(["| package | score | evaluation |", "|---|---:|---|", *lines, ""])
 
 
 def _answered(
     context: dg.AssetExecutionContext, documents: DocumentsIndex, writer: Writer, prompt: Prompt, max_tokens: int
 ) -> Document:
-    # Should the writer raise, the prompt is kept as a document with status gen_error, and the error goes on.
-    with documents.attempt(context, prompt=prompt.text, model_id=writer.model_id):
+    with documents.attempt(
+        context, prompt=prompt.text, template_id=prompt.template_id, model_id=writer.model_id
+    ) as attempt:
+        if attempt.stored:  # answered before: nothing is paid
+            return attempt.stored
+        # Should the writer raise, the prompt is kept as a document with status gen_error, and the error goes on.
         answer = writer.write(prompt, max_tokens)
-    return Document(
-        answer.text,
-        prompt=prompt.text,
-        model_id=writer.model_id,
-        usage=answer.usage,
-        finish_reason=answer.finish_reason,
-    )
+        return attempt.document(raw=answer.text, usage=answer.usage, finish_reason=answer.finish_reason)

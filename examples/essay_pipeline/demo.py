@@ -12,16 +12,18 @@ from typing import Any
 
 import dagster as dg
 
-from doc_io import DocumentRow, DocumentStore, Status
+from doc_io import DocumentRow, DocumentStore, Status, reports
 from doc_io.escaping import printable
 from examples.essay_pipeline.assets import packages
 from examples.essay_pipeline.corpus import longest
 from examples.essay_pipeline.definitions import DB_PATH, DOCS_ROOT, defs
+from examples.essay_pipeline.prompts import ESSAYS
 from examples.essay_pipeline.writer import from_environment
 
 DAGSTER_HOME = Path("data/dagster_home")
 INSTANCE = "telemetry: {enabled: false}\nnux: {enabled: false}\n"
-EXPERIMENT = {"doc_io/experiment": "demo"}
+TAGS = {"doc_io/experiment": "demo", "doc_io/force": "true"}
+"""The second makes every run ask anew: else an asset hands on the answer that is stored, and there would be one version each."""
 
 STAGES = ("draft", "essay", "evaluation")
 PARTITIONS = 10
@@ -42,6 +44,7 @@ def main() -> None:
         show_counts(rows, seconds)
         show_lineage(store, rows)
         show_kept_failure(store, rows)
+        show_comparison(store)
     show_commands(rows)
 
 
@@ -66,8 +69,9 @@ def write_all(instance: dg.DagsterInstance, store: DocumentStore, names: Sequenc
     width = max(len("scoreboard"), *map(len, names))
     say(f"  {'package':<{width}}" + "".join(f"  {stage:<10}" for stage in STAGES).rstrip())
 
-    def step(name: str, note: str = "", **limits: str) -> None:
-        result = run(instance, "write_essays", name, **limits)
+    def step(name: str, note: str = "", **options: str) -> None:
+        template = ESSAYS[names.index(name) % len(ESSAYS)]
+        result = run(instance, "write_essays", name, template=template, **options)
         words = "".join(f"  {outcome(result, stage, store):<10}" for stage in STAGES)
         say(f"  {name:<{width}}{words}  {note}".rstrip())
         tell_surprises(result, store)
@@ -83,18 +87,26 @@ def write_all(instance: dg.DagsterInstance, store: DocumentStore, names: Sequenc
 
 
 def run(
-    instance: dg.DagsterInstance, job: str, name: str | None = None, *, cut: str | None = None, only: str | None = None
+    instance: dg.DagsterInstance,
+    job: str,
+    name: str | None = None,
+    *,
+    template: str | None = None,
+    cut: str | None = None,
+    only: str | None = None,
 ) -> dg.ExecuteInProcessResult:
     """One run of a job, for one package; the answer of the step ``cut`` gets too few tokens."""
     config: dict[str, Any] = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+    settings: dict[str, dict[str, Any]] = {"essay": {"template_id": template}} if template else {}
     if cut:
-        config["ops"] = {cut: {"config": {"max_tokens": TOO_FEW}}}
+        settings[cut] = {**settings.get(cut, {}), "max_tokens": TOO_FEW}
+    config["ops"] = {step: {"config": each} for step, each in settings.items() if only in (None, step)}
     return defs.resolve_job_def(job).execute_in_process(
         run_config=config,
         instance=instance,
         partition_key=name,
         asset_selection=[dg.AssetKey(only)] if only else None,
-        tags=EXPERIMENT,
+        tags=TAGS,
         raise_on_error=False,
     )
 
@@ -164,6 +176,20 @@ def show_kept_failure(store: DocumentStore, rows: Sequence[DocumentRow]) -> None
     older = store.latest(failed.stage, failed.task_id)
     if older is not None:
         say(f"  What is loaded downstream is still {older.doc_id}, the newest ok {older.stage}.")
+
+
+def show_comparison(store: DocumentStore) -> None:
+    """Whether the second prompt for essays did better than the first: half of the packages got each."""
+    say()
+    say("Did the new prompt help? The scores of the evaluations by the template of the essay they judge")
+    say()
+    say(f"  {'essay':<12}documents  mean score  best quarter from")
+    for group in reports.compare(store, "evaluation", by="essay.template_id"):
+        score = group.score
+        if score is not None:
+            say(f"  {group.group or '-':<12}{group.documents:>9}  {score.mean:>10.1f}  {score.upper_quartile:>17.1f}")
+    say()
+    say("  doc-io compare evaluation --by essay.template_id")
 
 
 def show_commands(rows: Sequence[DocumentRow]) -> None:

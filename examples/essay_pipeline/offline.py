@@ -18,7 +18,8 @@ class OfflineWriter(Writer):
     """Extracts; it understands nothing and writes no word of its own but in its evaluations.
 
     Notes are the sentences whose words are the most frequent in the description, an essay is the notes in paragraphs
-    without the least central ones, an evaluation counts how much of the notes the essay kept. A token is a word.
+    without the least central ones (by the second template: all of them), an evaluation counts how much of the notes the
+    essay kept. A token is a word.
     """
 
     @property
@@ -52,7 +53,14 @@ def _notes(description: str) -> str:
 
 def _essay(draft: str) -> str:
     notes = [line for line in draft.splitlines() if line]
-    kept = _central(notes, max(1, len(notes) - 2))
+    return _paragraphs(_central(notes, max(1, len(notes) - 2)))
+
+
+def _whole_essay(draft: str) -> str:
+    return _paragraphs([line for line in draft.splitlines() if line])
+
+
+def _paragraphs(kept: list[str]) -> str:
     return "\n\n".join(" ".join(kept[start : start + PARAGRAPH]) for start in range(0, len(kept), PARAGRAPH))
 
 
@@ -88,6 +96,7 @@ def _words(text: str) -> list[str]:
 
 _METHODS: dict[str, Callable[..., str]] = {
     prompts.DRAFT: _notes,
-    prompts.ESSAY: _essay,
+    prompts.ESSAYS[0]: _essay,
+    prompts.ESSAYS[1]: _whole_essay,
     prompts.EVALUATION: _evaluation,
 }

@@ -1,9 +1,9 @@
-"""The three prompts. Change a template, change its id: the id is part of what identifies a document."""
+"""The prompts. Change a template, change its id: the id is part of what identifies a document."""
 
 from dataclasses import dataclass
 
 DRAFT = "notes-1"
-ESSAY = "essay-1"
+ESSAYS = ("essay-1", "essay-2")
 EVALUATION = "judge-1"
 
 LONGEST_SOURCE = 8_000
@@ -36,14 +36,14 @@ def for_draft(package: str, description: str) -> Prompt:
     return Prompt(DRAFT, text, (source,))
 
 
-def for_essay(package: str, draft: str) -> Prompt:
-    """Ask for an essay from notes."""
+def for_essay(package: str, draft: str, template_id: str) -> Prompt:
+    """Ask for an essay from notes; the second template is to lose less of them."""
     text = (
         f"Write a short essay on the Python package {package} from the notes below, in two or three paragraphs.\n"
-        "Say nothing that the notes do not say.\n\n"
+        f"{_ESSAY_RULES[template_id]}\n\n"
         f"{draft}\n"
     )
-    return Prompt(ESSAY, text, (draft,))
+    return Prompt(template_id, text, (draft,))
 
 
 def for_evaluation(essay: str, draft: str) -> Prompt:
@@ -54,3 +54,9 @@ def for_evaluation(essay: str, draft: str) -> Prompt:
         f"Notes:\n{draft}\n\nEssay:\n{essay}\n"
     )
     return Prompt(EVALUATION, text, (essay, draft))
+
+
+_ESSAY_RULES = {
+    ESSAYS[0]: "Say nothing that the notes do not say.",
+    ESSAYS[1]: "Say nothing that the notes do not say, and leave no note out.",
+}

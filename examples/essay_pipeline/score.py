@@ -5,8 +5,8 @@ import re
 BEST = 10  # the scale that the prompt asks for
 
 
-def parse_score(text: str) -> str:
-    """The number of the last line ``SCORE: n/10``, as text.
+def parse_score(text: str) -> int:
+    """The number of the last line ``SCORE: n/10``; doc_io keeps it as the document's score.
 
     Args:
         text: The whole evaluation.
@@ -18,4 +18,4 @@ def parse_score(text: str) -> str:
     if not found or int(found[-1]) > BEST:
         message = "the evaluation has no line `SCORE: n/10` with n from 0 to 10"
         raise ValueError(message)
-    return found[-1]
+    return int(found[-1])

@@ -303,7 +303,7 @@ class DocumentRow:
         raw_chars: Length of raw.txt in characters; ``None`` where there is no raw.txt.
         parsed_chars: Length of parsed.txt in characters; ``None`` where there is no parsed.txt.
         content_hash: SHA-256 of raw.txt in hexadecimal; ``None`` where there is no raw.txt.
-        prompt_hash: SHA-256 of prompt.txt in hexadecimal; ``None`` where the prompt is not known.
+        prompt_hash: SHA-256 of the prompt in hexadecimal, also where prompt.txt is not kept; ``None`` where the prompt is not known.
         meta_small: Small facts: finish_reason, provider, error, …
         lineage_prev_doc_id: The newest document of the same stage and task when this one was committed.
     """

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import importlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from numbers import Real
 from typing import Any
@@ -97,6 +97,8 @@ def _result(parsed: object, given: float | None) -> dict[str, Any]:
 
 
 def _failed(document: Document, reason: str) -> Document:
+    if not isinstance(document.metadata or {}, Mapping):  # refused for that when it is filed, which must see it
+        return dataclasses.replace(document, status=Status.PARSE_ERROR)
     return dataclasses.replace(
         document, status=Status.PARSE_ERROR, metadata={**(document.metadata or {}), "error": reason}
     )

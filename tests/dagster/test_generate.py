@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 import time
+import tracemalloc
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -193,6 +194,26 @@ def test_a_document_that_cannot_be_stored_costs_the_others_nothing(house: House)
     assert "t9: gen_error" in reason(house.run([draft], tags=ALL_TOPICS), "draft")
     assert house.store.read(house.store.history("draft", "t9")[0]) == "on t9"
     assert len(house.store.latest_many("draft", TOPICS.get_partition_keys())) == COUNT - 1
+
+
+def test_texts_that_are_stored_do_not_add_up_in_memory(house: House) -> None:
+    """Forty of a megabyte, two at a time: what is under way is in memory, and the previews."""
+
+    @dg.asset(partitions_def=TOPICS, backfill_policy=dg.BackfillPolicy.single_run())
+    async def draft(context: dg.AssetExecutionContext, documents: DocumentsIndex) -> DocumentsByPartition:
+        async def make(topic, attempt) -> Document:  # type: ignore[no-untyped-def] # noqa: ANN001 - as an author writes it
+            attempt.raw = topic * (1_000_000 // len(topic))
+            return attempt.document()  # type: ignore[no-any-return]
+
+        return await documents.generate(context, make, concurrency=2)
+
+    tracemalloc.start()
+    try:
+        assert house.run([draft], tags=ALL_TOPICS).success
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 25_000_000
 
 
 PIPELINE = """

@@ -45,6 +45,25 @@ def test_the_materialization_says_what_was_written(house: House) -> None:
     assert made["preview"] == "```text\nhello\n```"
 
 
+def test_a_score_is_a_number_of_the_materialization(house: House) -> None:
+    """Dagster plots it; the author gives it, or a parser returns it."""
+
+    @dg.asset
+    def given() -> Document:
+        return Document("good", score=7)
+
+    @dg.asset(metadata={"doc_io/parser": "builtins.float"})
+    def parsed() -> str:
+        return "0.5"
+
+    @dg.asset
+    def neither() -> str:
+        return "text"
+
+    made = materializations(house.run([given, parsed, neither]))
+    assert (made["given"]["score"], made["parsed"]["score"], "score" in made["neither"]) == (7.0, 0.5, False)
+
+
 def test_a_preview_is_capped_and_can_be_turned_off(house: House) -> None:
     """A megabyte of text must not go into the event log."""
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import dagster as dg
 
-from doc_io import Document, DocumentsIndex
+from doc_io import Document, DocumentsIndex, maintenance
 from tests.dagster.conftest import House, materializations, reason
 
 
@@ -101,3 +101,15 @@ def test_the_stored_document_of_another_asset_is_refused(house: House) -> None:
         return documents.store.stored(row)
 
     assert "another product" in reason(house.run([draft]), "draft")
+
+
+def test_a_prompt_that_is_not_copied_is_known_by_its_hash(house: House) -> None:
+    """So nothing is paid twice with ``prompt_copy=False`` either."""
+    draft, paid = counting()
+    for prompt in ("p", "p", "q"):
+        assert house.run([draft], manager={"prompt_copy": False}, tags={"prompt": prompt}).success
+
+    assert paid == ["p", "q"]
+    for row in house.store.history("draft", "draft"):
+        assert (row.prompt_path, len(row.prompt_hash or "")) == (None, 64)
+    assert list(maintenance.verify(house.store, grace=0, full=True)) == []

@@ -88,6 +88,15 @@ def test_it_traces_an_evaluation_to_its_draft(output: str) -> None:
     assert re.search(r"evaluation +\w{16} .*\n +← essay +\w{16} .*\n +← draft +\w{16} ", output)
 
 
+def test_it_ends_with_the_two_templates_compared(output: str) -> None:
+    """Half of the packages got each; the second template keeps more of the notes."""
+    groups = sorted(re.findall(r"^  (essay-[12]) +(\d+) +([\d.]+) +([\d.]+)$", output, re.MULTILINE))
+    assert [(name, int(count)) for name, count, _, _ in groups] == [("essay-1", 4), ("essay-2", 4)]
+    (_, _, first, _), (_, _, second, _) = groups
+    assert float(second) > float(first)
+    assert "doc-io compare evaluation --by essay.template_id" in output
+
+
 def test_every_row_has_a_folder_that_opens(home: Path, output: str) -> None:
     """The index tells the truth about the disk."""
     connection = sqlite3.connect(home / "data/db/documents.sqlite")

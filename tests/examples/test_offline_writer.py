@@ -59,10 +59,21 @@ def test_its_evaluation_counts_what_the_essay_kept() -> None:
     worst = OfflineWriter().write(prompts.for_evaluation("No.", notes), 500).text
 
     assert "keeps 2 of the 2 notes" in best
-    assert (parse_score(best), parse_score(worst)) == ("10", "0")
+    assert (parse_score(best), parse_score(worst)) == (10, 0)
 
 
 def test_an_unknown_template_is_refused() -> None:
     """It cannot improvise."""
     with pytest.raises(WriterError, match="extractive-no-model-1 gave no answer: it knows no template 'poem-1'"):
         OfflineWriter().write(prompts.Prompt("poem-1", "Write a poem.", ()), 10)
+
+
+def test_the_second_template_for_essays_loses_none_of_the_notes() -> None:
+    """So that comparing the two shows a difference."""
+    notes = "\n".join(f"Note {n} is about documents{' and storage' * n}." for n in range(8))
+    first, second = (
+        OfflineWriter().write(prompts.for_essay("x", notes, template), 500).text for template in prompts.ESSAYS
+    )
+
+    assert all(note in second for note in notes.splitlines())
+    assert not all(note in first for note in notes.splitlines())

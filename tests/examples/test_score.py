@@ -8,13 +8,13 @@ from examples.essay_pipeline.score import parse_score
 @pytest.mark.parametrize(
     ("text", "score"),
     [
-        ("Good.\n\nSCORE: 7/10", "7"),
-        ("**Score: 10/10**\n", "10"),
-        ("SCORE: 2/10 was my first thought.\nSCORE: 3 / 10.", "3"),
-        ("SCORE: 1/10\nOn reflection:\nSCORE: 9/10", "9"),
+        ("Good.\n\nSCORE: 7/10", 7),
+        ("**Score: 10/10**\n", 10),
+        ("SCORE: 2/10 was my first thought.\nSCORE: 3 / 10.", 3),
+        ("SCORE: 1/10\nOn reflection:\nSCORE: 9/10", 9),
     ],
 )
-def test_the_score_of_the_last_score_line_counts(text: str, score: str) -> None:
+def test_the_score_of_the_last_score_line_counts(text: str, score: int) -> None:
     """Models repeat themselves and write in bold."""
     assert parse_score(text) == score
 

@@ -1,7 +1,8 @@
 """Attempts: keep what a body has of a generation, so that no answer is lost when the body raises.
 
-A try that raises is kept at once. An answer that was whole waits in memory for its step: `DocDirIOManager` writes it with what
-the body returns; if the body raises later, it is kept as a ``gen_error`` document marked `COMPLETE`, which `reuse` finds.
+A try that raises is kept at once. An answer that was whole waits for its step, with a copy in the spool: `DocDirIOManager`
+writes it with what the body returns; if the body raises later, or its process dies, it is kept as a ``gen_error`` document
+marked `COMPLETE`, which `reuse` finds.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from dagster import DagsterEventType
 
+from doc_io.dagster.answer_copies import AnswerCopy
 from doc_io.dagster.reuse import COMPLETE, PROVIDER_ID, Question, ReusedDocument, answer_of, find_answers
 from doc_io.document import OK, Document, Status, Usage, as_document
 
@@ -104,8 +106,9 @@ class Attempt:
         if self._document is not None:
             return self.complete(error) or self._document
         noted = {PROVIDER_ID: self.provider_id} if self.provider_id else {}
+        raw: object = self.raw  # a body may have set it to what is no text
         return Document(
-            self.raw or None,
+            (raw if isinstance(raw, str) else repr(raw)) or None,
             status=Status.GEN_ERROR,
             prompt=self.prompt,
             template_id=self.template_id,
@@ -153,16 +156,18 @@ class PendingAttempt:
     Attributes:
         output: What the step makes.
         attempt: The answer.
-        keep: Keeps a document of it.
+        keep: Keeps a document of it; False where it could not.
         owner: The resource that will be torn down with the step's process.
         under_way: Whether the answer may not be whole yet.
+        copy: Its copy in the spool, where there is one.
     """
 
     output: OutputInfo
     attempt: Attempt
-    keep: Callable[[Document], None]
+    keep: Callable[[Document], bool]
     owner: object
     under_way: bool
+    copy: AnswerCopy | None = None
 
 
 _pending: list[PendingAttempt] = []
@@ -182,10 +187,20 @@ def forget(pending: PendingAttempt) -> None:
             _pending.remove(pending)
 
 
-def settle_attempts(output: OutputInfo) -> None:
-    """Forget the answers of an output that an IO manager was handed: it keeps what the body made of them."""
+def take_attempts(output: OutputInfo) -> list[PendingAttempt]:
+    """The answers of an output that an IO manager was handed: it keeps what the body made of them, and then lets go of them."""
     with _lock:
-        _pending[:] = [each for each in _pending if (each.output.step, each.output.name) != (output.step, output.name)]
+        taken = [each for each in _pending if (each.output.step, each.output.name) == (output.step, output.name)]
+        ids = set(map(id, taken))
+        _pending[:] = [each for each in _pending if id(each) not in ids]
+    return taken
+
+
+def let_go(pending: Iterable[PendingAttempt]) -> None:
+    """Remove the copies of answers that are stored now."""
+    for each in pending:
+        if each.copy is not None:
+            each.copy.release()
 
 
 def keep_failed_attempts(output: OutputInfo) -> None:
@@ -221,8 +236,8 @@ def _keep(pending: Iterable[PendingAttempt], error: BaseException | None = None)
             each.keep(each.attempt.failed(error or InterruptedError("the step ended")))
             continue
         document = each.attempt.complete(error)
-        if document is not None and (error is not None or not _succeeded(each.output)):
-            each.keep(document)
+        if document is None or (error is None and _succeeded(each.output)) or each.keep(document):
+            let_go([each])
 
 
 def _succeeded(output: OutputInfo) -> bool:

@@ -16,7 +16,8 @@ from doc_io.dagster.identity import own_task_of, stage_of
 from doc_io.dagster.internals import in_a_check, in_order, is_fanned_in, known, step_of
 from doc_io.dagster.loaded import note_loaded
 from doc_io.document import DocumentRow, Status
-from doc_io.errors import ConfigurationError, DocumentNotFoundError, UnknownDocumentError
+from doc_io.errors import ConfigurationError, DocIOError, DocumentNotFoundError, UnknownDocumentError
+from doc_io.maintenance.leases import lease
 from doc_io.reading import StoredDocument
 
 if TYPE_CHECKING:
@@ -153,10 +154,22 @@ def resolve(
 ) -> dict[str | None, DocumentRow]:
     """Which document each partition is given; noted as read by the step. Arguments and errors as for `load`."""
     step = step_of(context)
-    rows = _resolved(store, context, request, as_of_run(context, as_of))
+    view = as_of_run(context, as_of)
+    rows = _resolved(store, context, request, view)
     if step is not None:
         note_loaded(step, known(context, "name") or _label(context), rows.values())
+        chosen = request.version is not None or view is not None
+        _lease(store, context, request, [row for row in rows.values() if chosen or row.run_id in _runs(context)])
     return rows
+
+
+def _lease(store: DocumentStore, context: InputContext, request: InputRequest, chosen: Sequence[DocumentRow]) -> None:
+    """Keep what was not read as the latest ok from being pruned before the run has made anything of it."""
+    try:
+        latest = store.latest_many(request.stage, [row.task_id for row in chosen]) if chosen else {}
+        lease(store, [row for row in chosen if latest.get(row.task_id) != row], context.step_context.run_id)
+    except DocIOError as error:  # a lease is a safeguard: a store that takes none can still be read
+        context.log.warning(f"{request.label}: what was read is not protected from pruning: {error}")
 
 
 def as_of_run(context: InputContext, as_of: str | None) -> str | None:

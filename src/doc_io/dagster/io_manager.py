@@ -19,7 +19,7 @@ from dagster import (
 from pydantic import Field, field_validator
 
 from doc_io.commit_record import PARSED_NAME, RAW_NAME, RECORD_NAME, decode_text
-from doc_io.dagster.attempts import settle_attempts
+from doc_io.dagster.attempts import let_go, take_attempts
 from doc_io.dagster.events import Shown, beside, failure_of_many, failure_of_one, is_failed, observation_of
 from doc_io.dagster.identity import OutputInfo, metadata_warnings, output_info, own_task_of, stage_of
 from doc_io.dagster.inputs import Reader, load
@@ -140,7 +140,7 @@ class DocDirIOManager(StoreSettings, ConfigurableIOManager, UPathHooks):
             except DocIOError as error:
                 output = output_info(context)
                 salvaged = salvage_valid(context, output, obj, self._convert(context))
-                raise self._refused(context, output, salvaged, error) from error
+                raise _refused(output, error, self._kept_texts(context, output, salvaged, error)) from error
             self.write(context, documents, obj)
 
     def write(self, context: OutputContext, documents: dict[str | None, Document], obj: Any) -> None:
@@ -157,12 +157,16 @@ class DocDirIOManager(StoreSettings, ConfigurableIOManager, UPathHooks):
         output = output_info(context)
         for warning in metadata_warnings(output):
             context.log.warning(f"{printable(output.label(None))}: {printable(warning)}")
-        settle_attempts(output)
+        answers = take_attempts(output)
         try:
             self.writer.check_stage(output)
             rows = self._write(output, documents)
         except DocIOError as error:
-            raise self._refused(context, output, documents, error) from error
+            kept = self._kept_texts(context, output, documents, error)
+            if kept or isinstance(error, SpooledError):
+                let_go(answers)  # else their copies stay in the spool
+            raise _refused(output, error, kept) from error
+        let_go(answers)
         oddities = [each for document in documents.values() for each in document.warnings]
         for warning in [*identity_warnings(output, rows), *dict.fromkeys(oddities)]:
             context.log.warning(f"{printable(output.label(None))}: {printable(warning)}")
@@ -271,15 +275,6 @@ class DocDirIOManager(StoreSettings, ConfigurableIOManager, UPathHooks):
             rows |= zip(made, self.writer.save(self.store, output, made, tasks), strict=True)
         return rows
 
-    def _refused(self, context: OutputContext, output: OutputInfo, documents: Documents, error: DocIOError) -> Failure:
-        """The failure of a step whose documents cannot be written as they are; no retry would help."""
-        settle_attempts(output)
-        kept = self._kept_texts(context, output, documents, error)
-        listed = ", ".join(f"{row.doc_id} in {row.doc_dir}" for _, row, _ in kept[:10])
-        where = f" The bare text was kept as a gen_error document: {listed}." if kept else ""
-        metadata = kept[0][2] if len(kept) == 1 else {}
-        return Failure(description=f"{output.label(None)}: {error}{where}", metadata=metadata, allow_retries=False)
-
     def _kept_texts(
         self, context: OutputContext, output: OutputInfo, documents: Documents, error: DocIOError
     ) -> list[Reported]:
@@ -364,6 +359,14 @@ class DocDirIOManager(StoreSettings, ConfigurableIOManager, UPathHooks):
         # Dagster has one data version for all partitions of a step, so a run over many leaves them to Dagster.
         if self.data_versions and row.content_hash and output.step is not None and output.asset_key is not None:
             output.step.set_data_version(output.asset_key, DataVersion(row.content_hash))
+
+
+def _refused(output: OutputInfo, error: DocIOError, kept: list[Reported]) -> Failure:
+    """The failure of a step whose documents cannot be written as they are; no retry would help."""
+    listed = ", ".join(f"{row.doc_id} in {row.doc_dir}" for _, row, _ in kept[:10])
+    where = f" The bare text was kept as a gen_error document: {listed}." if kept else ""
+    metadata = kept[0][2] if len(kept) == 1 else {}
+    return Failure(description=f"{output.label(None)}: {error}{where}", metadata=metadata, allow_retries=False)
 
 
 def _with_rows(

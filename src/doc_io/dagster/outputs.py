@@ -41,7 +41,7 @@ from doc_io.errors import (
 from doc_io.escaping import printable
 from doc_io.parsers import parse
 from doc_io.reading import StoredDocument
-from doc_io.writing.draft import Origin, make_drafts
+from doc_io.writing.draft import Origin, hash_of_prompt, make_drafts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable
@@ -120,7 +120,7 @@ class OutputWriter:
         drafts: list[Draft] = []
 
         def known(store: DocumentStore | None) -> list[Draft]:
-            return make_drafts(self._with_origins(store, output, documents, tasks, attempts))
+            return make_drafts(self.with_origins(store, output, documents, tasks, attempts))
 
         def write() -> list[DocumentRow]:
             if not drafts:
@@ -234,7 +234,7 @@ class OutputWriter:
         if self.stages is not None and output.stage not in {*self.stages, *REPORT_STAGES}:
             raise UnknownStageError(stage=output.stage, stages=", ".join(sorted(self.stages)))
 
-    def _with_origins(
+    def with_origins(
         self,
         store: DocumentStore | None,
         output: OutputInfo,
@@ -250,7 +250,10 @@ class OutputWriter:
                 (document.prompt, None) if store is None else _prompt(store, output, partition, document)
             )
             origin = self._origin(output, partition, attempts[partition], prompt_path)
-            made_with.append((dataclasses.replace(document, prompt=prompt if self.prompt_copy else None), origin))
+            if not self.prompt_copy:  # reuse knows the question by its hash
+                hashed = hash_of_prompt(prompt) if isinstance(prompt, str) else None
+                origin, prompt = dataclasses.replace(origin, prompt_hash=hashed), None
+            made_with.append((dataclasses.replace(document, prompt=prompt), origin))
         return made_with
 
     def _origin(

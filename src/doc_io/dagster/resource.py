@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from dagster import AssetKey, DagsterEvent
 
 from doc_io import ids, maintenance
+from doc_io.dagster.answer_copies import AnswerCopy, copy_answer, file_orphans
 from doc_io.dagster.attempts import (
     Attempt,
     PendingAttempt,
@@ -28,7 +29,9 @@ from doc_io.dagster.outputs import OutputWriter
 from doc_io.dagster.reuse import Question, answer_of, find_answers, note_asked
 from doc_io.dagster.settings import StoreSettings
 from doc_io.document import OK, Document, DocumentRow, DocumentsByPartition, Status
-from doc_io.errors import ConfigurationError, DocIOError
+from doc_io.document_checks import checked
+from doc_io.errors import ConfigurationError, DocIOError, SpooledError
+from doc_io.writing.draft import make_drafts
 
 if TYPE_CHECKING:
     from dagster import AssetExecutionContext, OpExecutionContext
@@ -135,7 +138,7 @@ class DocumentsIndex(StoreSettings):
             pending.keep(pending.attempt.failed(error))
             keep_attempts_of_step(output, error)
             raise
-        await_step(pending)
+        await_step(dataclasses.replace(pending, copy=self._copied(context, question, pending.attempt)))
 
     def reuse(
         self,
@@ -233,6 +236,22 @@ class DocumentsIndex(StoreSettings):
         generation = Generation(make, start, save, context.log, concurrency, calls_per_minute, retry_on, max_tries)
         return DocumentsByPartition(await generation.run(partitions))
 
+    def setup_for_execution(self, context: Any) -> None:
+        """Check the settings, and file the whole answers of processes that were killed before their step had ended.
+
+        Raises:
+            ConfigurationError: The docs root or the database cannot be used.
+            StoreMismatchError: They do not belong together.
+        """
+        super().setup_for_execution(context)
+        for orphan in file_orphans(self.spool, self.store) if self.spool else ():
+            if orphan.row is None or orphan.error is not None:
+                context.log.warning(
+                    f"The answer {orphan.doc_id} of a run that was killed stays in the spool: {orphan.error}"
+                )
+            else:
+                context.log.info(f"The answer of a run that was killed is kept as {orphan.doc_id}")
+
     def teardown_after_execution(self, context: Any) -> None:
         """Keep the whole answers of steps that failed, and let go of the connections."""
         keep_attempts_of(self)
@@ -265,13 +284,48 @@ class DocumentsIndex(StoreSettings):
         attempt = Attempt(question, self.store, template_id=asked.template_id, model_id=asked.model_id)
         return PendingAttempt(question.output, attempt, partial(self._keep, context, question), self, under_way)
 
+    def _copied(
+        self, context: AssetExecutionContext | OpExecutionContext, question: Question, attempt: Attempt
+    ) -> AnswerCopy | None:
+        """A copy of a whole answer in the spool, as a document that says so, until its step has ended."""
+        document = attempt.complete()
+        if document is None or not self.spool:
+            return None
+        output, partition = question.output, question.partition
+        named = {partition: output.attempt_of(partition)}
+
+        made = {partition: _storable(document, question)}
+        try:
+            drafts = make_drafts(self._writer(output).with_origins(None, output, made, {}, named))
+            return copy_answer(self.spool, self.store, drafts)
+        except (DocIOError, OSError) as error:
+            context.log.warning(f"{output.label(partition)}: no copy of the answer is kept in the spool: {error}")
+            return None
+
     def _keep(
         self, context: AssetExecutionContext | OpExecutionContext, question: Question, document: Document
-    ) -> None:
+    ) -> bool:
         """Write what a body had; where that fails, say so: the body's own error is what the user must see."""
         output, partition = question.output, question.partition
+        document = _storable(document, question)
+        try:
+            [row] = self._writer(output).save(self.store, output, {partition: document}, {})
+        except DocIOError as lost:
+            context.log.error(f"The failed generation could not be kept: {lost}")  # noqa: TRY400 - Dagster's log
+            return isinstance(lost, SpooledError)
+        context.log.error(f"{output.label(partition)}: what there was is kept as {row.doc_id} in {row.doc_dir}")
+        if output.asset_key is not None and output.step is not None:
+            manager = manager_of(output)
+            shown = Shown(self.store) if manager is None else manager.shown
+            metadata = shown.metadata_of_failed(row, document.raw)
+            # Not context.log_event: Dagster drops what a body logs when the body raises.
+            DagsterEvent.asset_observation(output.step, observation_of(output.asset_key, partition, row, metadata))
+        return True
+
+    def _writer(self, output: OutputInfo) -> OutputWriter:
+        """What writes the documents of failed tries."""
         manager = manager_of(output)
-        writer = OutputWriter(
+        return OutputWriter(
             prompt_copy=True,
             stages=None,
             experiment=self.experiment,
@@ -279,22 +333,18 @@ class DocumentsIndex(StoreSettings):
             spool=self.spool or None,
             empty_is_ok=True,
         )
-        document = dataclasses.replace(
-            document,
-            template_id=document.template_id or question.document.template_id,
-            model_id=document.model_id or question.document.model_id,
-        )
-        try:
-            [row] = writer.save(self.store, output, {partition: document}, {})
-        except DocIOError as lost:
-            context.log.error(f"The failed generation could not be kept: {lost}")  # noqa: TRY400 - Dagster's log
-            return
-        context.log.error(f"{output.label(partition)}: what there was is kept as {row.doc_id} in {row.doc_dir}")
-        if output.asset_key is not None and output.step is not None:
-            shown = Shown(self.store) if manager is None else manager.shown
-            metadata = shown.metadata_of_failed(row, document.raw)
-            # Not context.log_event: Dagster drops what a body logs when the body raises.
-            DagsterEvent.asset_observation(output.step, observation_of(output.asset_key, partition, row, metadata))
+
+
+def _storable(document: Document, question: Question) -> Document:
+    """What can be stored of a document, with the template and model of the question where it names none."""
+    named = dataclasses.replace(
+        document,
+        template_id=document.template_id or question.document.template_id,
+        model_id=document.model_id or question.document.model_id,
+    )
+    kept, problems = checked(named)
+    noted = {**(kept.metadata or {}), "not_kept": "; ".join(problems)} if problems else kept.metadata
+    return dataclasses.replace(kept, metadata=noted)
 
 
 def _output(

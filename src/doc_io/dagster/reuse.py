@@ -7,14 +7,12 @@ the prompt, letter by letter; or, where no prompt is named, the content of every
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
-from doc_io.commit_record import encode_text
 from doc_io.document import OK, Document, DocumentRow, Status
-from doc_io.writing.draft import logical_key_id
+from doc_io.writing.draft import hash_of_prompt, logical_key_id
 
 if TYPE_CHECKING:
     from doc_io.dagster.identity import OutputInfo
@@ -100,7 +98,7 @@ class Question:
     @property
     def prompt_hash(self) -> str | None:
         """As the column of this name."""
-        return None if self.prompt is None else hashlib.sha256(encode_text(self.prompt)).hexdigest()
+        return None if self.prompt is None else hash_of_prompt(self.prompt)
 
     def difference(self, row: DocumentRow) -> str | None:
         """What a document of the same stage and task has otherwise, in words; ``None`` where it fits."""

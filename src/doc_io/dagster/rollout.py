@@ -20,7 +20,7 @@ from dagster import ConfigurableIOManager, InputContext, OutputContext
 from pydantic import ConfigDict, Field
 
 from doc_io.dagster import inputs, legacy_files
-from doc_io.dagster.attempts import settle_attempts
+from doc_io.dagster.attempts import let_go, take_attempts
 from doc_io.dagster.identity import output_info
 from doc_io.dagster.io_manager import DocDirIOManager
 from doc_io.dagster.outputs import value_of
@@ -116,13 +116,14 @@ class RolloutIOManager(ConfigurableIOManager):
             self.documents.handle_output(context, obj)
             return
         if phase is Phase.LEGACY:
-            settle_attempts(output_info(context))
+            answers = take_attempts(output_info(context))
             legacy_files.dump(
                 self.legacy.stage_files,
                 context,
                 documents,
                 more=lambda key: self.documents.get_metadata(context, value_of(obj, key)),
             )
+            let_go(answers)
             return
         output = output_info(context)
         written = {

@@ -1,7 +1,8 @@
 """Pruning: selects and removes superseded documents.
 
 Never: the latest ok of a task, a pinned document, one that a kept document was made from, one in the grace period. What
-was the latest ok at any time within the grace period stays too: a run under way may have read it, and has yet to say so.
+was the latest ok at any time within the grace period stays too: a run under way may have read it, and has yet to say so;
+and so does what a run has read otherwise (`doc_io.maintenance.leases`).
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from doc_io import clock
 from doc_io.errors import ConfigurationError
 from doc_io.index.base import Filter, PruneCandidate
 from doc_io.index.sql_index import Index
+from doc_io.maintenance.leases import end_expired, leased
 from doc_io.maintenance.pins import pinned
 from doc_io.maintenance.removal import cutoff, finish, remove_documents
 from doc_io.progress import Progress
@@ -123,6 +125,7 @@ def prune(
             removed.update(remove_documents(storage, index, batch, before))
             if progress is not None:
                 progress(start + len(batch), len(documents))
+        end_expired(storage, before.created_at)
     if len(removed) < len(documents):
         kept = {**kept, "they became protected, or are young by the storage's clock": len(documents) - len(removed)}
     return Pruned(tuple(each for each in documents if each.doc_id in removed), kept, tuple(finished), dry_run=False)
@@ -138,13 +141,15 @@ def _plan(storage: Storage, index: Index, policy: Policy, before: str) -> tuple[
         found = {each.doc_id: each for each in index.superseded(wanted, policy.keep_ok, policy.keep_failed)}
     unwanted = {doc_id: each for doc_id, each in found.items() if each.created_at < before}
     settled = _removable(index, list(unwanted), before)
-    pins = pinned(storage)
-    candidates = {doc_id: each for doc_id, each in settled.items() if doc_id not in pins}
+    pins, leases = pinned(storage), leased(storage, before)
+    free = {doc_id: each for doc_id, each in settled.items() if doc_id not in pins}
+    candidates = {doc_id: each for doc_id, each in free.items() if doc_id not in leases}
     order = _children_first(candidates, _children(index, candidates))
     kept = {
         "younger than the grace period": len(found) - len(unwanted),
         "they were the latest ok within the grace period": len(unwanted) - len(settled),
-        "pinned": len(settled) - len(candidates),
+        "pinned": len(settled) - len(free),
+        "a run has read them": len(free) - len(candidates),
         "a kept document was made from them": len(candidates) - len(order),
     }
     return [candidates[doc_id] for doc_id in order], {reason: count for reason, count in kept.items() if count}

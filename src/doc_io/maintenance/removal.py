@@ -15,6 +15,7 @@ from typing import NamedTuple
 from doc_io import clock
 from doc_io.ids import is_id
 from doc_io.index.sql_index import Index
+from doc_io.maintenance.leases import leased
 from doc_io.maintenance.pins import pinned_among
 from doc_io.storage.base import STORE_FOLDER, Storage
 from doc_io.writing.draft import time_text
@@ -74,7 +75,8 @@ def finish(storage: Storage, index: Index, before: Cutoff) -> list[str]:
     """End the removals that were interrupted.
 
     What has lost its row loses its files. What still has its row goes only where it could be chosen for removal today:
-    older than ``before``, not the latest ok of its task, not pinned, and nothing that is kept was made from it.
+    older than ``before``, not the latest ok of its task, not pinned, not read by a run, and nothing that is kept was made
+    from it.
 
     Returns:
         The ids of the documents that were removed.
@@ -111,10 +113,10 @@ def _remove(storage: Storage, index: Index, folders: Mapping[str, str], before: 
 
 
 def _protected(storage: Storage, index: Index, folders: Mapping[str, str], before: Cutoff) -> set[str]:
-    pins = pinned_among(storage, folders)
+    kept = {*pinned_among(storage, folders), *leased(storage, before.created_at)}
     there = {row.doc_id for row in index.get_many(list(folders))}
     removable = {each.doc_id for each in index.removable(list(folders), before.created_at)}
-    protected = {doc_id for doc_id in there if doc_id in pins or doc_id not in removable}
+    protected = {doc_id for doc_id in there if doc_id in kept or doc_id not in removable}
     # What replaced a document as the latest ok must be as old: until then a run may have read it.
     successors = index.successors(list(removable))
     written = [*folders.values(), *successors.values()]

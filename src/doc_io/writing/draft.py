@@ -50,6 +50,8 @@ class Origin:
         asset_key: The asset as text. Default: none.
         experiment_id: The experiment it belongs to. Default: none.
         prompt_path: The file of another document that was its prompt. Default: its own prompt.txt, where it has one.
+        prompt_hash: SHA-256 of the prompt in hexadecimal, where the prompt itself is not kept. Default: that of its
+            prompt.txt.
         parents: Every document it was made from; one alone is the primary one. Default: only
             ``Document.parent_doc_id``.
         doc_id: Its id, where it follows from something else than key, run and attempt. Default: it does not.
@@ -64,6 +66,7 @@ class Origin:
     asset_key: str | None = None
     experiment_id: str | None = None
     prompt_path: str | None = None
+    prompt_hash: str | None = None
     parents: tuple[Parent, ...] = ()
     doc_id: str | None = None
     created_at: datetime | str | None = None
@@ -121,6 +124,11 @@ def logical_key_id(document: Document, stage: str, task_id: str) -> str:
         **(document.identifiers or {}),
     }
     return compute_logical_key_id(stage, {name: value for name, value in named.items() if value is not None})
+
+
+def hash_of_prompt(prompt: str) -> str:
+    """What the column ``prompt_hash`` has for a prompt: SHA-256 of its UTF-8, in hexadecimal."""
+    return hashlib.sha256(encode_text(prompt)).hexdigest()
 
 
 def make_draft(document: Document, origin: Origin) -> Draft:
@@ -184,7 +192,7 @@ def _row(document: Document, origin: Origin, files: Mapping[str, FileEntry], sma
         "raw_chars": None if document.raw is None else len(document.raw),
         "parsed_chars": None if document.parsed is None else len(document.parsed),
         "content_hash": files[RAW_NAME].sha256 if RAW_NAME in files else None,
-        "prompt_hash": files[PROMPT_NAME].sha256 if PROMPT_NAME in files else None,
+        "prompt_hash": files[PROMPT_NAME].sha256 if PROMPT_NAME in files else origin.prompt_hash,
         "meta_small": small,
         "lineage_prev_doc_id": None,
     }

@@ -122,9 +122,9 @@ def _seen_from(spool: LocalStorage, docs_root: str) -> str:
 
 
 def spooled_folders(folder: str | os.PathLike[str]) -> Iterator[Path]:
-    """The documents: stage, key, doc_id; what is being written has a name that starts with a dot."""
-    for path in sorted(Path(folder).expanduser().absolute().glob("*/*/*")):
-        if path.is_dir() and not path.is_symlink() and not path.name.startswith("."):
+    """The documents: stage, key, doc_id; a name that starts with a dot is that of something else, or is being written."""
+    for path in sorted(Path(folder).expanduser().absolute().glob("[!.]*/*/[!.]*")):
+        if path.is_dir() and not path.is_symlink():
             yield path
 
 
