@@ -197,6 +197,16 @@ def show_commands(rows: Sequence[DocumentRow]) -> None:
     beside = Path(sys.executable).parent / "dagster"
     program = beside.relative_to(Path.cwd()) if beside.is_relative_to(Path.cwd()) else beside
     say()
+    say("The same in your browser: what is not ok and why, and two attempts side by side")
+    say()
+    say(f"  {program.with_name('doc-io')} serve")
+    say()
+    say("  http://localhost:8712/")
+    cut = newest(row for row in rows if row.status == Status.TRUNCATED)
+    good = newest(row for row in rows if cut and row.status == Status.OK and _same_task(row, cut))
+    if cut is not None and good is not None:
+        say(f"  http://localhost:8712/compare?a={good.doc_id}&b={cut.doc_id}")
+    say()
     say("The same in SQL")
     say()
     say(f"  sqlite3 {DB_PATH} 'select stage, status, count(*) from documents group by 1, 2'")  # noqa: S608 - for the reader's shell
@@ -213,6 +223,10 @@ def show_commands(rows: Sequence[DocumentRow]) -> None:
     failed = newest(row for row in rows if row.status != Status.OK)
     if failed is not None:
         say(f"  http://localhost:3000/runs/{failed.run_id}?logs=type%3ASTEP_FAILURE")
+
+
+def _same_task(one: DocumentRow, other: DocumentRow) -> bool:
+    return (one.stage, one.task_id) == (other.stage, other.task_id)
 
 
 def newest(rows: Iterable[DocumentRow]) -> DocumentRow | None:
