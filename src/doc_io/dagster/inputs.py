@@ -159,17 +159,20 @@ def resolve(
     if step is not None:
         note_loaded(step, known(context, "name") or _label(context), rows.values())
         chosen = request.version is not None or view is not None
-        _lease(store, context, request, [row for row in rows.values() if chosen or row.run_id in _runs(context)])
+        runs = _runs(context)
+        _lease(store, step, request, [row for row in rows.values() if chosen or row.run_id in runs])
     return rows
 
 
-def _lease(store: DocumentStore, context: InputContext, request: InputRequest, chosen: Sequence[DocumentRow]) -> None:
+def _lease(
+    store: DocumentStore, step: StepExecutionContext, request: InputRequest, chosen: Sequence[DocumentRow]
+) -> None:
     """Keep what was not read as the latest ok from being pruned before the run has made anything of it."""
     try:
         latest = store.latest_many(request.stage, [row.task_id for row in chosen]) if chosen else {}
-        lease(store, [row for row in chosen if latest.get(row.task_id) != row], context.step_context.run_id)
+        lease(store, [row for row in chosen if latest.get(row.task_id) != row], step.run_id)
     except DocIOError as error:  # a lease is a safeguard: a store that takes none can still be read
-        context.log.warning(f"{request.label}: what was read is not protected from pruning: {error}")
+        step.log.warning(f"{request.label}: what was read is not protected from pruning: {error}")
 
 
 def as_of_run(context: InputContext, as_of: str | None) -> str | None:
