@@ -165,21 +165,29 @@ def remote(request: pytest.FixtureRequest, s3_server: S3, sftp_server: SFTP) -> 
     storage.close()
 
 
+# The short form are the tests above: a signal that comes late would end the run of whoever sent it.
+@pytest.mark.slow
 @pytest.mark.parametrize("seconds", [0.02, 0.3])
 def test_a_signal_leaves_no_half_of_a_document_on_a_server(remote: Storage, seconds: float) -> None:
     """SIGINT while three hundred documents are sent: those that were begun are ended, no other is begun."""
-    documents = batch(300)
+    documents = batch(1500)
     remote.create("draft/before/doc", {RECORD: b"{}"})
     documents["draft/before/doc"] = {RECORD: b"{}"}
     written: set[str] = set()
     timer = threading.Timer(seconds, os.kill, (os.getpid(), signal.SIGINT))
 
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it
     timer.start()
     started = time.monotonic()
-    with pytest.raises(KeyboardInterrupt):
-        remote.create_many({name: documents[name] for name in documents if "before" not in name}, written=written)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            remote.create_many({name: documents[name] for name in documents if "before" not in name}, written=written)
+    finally:
+        with suppress(KeyboardInterrupt):
+            timer.join()
+        signal.signal(signal.SIGINT, before)
 
     assert time.monotonic() - started < seconds + 6
     assert broken(remote, documents, written) == []
-    assert len(written) < 300
-    assert len(list(remote.folders())) < 300
+    assert len(written) < 1500
+    assert len(list(remote.folders())) < 1500

@@ -42,12 +42,13 @@ def store(s3_server: S3, counter: Counter, client: dict[str, Any], tmp_path: Any
     root = f"{s3_server.root}/{secrets.token_hex(4)}"
     options = s3_server.options_at(counter.endpoint) | client
     with DocumentStore(root, tmp_path / "db.sqlite", storage_options=options) as store:
+        store.save("the first", stage="first", task_id="t")  # gives the root its id
         counter.clear()
         yield store
 
 
 def test_saving_a_document_is_one_put_for_each_file(store: DocumentStore, counter: Counter) -> None:
-    """No HEAD, no LIST, no folder; the first time in a process as every other time."""
+    """No HEAD, no LIST, no folder, once the store has its id."""
     document = Document("raw", parsed="parsed", prompt="prompt", extras={"note": "extra"})
 
     row = store.save(document, stage="essay", task_id="a")
@@ -119,9 +120,11 @@ def test_what_a_dead_writer_left_is_finished_by_the_same_attempt(
     """Some objects are there, one of them another's; the attempt sent again makes them one document, and keeps the other."""
     row = store.save("text", stage="essay", task_id="a", attempt="1")
     root = f"{store.docs_root}/elsewhere"
-    open_storage(root, s3_server.storage_options).create(row.doc_dir, {"raw.txt": b"te"})
 
     with DocumentStore(root, tmp_path / "other.sqlite", storage_options=s3_server.storage_options) as second:
+        second.save("the first", stage="first", task_id="t")  # gives the root its id
+        # Who writes the same content gets the same id; half of it, and a file that is another's.
+        open_storage(root, s3_server.storage_options).create(row.doc_dir, {"raw.txt": b"te"})
         again = second.save("text", stage="essay", task_id="a", attempt="1")
 
         assert second.read(again) == "text"
@@ -250,9 +253,10 @@ def test_azure_names_its_account_where_others_name_a_user() -> None:
     assert open_storage(root).root == root
 
 
-def test_a_store_with_secrets_cannot_be_pickled(s3_server: S3) -> None:
+def test_a_store_with_secrets_cannot_be_pickled(s3_server: S3, tmp_path: Any) -> None:
     """A pickle would hold them; a process makes a store of its own."""
-    with DocumentStore(s3_server.root, "db", storage_options=s3_server.storage_options) as store:
+    root = f"{s3_server.root}/{secrets.token_hex(4)}"
+    with DocumentStore(root, tmp_path / "db.sqlite", storage_options=s3_server.storage_options) as store:
         assert s3_server.secret not in f"{store!r} {store.storage!r} {vars(store)!r}"
 
         with pytest.raises(TypeError, match="pickle"):

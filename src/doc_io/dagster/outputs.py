@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from contextlib import suppress
-from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 import tenacity
@@ -138,8 +137,7 @@ class OutputWriter:
                 copy.keep(error)
                 if copy.where is None:
                     raise
-                command = _recovery(store, copy.where)
-                raise SpooledError(count=len(documents), spool=copy.where, reason=error, command=command) from error
+                raise copy.error(error) from error
             except DocIOError:
                 copy.release()  # what is wrong is in the documents; the caller keeps what is right of them
                 raise
@@ -388,12 +386,6 @@ def _prompt(
         return None, None
     which = "raw" if row.parsed_chars is None else "parsed"
     return store.read(row), f"{row.doc_dir}/{which}.txt"
-
-
-def _recovery(store: DocumentStore, spool: str) -> str:
-    """The command that files what is in the spool; the index's URL is not part of it, for it may hold a password."""
-    database = "" if "://" in store.index.name else f" --db {quote(store.index.name)}"
-    return f"doc-io --docs-root {quote(store.docs_root)}{database} recover {quote(spool)}"
 
 
 def _listed(keys: list[Any]) -> str:

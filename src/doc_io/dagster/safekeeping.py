@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING
 
-from doc_io.errors import DocIOError, TextLostError
+from doc_io.errors import DocIOError, SpooledError, TextLostError
 from doc_io.writing.spool import spool, unspool
 
 if TYPE_CHECKING:
@@ -55,3 +56,15 @@ class SpoolCopy:
         if self.where is not None:
             unspool(self.where, self._kept)
             self.where = None
+
+    def error(self, reason: BaseException) -> SpooledError:
+        """What a step ends with whose documents are in the spool and not in the store.
+
+        Args:
+            reason: Why they are not.
+        """
+        where, index = str(self.where), self._store.index.name
+        # The index's URL is not part of the command, for it may hold a password.
+        database = "" if "://" in index else f" --db {quote(index)}"
+        command = f"doc-io --docs-root {quote(self._store.docs_root)}{database} recover {quote(where)}"
+        return SpooledError(count=len(self._kept), spool=where, reason=reason, command=command)
