@@ -43,9 +43,9 @@ def cutoff(storage: Storage, grace: timedelta) -> Cutoff:
     A pruner whose clock is ahead would else remove what was made a moment ago; and so would any pruner, of writers whose
     clocks are behind.
     """
+    here = clock.utc_now() - grace  # before the probe, which may take a while to be written
     storage.put(_PROBE, b"")
     now = storage.folder(_PROBE.rpartition("/")[0]).modified
-    here = clock.utc_now() - grace
     there = datetime.fromtimestamp(now, timezone.utc) - grace
     # A storage's clock may count in whole seconds; what is a second apart is the same time.
     return Cutoff(time_text(here if here - there < _SAME else there), now - grace.total_seconds())
