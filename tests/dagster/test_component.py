@@ -185,7 +185,9 @@ def test_a_stage_that_is_not_named_is_refused_beside_the_reports(project: Projec
 )
 def test_a_misspelt_attribute_is_refused(project: Project, yaml: str, says: str) -> None:
     """Else the documents go somewhere else, green."""
-    with pytest.raises(Exception, match="documents|no such setting") as refused:  # by version, with or without its file
+    with pytest.raises(
+        Exception, match=r"documents|no such setting"
+    ) as refused:  # by version, with or without its file
         project.load(store_in(project.root) + yaml)
 
     assert says in "".join(traceback.format_exception(refused.value))
