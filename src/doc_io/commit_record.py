@@ -17,6 +17,7 @@ from functools import cache
 from typing import Any, NamedTuple
 
 from doc_io.document import COLUMNS, Parent, Status
+from doc_io.document_fields import MAX_INTEGER_DIGITS, MAX_METADATA_DEPTH
 from doc_io.errors import InvalidDocumentError
 from doc_io.escaping import printable
 from doc_io.ids import doc_dir, is_id, unstorable
@@ -32,11 +33,6 @@ _to_json = json.JSONEncoder(ensure_ascii=True, allow_nan=False).encode
 
 MAX_RECORD_BYTES = 64 * 2**20
 """Of a commit record: it is read whole, and a larger one is an attack or an accident."""
-MAX_METADATA_DEPTH = 64
-"""Levels of lists and dicts in the attached metadata; far from where a JSON parser's stack ends."""
-MAX_INTEGER_DIGITS = 640
-"""Digits of an integer in the metadata: what every Python reads, however its own limit is set
-(docs.python.org/3/library/stdtypes.html#int-max-str-digits)."""
 END_OF_TIME = "3000-01-01T00:00:00.000000Z"
 """Every ``created_at`` is earlier. A later one is forged or of a broken clock, and would be the newest for ever."""
 

@@ -13,11 +13,12 @@ from typing import Any
 
 from doc_io.escaping import printable
 
-MAX_DEPTH = 100
-"""Levels of lists and mappings in the metadata; a reader of the record has the same limit, and it is not the stack."""
+MAX_METADATA_DEPTH = 64
+"""Levels of lists and dicts in the attached metadata; far from where a JSON parser's stack ends."""
 
-MAX_DIGITS = 1000
-"""Of an integer in the metadata; Python refuses to read one of more than 4,300 (``sys.int_info``)."""
+MAX_INTEGER_DIGITS = 640
+"""Digits of an integer in the metadata: what every Python reads, however its own limit is set
+(docs.python.org/3/library/stdtypes.html#int-max-str-digits)."""
 
 MAX_COUNT = 2**63 - 1
 """The largest integer of a database column."""
@@ -109,7 +110,7 @@ def as_json_value(value: object, depth: int = 1) -> Any:
     """A copy of a value as JSON will give it back: plain dicts with text keys, lists, strings, finite numbers, bools, None.
 
     Raises:
-        ValueError: It holds something else, or lies deeper than `MAX_DEPTH`.
+        ValueError: It holds something else, or lies deeper than `MAX_METADATA_DEPTH`.
     """
     if isinstance(value, Enum):
         value = value.value
@@ -117,8 +118,8 @@ def as_json_value(value: object, depth: int = 1) -> Any:
         return str(value) if isinstance(value, str) else value
     if _is_number(value):
         return _checked_number(value)
-    if depth > MAX_DEPTH:
-        raise ValueError(f"it is nested deeper than {MAX_DEPTH} levels")
+    if depth > MAX_METADATA_DEPTH:
+        raise ValueError(f"it is nested deeper than {MAX_METADATA_DEPTH} levels")
     if isinstance(value, Mapping):
         return _checked_mapping(value, depth)
     if isinstance(value, (list, tuple)):
@@ -128,8 +129,8 @@ def as_json_value(value: object, depth: int = 1) -> Any:
 
 def _checked_number(value: Any) -> int | float:
     if isinstance(value, Integral):
-        if abs(int(value)) >= 10**MAX_DIGITS:
-            raise ValueError(f"it holds an integer of more than {MAX_DIGITS} digits")
+        if abs(int(value)) >= 10**MAX_INTEGER_DIGITS:
+            raise ValueError(f"it holds an integer of more than {MAX_INTEGER_DIGITS} digits")
         return int(value)
     number = float(value)
     if not math.isfinite(number):
