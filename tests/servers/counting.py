@@ -63,12 +63,14 @@ def counting(endpoint: str, *, seconds: float = 0) -> Iterator[Counter]:  # noqa
                 counter.most_at_once = max(counter.most_at_once, under_way)
             time.sleep(seconds)
             try:
-                self.answer()
+                response, content = self.fetch()
             finally:
+                # Before the answer leaves: its reader may send the next request at once.
                 with lock:
                     under_way -= 1
+            self.answer(response, content)
 
-        def answer(self) -> None:
+        def fetch(self) -> tuple[http.client.HTTPResponse, bytes]:
             assert "Transfer-Encoding" not in self.headers
             body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
             if not hasattr(connections, "upstream"):
@@ -80,7 +82,9 @@ def counting(endpoint: str, *, seconds: float = 0) -> Iterator[Counter]:  # noqa
                     upstream.putheader(name, value)
             upstream.endheaders(body)
             response = upstream.getresponse()
-            content = response.read()
+            return response, response.read()
+
+        def answer(self, response: http.client.HTTPResponse, content: bytes) -> None:
             self.send_response_only(response.status, response.reason)
             for name, value in response.getheaders():
                 if name.lower() not in _HOP_BY_HOP | {"content-length"}:
