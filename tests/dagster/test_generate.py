@@ -213,7 +213,7 @@ def test_texts_that_are_stored_do_not_add_up_in_memory(house: House) -> None:
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
-    assert peak < 25_000_000
+    assert peak < 12_000_000, peak
 
 
 PIPELINE = """
