@@ -67,8 +67,8 @@ class StoreIdentity:
         if self._is_compared:
             return
         try:
+            self.storage.remember_root()  # before it is compared: an unmount in between must not go unseen
             ids = self.check()
-            self.storage.remember_root()
             self.store_id = ids.at_root or ids.in_index
             self._is_claimed = ids.at_root is not None and ids.in_index is not None
         except StoreMismatchError:
@@ -104,8 +104,9 @@ class StoreIdentity:
         """
         if self._is_claimed and self.storage.is_same_root():
             return
-        ids = self.check()
+        self._is_claimed = False
         self.storage.remember_root()
+        ids = self.check()
         store_id = ids.in_index or self.index.set_store_id(ids.at_root or new_store_id())
         # The index decides between concurrent callers; not every storage can.
         at_root = ids.at_root or write_store_id(self.storage, store_id)
@@ -130,6 +131,8 @@ class StoreIdentity:
 
     def adopt(self) -> None:
         """Make the index that of the docs root, whichever it was of; after a rebuild."""
+        if not self.storage.is_same_root():
+            raise self._mismatch("the docs root was unmounted meanwhile", _MOUNT)
         at_root = read_store_id(self.storage) or write_store_id(self.storage, new_store_id())
         self.index.replace_store_id(at_root)
 

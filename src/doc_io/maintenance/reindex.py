@@ -80,8 +80,8 @@ def reindex(
     if incremental:
         store.check()
     elif not empty:
-        identity.check_mounted()
         storage.remember_root()
+        identity.check_mounted()
     with index.maintenance_lock():
         if incremental:
             return _add_missing(storage, index, full=full, progress=progress)
