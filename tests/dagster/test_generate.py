@@ -183,7 +183,7 @@ def test_calls_are_spread_over_the_minute(house: House) -> None:
 
 
 def test_a_document_that_cannot_be_stored_costs_the_others_nothing(house: House) -> None:
-    """Its bare text is kept."""
+    """Its text is kept."""
 
     @dg.asset(partitions_def=TOPICS, backfill_policy=dg.BackfillPolicy.single_run())
     async def draft(context: dg.AssetExecutionContext, documents: DocumentsIndex) -> DocumentsByPartition:
