@@ -365,7 +365,7 @@ class DocDirIOManager(StoreSettings, ConfigurableIOManager, UPathHooks):
 def _refused(output: OutputInfo, error: DocIOError, kept: list[Reported]) -> Failure:
     """The failure of a step whose documents cannot be written as they are; no retry would help."""
     listed = ", ".join(f"{row.doc_id} in {row.doc_dir}" for _, row, _ in kept[:10])
-    where = f" The text and all that is right of its fields are kept as a gen_error document: {listed}." if kept else ""
+    where = f" The text, with all that is right of its fields, was kept as a gen_error document: {listed}." if kept else ""
     metadata = kept[0][2] if len(kept) == 1 else {}
     return Failure(description=f"{output.label(None)}: {error}{where}", metadata=metadata, allow_retries=False)
 
