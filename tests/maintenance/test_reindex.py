@@ -209,7 +209,7 @@ def test_damage_in_a_large_store_is_found_in_its_shard(store: DocumentStore) -> 
 
 
 @pytest.mark.parametrize("incremental", [False, True])
-def test_several_threads_make_the_same_table_as_one(store: DocumentStore, incremental: bool) -> None:
+def test_several_threads_make_the_same_table_as_one(store: DocumentStore, *, incremental: bool) -> None:
     """Row for row; also where the index is lost and says nothing of the stages."""
     fill(store, 900)
     before: Any = rows_of(store)
@@ -248,7 +248,7 @@ def test_a_thread_that_fails_ends_the_reindex_and_leaves_the_old_table(
 
 
 @pytest.mark.parametrize(("lost", "total"), [(False, 700), (True, None)])
-def test_a_reindex_reports_its_progress(store: DocumentStore, lost: bool, total: int | None) -> None:
+def test_a_reindex_reports_its_progress(store: DocumentStore, *, lost: bool, total: int | None) -> None:
     """The total is what the old index knew."""
     fill(store, 700)
     if lost:

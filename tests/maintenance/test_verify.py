@@ -353,7 +353,7 @@ def test_a_folder_that_was_moved_is_missing_where_it_was(store: DocumentStore, f
 @pytest.mark.parametrize(("fails", "kinds"), [(1, []), (2, ["unreadable"])])
 @pytest.mark.parametrize("name", ["raw.txt", "metadata.json"])
 def test_a_file_that_could_not_be_read_is_read_again_and_never_called_damaged(
-    store: DocumentStore, folder: Path, monkeypatch: pytest.MonkeyPatch, name: str, fails: int, kinds: list[str]
+    store: DocumentStore, folder: Path, monkeypatch: pytest.MonkeyPatch, *, name: str, fails: int, kinds: list[str]
 ) -> None:
     """Nothing is known of what is in it."""
     read_many = LocalStorage.read_many

@@ -22,7 +22,7 @@ from doc_io.writing.draft import time_text
 
 _FOLDER = f"{STORE_FOLDER}/removals"
 _PROBE = f"{STORE_FOLDER}/clock/now"
-_LOCK_BATCH_SIZE = 100  # documents; some tenths of a second, on an object store seconds, which others may have to wait
+_LOCK_BATCH_SIZE = 200  # documents; some tenths of a second, on an object store seconds, which others may have to wait
 
 
 class Cutoff(NamedTuple):
@@ -119,7 +119,7 @@ def _protected(storage: Storage, index: Index, folders: Mapping[str, str], befor
     protected = {doc_id for doc_id in there if doc_id in kept or doc_id not in removable}
     # What replaced a document as the latest ok must be as old: until then a run may have read it.
     successors = index.successors(list(removable))
-    written = [*folders.values(), *successors.values()]
+    written = list({**dict.fromkeys(folders.values()), **dict.fromkeys(successors.values())})
     modified = dict(zip(written, storage.modified(written), strict=True))
     for doc_id, doc_dir in folders.items():
         # Also of those whose row went in a removal that was interrupted: whoever sent the attempt again since may be

@@ -16,6 +16,7 @@ from doc_io.ids import doc_dir
 from doc_io.index.sql_index import Index
 from doc_io.integrity import FolderVerdict, differences, judge
 from doc_io.maintenance.removal import under_way
+from doc_io.maintenance.seq_set import SeqSet
 from doc_io.maintenance.shards import WHOLE, Shard, documents_by_stage, folders_of, in_threads, rows_of, shards_of
 from doc_io.progress import Progress
 from doc_io.storage.base import QUARANTINE_PREFIX, TEMPORARY_PREFIX, Folder, Storage
@@ -172,7 +173,7 @@ def verify_shard(storage: Storage, index: Index, shard: Shard, *, full: bool, gr
         full: As for `verify`.
         grace: As for `verify`.
     """
-    seen = _Seen()
+    seen = SeqSet()
     unindexed = _Unindexed(index)
     verdicts = judge(storage, folders_of(storage, shard), full=full)
     while batch := list(islice(verdicts, _BATCH_SIZE)):
@@ -182,7 +183,7 @@ def verify_shard(storage: Storage, index: Index, shard: Shard, *, full: bool, gr
         for each in batch:
             row = rows.get(_name(each.folder))
             if row is not None and row.doc_dir == each.folder.path:
-                seen.add(row)
+                seen.add(row.seq)
             if row is not None and (each.record is not None or row.doc_dir == each.folder.path):
                 findings += _indexed(each, row, parents.get(row.doc_id, []))
             elif each.record is not None:
@@ -191,26 +192,9 @@ def verify_shard(storage: Storage, index: Index, shard: Shard, *, full: bool, gr
                 findings += _not_indexed(each, grace)
         yield Checked(len(rows), [*findings, *_orphans(index, rows.values(), parents), *unindexed.settled()])
     yield Checked(0, list(unindexed.rest()))
-    unseen = (row for row in rows_of(index, shard) if row not in seen)
+    unseen = (row for row in rows_of(index, shard) if row.seq not in seen)
     while missing := list(islice(unseen, _BATCH_SIZE)):
         yield Checked(0, list(_without_files(storage, index, missing)))
-
-
-class _Seen:
-    """Which rows had a folder: one bit for each ``seq``."""
-
-    def __init__(self) -> None:
-        self._bits = bytearray()
-
-    def add(self, row: DocumentRow) -> None:
-        byte, bit = divmod(row.seq, 8)
-        if byte >= len(self._bits):
-            self._bits.extend(bytes(byte + 4096 - len(self._bits)))
-        self._bits[byte] |= 1 << bit
-
-    def __contains__(self, row: DocumentRow) -> bool:
-        byte, bit = divmod(row.seq, 8)
-        return byte < len(self._bits) and bool(self._bits[byte] >> bit & 1)
 
 
 def _indexed(verdict: FolderVerdict, row: DocumentRow, parents: list[Parent]) -> Iterator[Finding]:

@@ -29,6 +29,7 @@ from doc_io.storage.local_files import (
     MAX_OPEN_FILES,
     OpenFiles,
     for_each,
+    newest_time,
     read_file,
     sync_file,
     write_file,
@@ -165,6 +166,10 @@ class LocalStorage(Storage):
 
     def folder(self, path: str) -> Folder:
         return walk.folder(self.root, self._relative(path))
+
+    def modified(self, folders: Sequence[str]) -> list[float]:
+        # In few words for the common case: a pruning asks this of each document, and of what replaced it.
+        return [newest_time(self._path(path)) or self.folder(path).modified for path in folders]
 
     def names(self, folder: str) -> list[str]:
         try:
