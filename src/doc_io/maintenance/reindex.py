@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import chain, islice
 from typing import NamedTuple
 
+from doc_io.errors import IndexAccessError
+from doc_io.ids import path_segment
 from doc_io.index.base import NewRow
 from doc_io.index.sql_index import Index
 from doc_io.integrity import contents, is_document_or_error, judge
@@ -173,13 +176,14 @@ def rebuild_gathered(
     storage, index = store.unchecked.storage, store.unchecked.index
 
     def rows() -> Iterator[NewRow]:
-        stages = set()
+        stages = {path_segment(stage): stage for stage in documents_by_stage(index)}
+        done: set[str] = set()
         for shard, found in gathered:
-            stages.add(shard.stage)
-            yield from _up_to_date(storage, index, shard, found, may_be_removed=may_be_removed)
-        for stage in documents_by_stage(index):
-            if stage not in stages:
-                yield from _up_to_date(storage, index, Shard(stage, stage), (), may_be_removed=False)
+            known = shard._replace(stage=stages.get(shard.folder))
+            yield from _up_to_date(storage, index, known, found, may_be_removed=may_be_removed)
+            done.add(shard.folder)
+        for folder in set(stages) - done:
+            yield from _up_to_date(storage, index, Shard(folder, stages[folder]), (), may_be_removed=False)
 
     count = index.rebuild(rows())
     store.unchecked.adopt()
@@ -199,8 +203,8 @@ def _up_to_date(
         existing = {row.doc_id for row in index.get_many([row["doc_id"] for row, _ in batch])}
         yield from (each for each in batch if each[0]["doc_id"] in existing)
         yield from _read_again(storage, [row["doc_dir"] for row, _ in batch if row["doc_id"] not in existing])
-    if documents_by_stage(index):
-        late = (row for row in rows_of(index, shard) if row.doc_id not in seen)
+    late = (row for row in rows_of(index, shard) if row.doc_id not in seen)
+    with suppress(IndexAccessError):  # damaged: nobody has written to it
         while rows := list(islice(late, _BATCH_SIZE)):
             yield from _read_again(storage, [row.doc_dir for row in rows])
 
