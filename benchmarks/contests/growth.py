@@ -28,6 +28,7 @@ from doc_io.maintenance.pins import pin_of
 from doc_io.maintenance.prune import Policy
 from doc_io.reports.diff import diff_texts
 
+ZERO = timedelta(0)
 docs, index, parent, size = sys.argv[1], sys.argv[2], sys.argv[3], int(sys.argv[4])
 
 def beside(name, statement=None):
@@ -95,8 +96,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "reindex": ("os.unlink(index)", "maintenance.reindex(store).documents"),
     "prune of a stage": (
         "shutil.rmtree(docs + '/.doc_io/pins')",
-        "len(maintenance.prune(store, Policy(stage='evaluation', keep_failed=0, grace=timedelta(0)),"
-        " dry_run=False).documents)",
+        "len(maintenance.prune(store, Policy(stage='evaluation', keep_failed=0, grace=ZERO), dry_run=False).documents)",
     ),
 }
 """What to prepare, outside of the timed part, and what to time; in this order."""

@@ -9,7 +9,7 @@ from functools import partial
 from itertools import chain, islice
 from typing import NamedTuple
 
-from doc_io.errors import IndexAccessError
+from doc_io.errors import IndexAccessError, StorageError
 from doc_io.ids import path_segment
 from doc_io.index.base import NewRow
 from doc_io.index.sql_index import Index
@@ -84,6 +84,7 @@ def reindex(
     if incremental:
         store.check()
     elif not empty:
+        storage.remember_root()
         identity.check_mounted()
     with index.maintenance_lock():
         known = documents_by_stage(index)
@@ -156,6 +157,9 @@ def gather(storage: Storage, shard: Shard, *, full: bool, having: Index | None =
             ],
             [Rejected(each.folder.path, each.reasons) for each in verdicts if each.record is None],
         )
+    if not storage.is_same_root():
+        reason = "it was unmounted meanwhile, and documents were not seen; the index is as it was"
+        raise StorageError(docs_root=storage.root, action="list", path="all documents", reason=reason)
 
 
 def rebuild_gathered(

@@ -13,6 +13,7 @@ from datetime import datetime, timedelta, timezone
 from typing import NamedTuple
 
 from doc_io import clock
+from doc_io.errors import StorageError
 from doc_io.ids import is_id
 from doc_io.index.sql_index import Index
 from doc_io.maintenance.leases import leased
@@ -108,6 +109,8 @@ def _carry_out(
 def _remove(storage: Storage, index: Index, folders: Mapping[str, str], before: Cutoff) -> list[str]:
     with index.repair_lock():  # who sends one of these attempts again waits, and then finds no folder to give a row to
         protected = _protected(storage, index, folders, before)
+        if not storage.is_same_root():  # pins and leases were looked for on the disk below
+            raise StorageError(docs_root=storage.root, action="prune", path="", reason="it is not mounted any more")
         # The index itself refuses to part with a document that something still there was made from.
         gone = index.remove([doc_id for doc_id in folders if doc_id not in protected])
         storage.remove_many([folders[doc_id] for doc_id in gone])

@@ -73,6 +73,18 @@ class Workspace:
             return json.loads(self._storage.read(f"{self._folder}/{name}"))
         return None
 
+    def plan(self) -> Any:
+        """What `begin` has written.
+
+        Raises:
+            ConfigurationError: It is not there.
+        """
+        self._storage.remember_root()  # a docs root that is not mounted has no plan
+        plan = self.read("plan")
+        if plan is None:
+            raise _removed("its plan is not there")
+        return plan
+
     def names(self) -> list[str]:
         """What was written."""
         return self._storage.names(self._folder)
@@ -133,7 +145,7 @@ def begin(verb: Verb, store: DocumentStore, files: Workspace, steps: int) -> int
 
 def share_of(files: Workspace, step: int) -> Iterator[tuple[int, Any]]:
     """The parts of a step that are not done yet, with their numbers."""
-    plan = _plan(files)
+    plan = files.plan()
     done = set(files.names())
     for number in range(step, len(plan["parts"]), plan["steps"]):
         if f"outcome-{number:06}" not in done:
@@ -153,20 +165,13 @@ def end(verb: Verb, store: DocumentStore, files: Workspace) -> Outcome:
     Raises:
         ConfigurationError: A part has left no outcome.
     """
-    plan = _plan(files)
+    plan = files.plan()
     outcomes = [files.read(f"outcome-{number:06}") for number in range(len(plan["parts"]))]
     if None in outcomes:
         raise _removed(f"the outcome of {outcomes.count(None)} parts is not there")
     total = added_up([*(Outcome(*each) for each in outcomes), verb.end(store, files, plan["parts"])])
     files.remove()
     return total
-
-
-def _plan(files: Workspace) -> Any:
-    plan = files.read("plan")
-    if plan is None:
-        raise _removed("its plan is not there")
-    return plan
 
 
 def _removed(reason: str) -> ConfigurationError:
