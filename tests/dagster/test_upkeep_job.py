@@ -11,7 +11,7 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from doc_io import DocDirIOManager, DocumentStore, Policy, build_upkeep_job, maintenance
+from doc_io import DocDirIOManager, DocumentRow, DocumentStore, Policy, build_upkeep_job, maintenance
 from doc_io.errors import StorageError
 from doc_io.maintenance import upkeep
 from doc_io.maintenance.verify import NOTES
@@ -129,7 +129,7 @@ def test_rows_written_between_a_shard_and_the_exchange_stay(
     """Of a stage that was gathered already, and of one that nobody knew; what was pruned meanwhile gets no row back."""
     lost = next(row for row in store.index.scan() if not store.children(row.doc_id) and row.status.value != "ok")
     end = upkeep.end
-    saved = []
+    saved: list[DocumentRow] = []
 
     def late(*given: Any) -> upkeep.Outcome:
         saved.extend(store.save(f"late {n}", stage=stage, task_id="t") for n, stage in enumerate(["draft", "new"]))
