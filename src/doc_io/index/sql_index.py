@@ -270,8 +270,7 @@ class Index(ABC):
 
     def usage(self, by: GroupedBy, where: Filter = ALL) -> list[TokenUsage]:
         """Tokens grouped by one column, or by day (the date of ``created_at``); the group with most tokens first."""
-        found = self.rows(*queries.usage(by, where))
-        return [TokenUsage(group, *map(int, sums)) for group, *sums in found]
+        return [TokenUsage(group, *map(int, sums)) for group, *sums in self.rows(*queries.usage(by, where))]
 
     def superseded(self, where: Filter, keep_ok: int, keep_failed: int) -> Iterator[PruneCandidate]:
         """What is not among the newest of its (stage, task), and never the latest ok; newest first, in flat memory.
@@ -318,7 +317,7 @@ class Index(ABC):
     def compared(
         self, column: str, ancestor: str | None, where: Filter, *, newest: bool, add: Callable[[Sequence[Any]], None]
     ) -> None:
-        """Hand group, status, score, tokens and characters of each document to ``add``, in one query.
+        """Hand group, status, score, token counts, characters and model of each document to ``add``, in one query.
 
         Args:
             column: A key of `doc_io.index.report_queries.COMPARABLE`.
