@@ -81,6 +81,12 @@ class AmbiguousDocumentError(DocIOError, ValueError):
     exit_code = 4
 
 
+class NameTakenError(DocIOError, ValueError):
+    """There are documents of {stage}/{task} already ({tasks} such tasks). Nothing was renamed. {hint}"""
+
+    exit_code = 5
+
+
 class DamagedDocumentError(DocIOError, OSError):
     """Document {doc_id} in {doc_dir} is not whole: {reason}. Look at it with `doc-io verify`; the other attempts are in `doc-io history`."""
 

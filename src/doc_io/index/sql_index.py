@@ -15,6 +15,7 @@ from doc_io.index.base import (
     Filter,
     GroupedBy,
     HistoryHead,
+    NewName,
     NewRow,
     PruneCandidate,
     StageCount,
@@ -148,6 +149,10 @@ class Index(ABC):
         Returns:
             Those of them that have no row now, in the order given.
         """
+
+    @abstractmethod
+    def rename(self, renames: Iterable[tuple[NewName, Sequence[str]]]) -> None:
+        """Give the rows of documents, named by their ids, new names; all in one transaction."""
 
     def _without_row(self, doc_ids: Sequence[str]) -> list[str]:
         found = {row.doc_id for row in self.get_many(doc_ids)}
@@ -365,11 +370,7 @@ class Index(ABC):
 
     @abstractmethod
     def set_store_id(self, store_id: str) -> str:
-        """Set the id of the store if none is set.
-
-        Returns:
-            The id that is set now: of concurrent callers the first one's.
-        """
+        """Set the id of the store if none is set; returns the one that is set now: of concurrent callers the first one's."""
 
     @abstractmethod
     def replace_store_id(self, store_id: str) -> None:

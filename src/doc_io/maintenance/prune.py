@@ -19,6 +19,7 @@ from doc_io.maintenance.leases import end_expired, leased
 from doc_io.maintenance.pins import pinned
 from doc_io.maintenance.removal import cutoff, finish, remove_documents
 from doc_io.progress import Progress
+from doc_io.renames import forget_renames
 from doc_io.storage.base import Storage
 from doc_io.store import DocumentStore
 from doc_io.writing.draft import time_text
@@ -125,6 +126,7 @@ def prune(
             removed.update(remove_documents(storage, index, batch, before))
             if progress is not None:
                 progress(start + len(batch), len(documents))
+        forget_renames(storage, {*removed, *finished})
         end_expired(storage, before.created_at)
     if len(removed) < len(documents):
         kept = {**kept, "they became protected, or are young by the storage's clock": len(documents) - len(removed)}

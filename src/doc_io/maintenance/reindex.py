@@ -13,6 +13,7 @@ from doc_io.index.sql_index import Index
 from doc_io.integrity import is_document_or_error
 from doc_io.maintenance.reader import Verdict, documents_of, verdicts, verdicts_aside
 from doc_io.progress import Progress
+from doc_io.renames import Renames, read_renames
 from doc_io.storage.base import Folder, Storage
 from doc_io.storage.local import LocalStorage
 from doc_io.store import DocumentStore
@@ -87,16 +88,17 @@ def reindex(
         found = iter(()) if empty else _verdicts(storage, full=full)
         if progress is not None:
             found = _with_progress(found, storage, _known(index), progress)
-        sorted_out = _SortedOut()
+        sorted_out = _SortedOut(read_renames(storage))
         count = index.rebuild(sorted_out.rows(found))
         identity.adopt()
         return Reindexed(count, sorted_out.added, tuple(sorted(sorted_out.rejected)))
 
 
 class _SortedOut:
-    """Takes the rows of whole documents from verdicts, and keeps count of both kinds."""
+    """Takes the rows of whole documents from verdicts, under the names that hold now, and keeps count of both kinds."""
 
-    def __init__(self) -> None:
+    def __init__(self, renames: Renames) -> None:
+        self._renames = renames
         self.added = 0
         self.rejected: list[Rejected] = []
 
@@ -106,14 +108,14 @@ class _SortedOut:
                 self.rejected.append(Rejected(verdict.path, verdict.reasons))
             else:
                 self.added += 1
-                yield {**verdict.row, "doc_dir": verdict.path}, verdict.parents
+                yield {**self._renames.row(verdict.row), "doc_dir": verdict.path}, verdict.parents
 
 
 def _add_missing(storage: Storage, index: Index, *, full: bool, progress: Progress | None) -> Reindexed:
     """Add the rows of documents that have none."""
     inserted = checked = 0
     known = _known(index)
-    sorted_out = _SortedOut()
+    sorted_out = _SortedOut(read_renames(storage))
     documents = filter(is_document_or_error, storage.folders())
     while batch := list(islice(documents, _BATCH_SIZE)):
         new = verdicts(storage, _without_row(index, batch), full=full)

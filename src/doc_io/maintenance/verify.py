@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from itertools import islice
 from typing import Literal, NamedTuple
 
 from doc_io.commit_record import RECORD_NAME
 from doc_io.document import DocumentRow, Parent
 from doc_io.errors import IndexFormatError
-from doc_io.ids import doc_dir
+from doc_io.index.base import TaskKey
 from doc_io.index.sql_index import Index
 from doc_io.integrity import FolderVerdict, differences, judge
 from doc_io.maintenance.removal import under_way
 from doc_io.progress import Progress
+from doc_io.renames import RENAMES_NAME, Renames, read_renames
 from doc_io.storage.base import QUARANTINE_PREFIX, TEMPORARY_PREFIX, Folder, Storage
 from doc_io.store import DocumentStore
 
@@ -100,6 +101,8 @@ def verify(
 def _compared(
     storage: Storage, index: Index, *, full: bool, grace: float, progress: Progress | None
 ) -> Iterator[Finding]:
+    renames = read_renames(storage)
+    unfinished = _UnfinishedRename(index, renames)
     seen = _Seen()
     total = sum(each.documents for each in index.stage_counts())
     unindexed = _Unindexed(index)
@@ -116,7 +119,8 @@ def _compared(
         for each in batch:
             row = rows.get(_name(each.folder))
             if row is not None and (each.record is not None or row.doc_dir == each.folder.path):
-                yield from _indexed(each, row, parents.get(row.doc_id, []))
+                different = differences(row, each.record, renames, parents.get(row.doc_id, [])) if each.record else []
+                yield from _indexed(each, row, () if unfinished.explains(row, different) else different)
             elif each.record is not None:
                 unindexed.add(each.folder.path)
             else:
@@ -127,7 +131,8 @@ def _compared(
         if progress is not None:
             progress(done, total)
     yield from unindexed.rest()
-    yield from _rows_without_files(storage, index, seen)
+    yield from unfinished.settled()
+    yield from _rows_without_files(storage, index, seen, renames)
     yield from _notes(index)
 
 
@@ -149,14 +154,37 @@ class _Seen:
         return byte < len(self._bits) and bool(self._bits[byte] >> bit & 1)
 
 
-def _indexed(verdict: FolderVerdict, row: DocumentRow, parents: list[Parent]) -> Iterator[Finding]:
+class _UnfinishedRename:
+    """Rows that still have their old names. A rename that is under way ends soon: some are looked up a second time."""
+
+    def __init__(self, index: Index, renames: Renames) -> None:
+        self._index = index
+        self._renames = renames
+        self._count = 0
+        self._old_names: dict[str, TaskKey] = {}
+
+    def explains(self, row: DocumentRow, different: Collection[str]) -> bool:
+        if row.doc_id not in self._renames.names or not different or not {"stage", "task_id"}.issuperset(different):
+            return False
+        self._count += 1
+        if len(self._old_names) < _BATCH_SIZE:
+            self._old_names[row.doc_id] = row.stage, row.task_id
+        return True
+
+    def settled(self) -> Iterator[Finding]:
+        rows = self._index.get_many(list(self._old_names)) if self._old_names else []
+        if any((row.stage, row.task_id) == self._old_names[row.doc_id] for row in rows):
+            details = f"the index has {self._count} documents under their old names: a rename was interrupted"
+            yield Finding("differs", RENAMES_NAME, details)
+
+
+def _indexed(verdict: FolderVerdict, row: DocumentRow, different: Collection[str]) -> Iterator[Finding]:
     path = verdict.folder.path
     if verdict.folder.error:
         yield Finding("unreadable", path, verdict.folder.error)
     elif verdict.record is None:
         yield Finding("damaged", path, "; ".join(verdict.reasons))
     else:
-        different = differences(row, verdict.record, parents)
         if different:
             yield Finding("differs", path, f"the row has another {', '.join(different)} than {RECORD_NAME}")
         if row.status.value == "ok" and 0 in (row.raw_chars, row.parsed_chars):
@@ -212,12 +240,12 @@ class _Unindexed:
         yield from self.settled()
 
 
-def _rows_without_files(storage: Storage, index: Index, seen: _Seen) -> Iterator[Finding]:
+def _rows_without_files(storage: Storage, index: Index, seen: _Seen, renames: Renames) -> Iterator[Finding]:
     unseen = (row for row in index.scan() if row not in seen)
     while batch := list(islice(unseen, _BATCH_SIZE)):
         # Where a document of this row would be, whatever folder the row names; looked for once more, as rows that were
         # written after their folder's key was listed are here too.
-        places = [doc_dir(row.stage, row.logical_key_id, row.doc_id) for row in batch]
+        places = [renames.doc_dir_of(row) for row in batch]
         read = storage.read_many([f"{place}/{RECORD_NAME}" for place in places])
         for row, place, data in zip(batch, places, read, strict=True):
             if isinstance(data, FileNotFoundError) and index.get(row.doc_id) is not None:
