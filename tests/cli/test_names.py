@@ -159,11 +159,3 @@ def test_completion_knows_stages_tasks_and_ids(store: DocumentStore) -> None:
     assert offered("ls", "--status", start="t") == [Status.TRUNCATED.value]
     assert offered("ls", "--run", start="run-b") == ["run-b"]
     assert offered("--docs-root", "nothing", "show", start="dr") == []
-
-
-def test_a_command_to_rename_a_stage_is_answered_with_what_to_do() -> None:
-    """A renamed asset needs no copy of its texts."""
-    result = CliRunner().invoke(group, ["rename", "draft", "drafts"])
-
-    assert result.exit_code == 2
-    assert "doc_io/stage" in result.output

@@ -9,6 +9,7 @@ import click
 from doc_io import maintenance
 from doc_io.cli import options, render
 from doc_io.escaping import printable
+from doc_io.ids import stage_of_key
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -40,7 +41,7 @@ def rename(location: StoreLocation, /, old: str, new: str, *, merge: bool, dry_r
     """
     with location.existing() as store:
         stage, task_id = _parts(store, old)
-        new_stage, new_task_id = (new, None) if task_id is None else _new_parts(old, new, stage)
+        new_stage, new_task_id = (_new_stage(new), None) if task_id is None else _new_parts(old, new, stage)
         renamed = maintenance.rename(
             store, stage, new_stage, task_id=task_id, new_task_id=new_task_id, merge=merge, dry_run=dry_run
         )
@@ -67,6 +68,13 @@ def _parts(store: DocumentStore, name: str) -> tuple[str, str | None]:
             return name[:at], name[at + 1 :]
     stage, _, task_id = name.partition("/")
     return stage, task_id
+
+
+def _new_stage(new: str) -> str:
+    if "/" in new:
+        stage = printable(stage_of_key(new.split("/")))
+        raise click.UsageError(f"{printable(new)} is no stage: that of the asset of this key is {stage}.")
+    return new
 
 
 def _new_parts(old: str, new: str, stage: str) -> tuple[str, str]:

@@ -12,7 +12,7 @@ from urllib.parse import unquote
 
 from doc_io.document import DocumentRow
 from doc_io.errors import InvalidDocumentError, NameTakenError
-from doc_io.ids import unstorable
+from doc_io.ids import are_storable, unstorable
 from doc_io.index.base import Filter, NewName
 from doc_io.naming import unknown_document
 from doc_io.renames import Renames, read_renames, write_renames
@@ -68,10 +68,10 @@ def rename(
     """
     _check_name(new_stage, new_task_id)
     with store.index.maintenance_lock():
-        rows = list(store.select_all(Filter(stage=stage, task_id=task_id)))
+        found = are_storable(stage, task_id or "")
+        rows = list(store.select_all(Filter(stage=stage, task_id=task_id))) if found else []
         if not rows:
-            name = stage if task_id is None else f"{stage}/{task_id}"
-            raise unknown_document(store.index, store.docs_root, name if task_id is not None else f"{name}/")
+            raise unknown_document(store.index, store.docs_root, f"{stage}/{task_id or ''}")
         tasks = _new_tasks(dict.fromkeys(row.task_id for row in reversed(rows)), stage, new_stage, task_id, new_task_id)
         if new_stage == stage and all(old == new for old, new in tasks.items()):
             raise InvalidDocumentError(what=f"A rename of {stage}", reason="it is the same name", hint="Give another.")
