@@ -14,10 +14,12 @@ from doc_io import maintenance, reports
 from doc_io.cli import filters, options, render
 from doc_io.cli.config import StoreLocation
 from doc_io.errors import ConfigurationError, DamagedDocumentError
+from doc_io.index.base import Filter
 
 if TYPE_CHECKING:
     from doc_io.cli.spilled import SpilledFindings
     from doc_io.index.base import PruneCandidate
+    from doc_io.maintenance.prune import Pruned
     from doc_io.maintenance.reindex import Rejected
     from doc_io.maintenance.repair import Repair
     from doc_io.store import DocumentStore
@@ -113,9 +115,9 @@ def reindex(location: StoreLocation, /, *, as_json: bool, **how: bool) -> None:
     help="Failed attempts to keep for each task.",
 )
 @click.option("--older-than", type=filters.Age(), help="Only documents older than this, such as 30d.")
-@click.option("--stage", help="Only this stage.")
-@click.option("--run", "run_id", help="Only this run.")
-@click.option("--experiment", "experiment_id", help="Only this experiment.")
+@filters.stage
+@filters.run
+@filters.experiment
 @click.option("--cascade", is_flag=True, help="Everything selected and everything made from it, however few remain.")
 @click.option("--grace", type=filters.Age(), default="1d", show_default=True, help="Keep everything younger than this.")
 @click.option("--yes/--dry-run", default=False, help="Remove them, or only show what would be removed (the default).")
@@ -131,29 +133,38 @@ def prune(location: StoreLocation, /, *, yes: bool, as_json: bool, **policy: Any
     """
     from doc_io.maintenance.prune import Policy  # noqa: PLC0415 - `ls` need not wait for it
 
-    with location.existing() as store, render.progress("Pruning") as progress:
-        pruned = maintenance.prune(store, Policy(**policy), dry_run=not yes, progress=progress)
+    policy |= {name: policy[name] or None for name in ("stage", "run_id", "experiment_id")}
+    with location.existing() as store:
+        filters.refuse_unknown(store, Filter(**{name: policy[name] for name in ("stage", "run_id", "experiment_id")}))
+        with render.progress("Pruning") as progress:
+            pruned = maintenance.prune(store, Policy(**policy), dry_run=not yes, progress=progress)
         freed = _bytes(store, pruned.documents) if pruned.dry_run else None
-    if as_json:
-        removed = [each._asdict() | {"status": each.status.value} for each in pruned.documents]
-        outcome = {"documents": removed, "kept": pruned.kept, "finished": pruned.finished, "bytes": freed}
-        render.as_json({"dry_run": pruned.dry_run, **outcome})
-        return
-    columns = ("doc_id", "stage", "task_id", "status", "created_at")
-    rows = [tuple(getattr(each, column) for column in columns) for each in pruned.documents]
-    if rows:
-        render.table(columns, rows[:_SHOWN] if render.in_terminal() else rows)
-        _more(len(rows))
+        if as_json:
+            removed = [each._asdict() | {"status": each.status.value} for each in pruned.documents]
+            outcome = {"documents": removed, "kept": pruned.kept, "finished": pruned.finished, "bytes": freed}
+            render.as_json({"dry_run": pruned.dry_run, **outcome})
+            return
+        if pruned.documents:
+            shown = pruned.documents[:_SHOWN] if render.in_terminal() else pruned.documents
+            columns = ("stage", "task_id", "status", "created_at")
+            rows = [(each, [getattr(each, column) for column in columns]) for each in shown]
+            render.documents(store, ("doc_id", *columns), rows)
+            _more(len(pruned.documents))
+    _print_pruned(pruned, freed)
+
+
+def _print_pruned(pruned: Pruned, freed: int | None) -> None:
+    count = len(pruned.documents)
     for reason, count in pruned.kept.items():
         click.echo(f"Kept: {count:,} ({reason})", err=True)
     if pruned.finished:
         click.echo(f"Completed an interrupted pruning: {_documents(len(pruned.finished))} removed.", err=True)
     if pruned.dry_run:
         frees = "" if freed is None else f", which frees {render.size(freed)}"
-        would = f"Would remove {_documents(len(rows))}{frees}. Remove with --yes." if rows else "Nothing to prune."
+        would = f"Would remove {_documents(count)}{frees}. Remove with --yes." if count else "Nothing to prune."
         click.echo(would, err=True)
     else:
-        click.echo(f"Removed {_documents(len(rows))}.", err=True)
+        click.echo(f"Removed {_documents(count)}.", err=True)
 
 
 @click.command()
@@ -175,6 +186,12 @@ def unpin(location: StoreLocation, /, doc: str) -> None:
     """Let a document be pruned again."""
     with location.existing() as store:
         row = options.document(store, doc)
+        pinned = maintenance.pins(store)
+        if row.doc_id not in pinned:
+            same = [each.doc_id for each in store.history(row.stage, row.task_id) if each.doc_id in pinned]
+            others = f"; of its task, {' and '.join(same)} is" if same else ""
+            click.echo(f"{row.doc_id} was not pinned{others}.", err=True)
+            return
         maintenance.unpin(store, row.doc_id)
         click.echo(f"Not pinned any more: {row.doc_id}.")
 

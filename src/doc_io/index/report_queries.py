@@ -55,7 +55,7 @@ def comparison(column: str, ancestor: str | None, where: Filter, *, newest: bool
         where: Which documents.
         newest: Only the newest document of each task and group.
     """
-    condition, values = where_clause(where)
+    condition, values = where_clause(where, table="chosen")
     if ancestor is None:
         group = COMPARABLE[column].format(row="chosen")
         grouped = f"WITH grouped AS ({_CHOSEN}, {group} AS shared FROM documents AS chosen{condition})"

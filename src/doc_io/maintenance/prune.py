@@ -7,7 +7,7 @@ and so does what a run has read otherwise (`doc_io.maintenance.leases`).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 
@@ -39,9 +39,9 @@ class Policy:
         keep_ok: The newest ok documents of each task that stay; at least 1.
         keep_failed: The newest documents of each task with another status that stay.
         older_than: Only what is older than this. Default: any age beyond the grace period.
-        stage: Only of this stage.
-        run_id: Only of this run.
-        experiment_id: Only of this experiment.
+        stage: Only of this stage, or of these.
+        run_id: Only of this run, or of these.
+        experiment_id: Only of this experiment, or of these.
         cascade: Not by number, but everything that fits and everything that was made from it, directly or not. Needs a
             stage, a run or an experiment.
         grace: What is younger, or was the latest ok more recently, stays, whatever the rest says.
@@ -53,9 +53,9 @@ class Policy:
     keep_ok: int = 1
     keep_failed: int = 1
     older_than: timedelta | None = None
-    stage: str | None = None
-    run_id: str | None = None
-    experiment_id: str | None = None
+    stage: str | Collection[str] | None = None
+    run_id: str | Collection[str] | None = None
+    experiment_id: str | Collection[str] | None = None
     cascade: bool = False
     grace: timedelta = GRACE
 
