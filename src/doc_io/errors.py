@@ -94,7 +94,7 @@ class DamagedDocumentError(DocIOError, OSError):
 
 
 class MissingTextError(DocIOError, LookupError):
-    """Document {doc_id} (status {status}) has no {which} text. Read another one of: text, raw, parsed, prompt; or see what it has with `doc-io show {doc_id}`."""
+    """Document {doc_id} (status {status}) has no {which}. Read another one of: text, raw, parsed, prompt; or see what it has with `doc-io show {doc_id}`."""
 
     exit_code = 4
 

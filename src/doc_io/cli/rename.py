@@ -55,7 +55,7 @@ def rename(location: StoreLocation, /, old: str, new: str, *, merge: bool, dry_r
     of = f"{renamed.documents:,} document{'' if renamed.documents == 1 else 's'} of {printable(old)}"
     click.echo(f"Would rename {of} to {printable(new)}." if dry_run else f"Renamed {of} to {printable(new)}.")
     if not dry_run and not renamed.merged:
-        render.hint("Undo", "rename", "--", new, old)
+        render.hint("Undo", "rename", *options.argument(new, old))
 
 
 def _parts(store: DocumentStore, name: str) -> tuple[str, str | None]:
