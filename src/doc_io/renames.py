@@ -68,12 +68,17 @@ def read_renames(storage: Storage) -> Renames:
         return NO_RENAMES
     try:
         groups = [
-            (NewName(_name(each["stage"]), None if each["task_id"] is None else _name(each["task_id"])), each["documents"])
+            (
+                NewName(_name(each["stage"]), None if each["task_id"] is None else _name(each["task_id"])),
+                each["documents"],
+            )
             for each in json.loads(data)["renamed"]
         ]
         return Renames({doc_id: name for name, documents in groups for doc_id in documents if is_id(doc_id)})
     except (ValueError, TypeError, KeyError, RecursionError) as error:
-        reason = f"it is damaged ({error!r}); restore it from a backup, or remove it: documents then have their old names"
+        reason = (
+            f"it is damaged ({error!r}); restore it from a backup, or remove it: documents then have their old names"
+        )
         raise StorageError(docs_root=storage.root, action="read", path=RENAMES_NAME, reason=reason) from None
 
 

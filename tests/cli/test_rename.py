@@ -55,7 +55,9 @@ def test_a_dry_run_and_json_say_what_would_be_renamed(run: Run) -> None:
         (("draft",), 2, "NEW"),
     ],
 )
-def test_what_cannot_be_renamed_is_answered_with_what_to_do(run: Run, words: tuple[str, ...], code: int, hint: str) -> None:
+def test_what_cannot_be_renamed_is_answered_with_what_to_do(
+    run: Run, words: tuple[str, ...], code: int, hint: str
+) -> None:
     """And nothing is changed."""
     result = run("rename", *words)
 

@@ -29,7 +29,9 @@ def broken_promises(root: Path, acknowledged: Mapping[str, str]) -> list[str]:
                 pass
             if (docs(root) / RENAMES_NAME).exists():  # what interrupts a rename is told, and a reindex ends it
                 told = any(each.where == RENAMES_NAME for each in maintenance.verify(store))
-                broken += [] if told or not _unlike_rebuilt(root, _rows(store)) else ["an interrupted rename is not told"]
+                broken += (
+                    [] if told or not _unlike_rebuilt(root, _rows(store)) else ["an interrupted rename is not told"]
+                )
                 maintenance.reindex(store)
             rows = _rows(store)
             broken += [f"promise 1: acknowledged {doc_id} has no row" for doc_id in acknowledged.keys() - rows.keys()]

@@ -35,16 +35,18 @@ _SHORT = ("template", "model", "run", "experiment", "task")
 def compare(
     location: StoreLocation, /, stage: str, by: str, *, chosen: filters.Selection, every: bool, as_json: bool
 ) -> None:
-    """Show how the documents of a stage did, by template, model, run and so on.
+    """Compare templates, models, runs by what a stage made of them.
 
-    Best mean score first. --by draft.template groups evaluations by the template of the draft that they go back to.
+    Share of ok documents, scores, tokens and lengths of each group; best mean score first. --by draft.template groups evaluations by the template of the draft that they go back to.
     """
     ancestor, dot, column = by.rpartition(".")
     by = f"{ancestor}{dot}{column}_id" if column in _SHORT else by
     with location.existing() as store:
         filters.refuse_unknown(store, Filter(stage=[stage, *([ancestor] if ancestor else [])]))
         where = replace(chosen, filter=replace(chosen.filter, stage=stage)).as_filter(store)
-        groups = [] if where is None else reports.compare(store, stage, by, where, attempts="all" if every else "newest")
+        groups = (
+            [] if where is None else reports.compare(store, stage, by, where, attempts="all" if every else "newest")
+        )
         groups = groups[: chosen.limit]
     if as_json:
         render.as_json([{**asdict(each), "ok_rate": each.ok_rate} for each in groups])

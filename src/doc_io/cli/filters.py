@@ -154,7 +154,9 @@ def _complete_status(ctx: click.Context, param: click.Parameter, incomplete: str
     return [each.value for each in Status if each.value.startswith(incomplete)]
 
 
-def _names(option: str, name: str, help_text: str, suggest: Callable[[DocumentStore, str], list[str]]) -> Any:
+def _names(
+    option: str, name: str, help_text: str, suggest: Callable[[DocumentStore, str], list[str]]
+) -> Callable[[_F], _F]:
     return click.option(
         option, name, multiple=True, metavar="NAMES", callback=listed, help=help_text, shell_complete=complete(suggest)
     )

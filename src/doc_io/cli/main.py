@@ -35,6 +35,11 @@ _INTERRUPTIONS = {
 }
 """What Ctrl-C leaves behind, where a command was not only reading."""
 
+_DOC = (
+    "DOC is a doc_id or the start of one, STAGE/TASK (its latest ok document), STAGE/TASK@newest, STAGE/TASK@-1 or"
+    " STAGE/TASK@RUN; see doc-io --help."
+)
+
 _HOMES = {name: home for homes in _SECTIONS.values() for home, names in homes.items() for name in names}
 
 
@@ -50,6 +55,8 @@ class _Commands(click.Group):
             command: click.Command = getattr(importlib.import_module(f"doc_io.cli.{home}"), cmd_name)
             if home != "completion" and not any(each.name == "docs_root" for each in command.params):
                 command.params += options.store_options()
+            if command.epilog is None and any(each.name == "doc" for each in command.params):
+                command.epilog = _DOC
             return command
         from difflib import get_close_matches  # noqa: PLC0415 - only a typing error needs it
 

@@ -154,17 +154,17 @@ def prune(location: StoreLocation, /, *, yes: bool, as_json: bool, **policy: Any
 
 
 def _print_pruned(pruned: Pruned, freed: int | None) -> None:
-    count = len(pruned.documents)
+    removed = len(pruned.documents)
     for reason, count in pruned.kept.items():
         click.echo(f"Kept: {count:,} ({reason})", err=True)
     if pruned.finished:
         click.echo(f"Completed an interrupted pruning: {_documents(len(pruned.finished))} removed.", err=True)
     if pruned.dry_run:
         frees = "" if freed is None else f", which frees {render.size(freed)}"
-        would = f"Would remove {_documents(count)}{frees}. Remove with --yes." if count else "Nothing to prune."
+        would = f"Would remove {_documents(removed)}{frees}. Remove with --yes." if removed else "Nothing to prune."
         click.echo(would, err=True)
     else:
-        click.echo(f"Removed {_documents(count)}.", err=True)
+        click.echo(f"Removed {_documents(removed)}.", err=True)
 
 
 @click.command()
@@ -172,7 +172,7 @@ def _print_pruned(pruned: Pruned, freed: int | None) -> None:
 @click.option("--note", default="", help="Why, for people.")
 @click.pass_obj
 def pin(location: StoreLocation, /, doc: str, note: str) -> None:
-    """Keep a document from being pruned, and with it what it was made from."""
+    """Keep a document, and what it was made from, from pruning."""
     with location.existing() as store:
         row = options.document(store, doc)
         maintenance.pin(store, row.doc_id, note)
@@ -202,10 +202,11 @@ def unpin(location: StoreLocation, /, doc: str) -> None:
 @options.as_json
 @click.pass_obj
 def copy(location: StoreLocation, /, to_root: str, to_db: str, *, as_json: bool) -> None:
-    """Copy this store to another root and index.
+    """Copy this store to another disk, a bucket or another index.
 
-    Copies every document, row and pin that the target lacks. Each file is compared with its hash on the way. Nothing is
-    deleted; run it again to continue, or to copy what is new.
+    DOCS_ROOT is a path or a URL such as s3://bucket/docs, DB a SQLite file or a URL such as postgresql://user@host/db. Copies
+    every document, row and pin that the target lacks. Each file is compared with its hash on the way. Nothing is deleted; run
+    it again to continue, or to copy what is new. Then name the new place with --docs-root and --db, or in pyproject.toml.
     """
     target = StoreLocation(to_root, to_db, location.storage_options if "://" in to_root else {})
     with location.existing() as store, target.open() as copied_to:
@@ -226,9 +227,9 @@ def copy(location: StoreLocation, /, to_root: str, to_db: str, *, as_json: bool)
 @options.as_json
 @click.pass_obj
 def recover(location: StoreLocation, /, folder: str | None, *, as_json: bool) -> None:
-    """Save the documents that were spooled while the store could not be reached.
+    """Save the texts that wait in a spool.
 
-    FOLDER is the IO manager's spool, by default data/spool. Each document leaves the spool once the store has acknowledged
+    They were kept there while the store could not be reached. FOLDER is the IO manager's spool, by default data/spool. Each document leaves the spool once the store has acknowledged
     it; one that cannot be saved stays there and is listed.
     """
     from doc_io.writing.spool import DEFAULT_SPOOL, spooled  # noqa: PLC0415 - only this command needs it

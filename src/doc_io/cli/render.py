@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from doc_io.document import DocumentRow
+    from doc_io.index.base import PruneCandidate
     from doc_io.progress import Progress
     from doc_io.store import DocumentStore
 
@@ -103,7 +104,7 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
 
 
 def documents(
-    store: DocumentStore, columns: Sequence[str], rows: Iterable[tuple[DocumentRow, Sequence[object]]]
+    store: DocumentStore, columns: Sequence[str], rows: Iterable[tuple[DocumentRow | PruneCandidate, Sequence[object]]]
 ) -> None:
     """Print documents as a table; in a terminal, what all of them share stands once, above, and ids are short.
 

@@ -10,4 +10,16 @@ from doc_io.maintenance.rename import rename
 from doc_io.maintenance.repair import repair
 from doc_io.maintenance.verify import verify
 
-__all__ = ["copy", "index_document", "pin", "pins", "prune", "recover", "reindex", "rename", "repair", "unpin", "verify"]
+__all__ = [
+    "copy",
+    "index_document",
+    "pin",
+    "pins",
+    "prune",
+    "recover",
+    "reindex",
+    "rename",
+    "repair",
+    "unpin",
+    "verify",
+]
