@@ -7,7 +7,7 @@ from a record, or compares the two, asks it.
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -88,11 +88,13 @@ def write_renames(storage: Storage, renames: Renames) -> None:
     storage.put(RENAMES_NAME, f"{json.dumps({'schema': 1, 'renamed': groups})}\n".encode("ascii"))
 
 
-def forget_renames(storage: Storage, doc_ids: Collection[str]) -> None:
+def forget_renames(storage: Storage, doc_ids: Iterable[str]) -> None:
     """Drop the new names of documents that were removed."""
-    names = read_renames(storage).names
-    left = {doc_id: name for doc_id, name in names.items() if doc_id not in doc_ids}
-    if len(left) < len(names):
+    known = read_renames(storage).names
+    left = dict(known)
+    for doc_id in doc_ids if known else ():
+        left.pop(doc_id, None)
+    if len(left) < len(known):
         write_renames(storage, Renames(left))
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,14 +18,15 @@ from doc_io.errors import ConfigurationError, DamagedDocumentError
 from doc_io.index.base import Filter
 
 if TYPE_CHECKING:
-    from doc_io.cli.spilled import SpilledFindings
     from doc_io.index.base import PruneCandidate
     from doc_io.maintenance.prune import Pruned
     from doc_io.maintenance.reindex import Rejected
     from doc_io.maintenance.repair import Repair
+    from doc_io.maintenance.verify import Finding, Kind
     from doc_io.store import DocumentStore
 
 _UNSOUND = DamagedDocumentError.exit_code
+_PRUNED = ("stage", "task_id", "status", "created_at")
 _SHOWN = 20  # lines of a list that a person reads; --json and a pipe have all
 _MAX_FINDINGS = 1000  # lines of what `verify` found; as _SHOWN
 _MAX_LISTED = 200  # folders that are listed on a server to add up their bytes
@@ -39,9 +41,12 @@ _MAX_LISTED = 200  # folders that are listed on a server to add up their bytes
     default=True,
     help="Also report orphans, duplicates, empty texts and tasks without an ok document.",
 )
+@options.jobs
 @options.as_json
 @click.pass_obj
-def verify(location: StoreLocation, /, *, full: bool, repair: bool, yes: bool, notes: bool, as_json: bool) -> None:
+def verify(
+    location: StoreLocation, /, *, full: bool, repair: bool, yes: bool, notes: bool, jobs: int, as_json: bool
+) -> None:
     """Check every file and every row against each other.
 
     Files are compared with their manifest, rows with their documents.
@@ -49,29 +54,33 @@ def verify(location: StoreLocation, /, *, full: bool, repair: bool, yes: bool, n
     Changes nothing without --repair --yes, and deletes no committed document even then. Ends with 6 where something is
     damaged, missing or left over; notes alone end with 0.
     """
-    from doc_io.cli.spilled import SpilledFindings  # noqa: PLC0415 - `ls` need not wait for it
-    from doc_io.maintenance.verify import NOTES  # noqa: PLC0415 - as above
+    from doc_io.maintenance.repair import Repair  # noqa: PLC0415 - `ls` need not wait for it
+    from doc_io.maintenance.spilled import Spilled  # noqa: PLC0415 - as above
+    from doc_io.maintenance.verify import NOTES, Finding  # noqa: PLC0415 - as above
 
-    with location.existing() as store, SpilledFindings() as findings:
+    found = Spilled(lambda fields: Finding(*fields))
+    repairs = Spilled(lambda fields: Repair(Finding(*fields[0]), *fields[1:]))
+    with location.existing() as store:
         with render.progress("Verifying") as progress:
-            findings.add_all(
-                each
-                for each in maintenance.verify(store, full=full, progress=progress)
-                if notes or each.kind not in NOTES
-            )
-        repairs = list(maintenance.repair(store, findings, dry_run=not yes)) if repair else []
+            findings = maintenance.verify(store, full=full, jobs=jobs, progress=progress)
+            found.extend(each for each in findings if notes or each.kind not in NOTES)
+        counts = Counter(each.kind for each in found)
+        unsound = sum(count for kind, count in counts.items() if kind not in NOTES)
+        if repair:
+            repairs.extend(maintenance.repair(store, found, dry_run=not yes))
         if as_json:
-            done = [each._asdict() | {"finding": each.finding._asdict()} for each in repairs]
-            found = [each._asdict() for each in findings]
-            render.as_json({"findings": found, "repairs": done, "done": repair and yes})
+            done = (each._asdict() | {"finding": each.finding._asdict()} for each in repairs)
+            arrays = {"findings": (each._asdict() for each in found), "repairs": done}
+            render.as_json_object(arrays, done=repair and yes)
         else:
-            _print_findings(findings, store, full=full)
+            if not unsound:
+                _print_sound(store, full=full)
+            _print_findings(found, counts, sound=not unsound)
             if repair:
                 _print_repairs(repairs, done=yes)
-            elif findings.unsound:
+            elif unsound:
                 render.hint("What could be repaired", "verify", "--repair")
-        left = findings.unsound - (len(repairs) if yes else 0)
-    if left > 0:
+    if unsound > (len(repairs) if yes else 0):
         sys.exit(_UNSOUND)
 
 
@@ -79,9 +88,10 @@ def verify(location: StoreLocation, /, *, full: bool, repair: bool, yes: bool, n
 @click.option("--incremental", is_flag=True, help="Only add documents that have no row; keep all rows.")
 @click.option("--full", is_flag=True, help="Read and hash every file, not only compare lengths.")
 @click.option("--empty", is_flag=True, help="Make an index without rows: this is meant to be a new store.")
+@options.jobs
 @options.as_json
 @click.pass_obj
-def reindex(location: StoreLocation, /, *, as_json: bool, **how: bool) -> None:
+def reindex(location: StoreLocation, /, *, jobs: int, as_json: bool, **how: bool) -> None:
     """Rebuild the index from the documents.
 
     The new table replaces the old one in one transaction, once it is complete. Documents that are torn or altered get no
@@ -89,7 +99,7 @@ def reindex(location: StoreLocation, /, *, as_json: bool, **how: bool) -> None:
     """
     with location.open() if how["empty"] else location.with_documents() as store:
         with render.progress("Reindexing") as progress:
-            came = maintenance.reindex(store, progress=progress, **how)
+            came = maintenance.reindex(store, jobs=jobs, progress=progress, **how)
         if as_json:
             rejected = [each._asdict() for each in came.rejected]
             render.as_json({"documents": came.documents, "added": came.added, "rejected": rejected})
@@ -140,15 +150,16 @@ def prune(location: StoreLocation, /, *, yes: bool, as_json: bool, **policy: Any
             pruned = maintenance.prune(store, Policy(**policy), dry_run=not yes, progress=progress)
         freed = _bytes(store, pruned.documents) if pruned.dry_run else None
         if as_json:
-            removed = [each._asdict() | {"status": each.status.value} for each in pruned.documents]
-            outcome = {"documents": removed, "kept": pruned.kept, "finished": pruned.finished, "bytes": freed}
-            render.as_json({"dry_run": pruned.dry_run, **outcome})
+            columns = ("doc_id", "doc_dir", *_PRUNED)
+            outcome = {"kept": pruned.kept, "finished": pruned.finished, "bytes": freed, "dry_run": pruned.dry_run}
+            render.as_json_object(
+                {"documents": ({name: getattr(each, name) for name in columns} for each in pruned.documents)}, **outcome
+            )
             return
         if pruned.documents:
-            shown = pruned.documents[:_SHOWN] if render.in_terminal() else pruned.documents
-            columns = ("stage", "task_id", "status", "created_at")
-            rows = [(each, [getattr(each, column) for column in columns]) for each in shown]
-            render.documents(store, ("doc_id", *columns), rows)
+            shown = islice(pruned.documents, _SHOWN if render.in_terminal() else None)
+            rows = ((each, [getattr(each, name) for name in _PRUNED]) for each in shown)
+            render.documents(store, ("doc_id", *_PRUNED), rows)
             _more(len(pruned.documents))
     _print_pruned(pruned, freed)
 
@@ -273,22 +284,25 @@ def _documents(count: int) -> str:
     return f"{count:,} document{'' if count == 1 else 's'}"
 
 
-def _print_findings(findings: SpilledFindings, store: DocumentStore, *, full: bool) -> None:
-    if not findings.unsound:
-        how = "every file's hash" if full else "the length of every file"
-        total = sum(each.documents for each in reports.stage_counts(store))
-        click.echo(f"Checked {_documents(total)} by {how}: no problems found.")
-    if findings.counts:
-        count = sum(findings.counts.values())
-        render.table(("kind", "where", "details"), islice(findings, _MAX_FINDINGS if render.in_terminal() else count))
-        _more(count, _MAX_FINDINGS)
-        listed = ", ".join(f"{count:,} {kind}" for kind, count in sorted(findings.counts.items()))
-        click.echo(f"{'Found' if findings.unsound else 'Notes'}: {listed}", err=True)
+def _print_sound(store: DocumentStore, *, full: bool) -> None:
+    how = "every file's hash" if full else "the length of every file"
+    total = sum(each.documents for each in reports.stage_counts(store))
+    click.echo(f"Checked {_documents(total)} by {how}: no problems found.")
 
 
-def _print_repairs(repairs: list[Repair], *, done: bool) -> None:
+def _print_findings(findings: Sequence[Finding], counts: Mapping[Kind, int], *, sound: bool) -> None:
+    if findings:
+        render.table(("kind", "where", "details"), islice(findings, _MAX_FINDINGS if render.in_terminal() else None))
+        _more(len(findings), _MAX_FINDINGS)
+        listed = ", ".join(f"{count:,} {kind}" for kind, count in sorted(counts.items()))
+        click.echo(f"{'Notes' if sound else 'Found'}: {listed}", err=True)
+
+
+def _print_repairs(repairs: Sequence[Repair], *, done: bool) -> None:
     click.echo()
-    render.table(("action", "where", "because"), [(each.action, each.finding.where, each.details) for each in repairs])
+    rows = ((each.action, each.finding.where, each.details) for each in repairs)
+    render.table(("action", "where", "because"), islice(rows, _MAX_FINDINGS if render.in_terminal() else None))
+    _more(len(repairs), _MAX_FINDINGS)
     possible = sum(each.action != "none" for each in repairs)
     if done:
         click.echo(f"Repaired {possible:,}.", err=True)

@@ -128,6 +128,7 @@ class PruneCandidate(NamedTuple):
         task_id: What it was made for.
         status: How it ended.
         created_at: When it was made.
+        seq: Its place in the index.
     """
 
     doc_id: str
@@ -136,6 +137,7 @@ class PruneCandidate(NamedTuple):
     task_id: str
     status: Status
     created_at: str
+    seq: int
 
 
 GroupedBy = Literal["model_id", "template_id", "stage", "task_id", "status", "run_id", "experiment_id", "day"]

@@ -27,6 +27,11 @@ _OF_TASK = f"SELECT {_COLUMNS} FROM documents WHERE stage = ? AND task_id = ? AN
 LATEST_OK_BY_TASK = f"{_OF_TASK} {_IS_OK} {NEWEST_FIRST} LIMIT 1"
 GET = f"SELECT {_COLUMNS} FROM documents WHERE doc_id = ?"
 SCAN = f"SELECT {_COLUMNS} FROM documents WHERE seq > ? ORDER BY seq LIMIT 1000"
+# The stage is compared as an expression, so that the engine walks along the keys: a page is a part of one walk then.
+SCAN_KEYS = (
+    f"SELECT {_COLUMNS} FROM documents WHERE stage || '' = ? AND logical_key_id < ?"
+    " AND (logical_key_id, created_at, seq) > (?, ?, ?) ORDER BY logical_key_id, created_at, seq LIMIT 1000"
+)
 PARENTS = "SELECT parent_doc_id, input_name FROM document_parents WHERE doc_id = ? ORDER BY position"
 LAST_OF_RUN = f"SELECT {_COLUMNS} FROM documents WHERE run_id = ? {NEWEST_FIRST} LIMIT 1"
 READ_BY_RUN = (
@@ -150,13 +155,25 @@ def parents_of(keys_table: str) -> str:
 
 
 def children_of(keys_table: str) -> str:
-    """The statement for what was made from many documents, given as ``keys(key, position)``."""
+    """The statement for what was made from many documents: the ``seq`` of each and of its children.
+
+    Args:
+        keys_table: A table expression ``keys(key, position)`` of ``seq`` numbers.
+    """
     return (
-        f"SELECT keys.key, made.doc_id FROM {keys_table} JOIN documents AS made ON made.doc_id IN ("
-        "SELECT doc_id FROM documents WHERE parent_doc_id = keys.key"
-        " UNION SELECT doc_id FROM document_parents WHERE parent_doc_id = keys.key)"
-        " ORDER BY keys.position, made.created_at, made.seq"
+        f"SELECT found.seq, made.seq FROM {_by_seq(keys_table)} JOIN documents AS made ON made.doc_id IN ("
+        "SELECT doc_id FROM documents WHERE parent_doc_id = found.doc_id"
+        " UNION SELECT doc_id FROM document_parents WHERE parent_doc_id = found.doc_id)"
     )
+
+
+def candidates(keys_table: str) -> str:
+    """The statement for what `prune` needs of many documents, given as for `children_of`."""
+    return f"SELECT {_CANDIDATE} FROM {_by_seq(keys_table)} ORDER BY keys.position"
+
+
+def _by_seq(keys_table: str) -> str:
+    return f"{keys_table} JOIN documents AS found ON found.seq = CAST(keys.key AS bigint)"
 
 
 def superseded(where: Filter, keep_ok: int, keep_failed: int) -> tuple[str, list[Any]]:
@@ -218,7 +235,7 @@ def successors(keys_table: str) -> str:
 
 
 def candidate_from(values: Sequence[Any]) -> PruneCandidate:
-    """The candidate of a result row of `superseded` or `removable`."""
+    """The candidate of a result row of `superseded`, `candidates` or `removable`."""
     return PruneCandidate(*values)._replace(status=Status(values[_CANDIDATE_STATUS]))
 
 

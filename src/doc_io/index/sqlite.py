@@ -201,7 +201,7 @@ class SqliteIndex(Index):
             connection.execute(queries.REPLACE_STORE_ID, (store_id,))
 
     @contextmanager
-    def maintenance_lock(self) -> Iterator[None]:
+    def maintenance_lock(self, *, shared: bool = False) -> Iterator[None]:
         self._file.make_folder()
         path = f"{self.name}-maintenance-lock"
         # The system releases it when its holder dies. Only maintenance takes it, writers do not.
@@ -211,7 +211,7 @@ class SqliteIndex(Index):
             raise self._file.error(error) from error
         try:
             try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                fcntl.flock(descriptor, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
             except BlockingIOError:
                 raise MaintenanceBusyError(index=self.name, holder=holder_of(path)) from None
             yield
@@ -238,11 +238,11 @@ class SqliteIndex(Index):
     def query(self, statement: str, values: Sequence[Any], make: Callable[[Sequence[Any]], _T]) -> list[_T]:
         return self._run(lambda connection: list(map(make, connection.execute(statement, values))))
 
-    def stream(self, statement: str) -> Iterator[tuple[Any, ...]]:
+    def stream(self, statement: str, values: Sequence[Any] = ()) -> Iterator[tuple[Any, ...]]:
         self._file.connection()  # makes an index where there is none, and refuses what is no index
         try:
             with closing(sqlite3.connect(self._file.read_only_uri(), uri=True, timeout=BUSY_SECONDS)) as reader:
-                yield from reader.execute(statement)
+                yield from reader.execute(statement, values)
         except _DAMAGE as error:
             raise self._file.error(error) from error
 
