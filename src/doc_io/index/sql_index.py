@@ -91,9 +91,6 @@ class Index(ABC):
         time, and with that document as ``lineage_prev_doc_id``. A row whose ``doc_id`` the index has already is not
         inserted; the existing row is returned in its place.
 
-        Args:
-            rows: The new rows.
-
         Returns:
             The rows as they are in the table, in the order given.
 
@@ -390,8 +387,7 @@ class Index(ABC):
     def repair_lock(self) -> AbstractContextManager[None]:
         """Held by one writer at a time, on any machine that shares the index; the others wait.
 
-        For the few writes that judge a document directory and then change it: those that find something in its place,
-        and removals.
+        For the few writes that judge a document directory and then change it, and for removals.
 
         Raises:
             IndexBusyError: It was not released in time.
