@@ -34,9 +34,9 @@ _PAGE = 20  # what a terminal shows of search; a pipe gets all
 @options.as_json
 @click.pass_obj
 def failures(location: StoreLocation, /, *, chosen: filters.Selection, every_attempt: bool, as_json: bool) -> None:
-    """Show what is failing and why: tasks whose newest attempt failed, by stage and reason.
+    """Show what is failing and why, by stage and reason.
 
-    Reasons that differ only in numbers and ids count as one.
+    A task is failing where its newest attempt failed. Reasons that differ only in numbers and ids count as one.
     """
     with location.existing() as store:
         where = chosen.as_filter(store)
@@ -79,7 +79,8 @@ def failures(location: StoreLocation, /, *, chosen: filters.Selection, every_att
 def diff(location: StoreLocation, /, doc: str, other: str | None, *, texts: tuple[str, ...], as_json: bool) -> None:
     """Show what changed between two documents, word by word.
 
-    Of one document: since the attempt before it. Of STAGE/TASK: between its last two attempts.
+    Of one document: since the attempt before it. Of STAGE/TASK: between its last two attempts. A failed attempt against the
+    last good one: doc-io diff STAGE/TASK STAGE/TASK@newest.
     """
     which = options.one_text(texts)
     with location.existing() as store:

@@ -15,6 +15,7 @@ from doc_io.index.base import (
     Filter,
     GroupedBy,
     HistoryHead,
+    NewName,
     NewRow,
     PruneCandidate,
     StageCount,
@@ -90,9 +91,6 @@ class Index(ABC):
         time, and with that document as ``lineage_prev_doc_id``. A row whose ``doc_id`` the index has already is not
         inserted; the existing row is returned in its place.
 
-        Args:
-            rows: The new rows.
-
         Returns:
             The rows as they are in the table, in the order given.
 
@@ -148,6 +146,10 @@ class Index(ABC):
         Returns:
             Those of them that have no row now, in the order given.
         """
+
+    @abstractmethod
+    def rename(self, renames: Iterable[tuple[NewName, Sequence[str]]]) -> None:
+        """Give the rows of documents, named by their ids, new names; all in one transaction."""
 
     def _without_row(self, doc_ids: Sequence[str]) -> list[str]:
         found = {row.doc_id for row in self.get_many(doc_ids)}
@@ -366,11 +368,7 @@ class Index(ABC):
 
     @abstractmethod
     def set_store_id(self, store_id: str) -> str:
-        """Set the id of the store if none is set.
-
-        Returns:
-            The id that is set now: of concurrent callers the first one's.
-        """
+        """Set the id of the store if none is set; returns the one that is set now: of concurrent callers the first one's."""
 
     @abstractmethod
     def replace_store_id(self, store_id: str) -> None:
@@ -388,8 +386,7 @@ class Index(ABC):
     def repair_lock(self) -> AbstractContextManager[None]:
         """Held by one writer at a time, on any machine that shares the index; the others wait.
 
-        For the few writes that judge a document directory and then change it: those that find something in its place,
-        and removals.
+        For the few writes that judge a document directory and then change it, and for removals.
 
         Raises:
             IndexBusyError: It was not released in time.
