@@ -27,7 +27,7 @@ LAYERS: list[tuple[set[str], ...]] = [
     ({"writing"},),
     ({"reading", "branch", "naming"}, {"store"}),
     ({"maintenance", "reports", "legacy"},),
-    ({"web"}, {"cli", "dagster"}),  # `doc-io serve` starts the pages
+    ({"web"}, {"dagster"}, {"cli"}),  # `doc-io serve` starts the pages, `recover` tells Dagster
     ({"testing"},),
 ]
 ONLY_IN = {

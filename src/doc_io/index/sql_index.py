@@ -40,6 +40,10 @@ class Index(ABC):
 
     name: str
     """Which database this is, as it may be shown: without credentials."""
+    address: str
+    """How a command names it: the file, or the URL with its user and without a password."""
+    environment: tuple[str, ...] = ()
+    """The environment variables that such a command needs."""
 
     keys_table: ClassVar[str]
     """A list of keys as a table ``keys(key, position)`` in the engine's SQL, with one placeholder for `key_list`."""
@@ -303,15 +307,12 @@ class Index(ABC):
         return ((each[0], each[1], each[2]) for each in self.stream(queries.WITHOUT_OK))
 
     def edges(self, doc_ids: Sequence[str], direction: Literal["up", "down"], limit: int) -> list[tuple[str, str, str]]:
-        """One level of a lineage, in one query.
+        """One level of a lineage, in one query: parent, child and input name of each edge, children oldest first.
 
         Args:
             doc_ids: The documents of the level.
             direction: To their parents or to their children.
             limit: How many documents at the other end, at most.
-
-        Returns:
-            Parent, child and input name of each edge; children oldest first.
         """
         statement = report_queries.edges(self.keys_table, direction)
         return [(parent, child, name) for parent, child, name in self.rows(statement, (self.key_list(doc_ids), limit))]
@@ -368,7 +369,7 @@ class Index(ABC):
 
     @abstractmethod
     def set_store_id(self, store_id: str) -> str:
-        """Set the id of the store if none is set; returns the one that is set now: of concurrent callers the first one's."""
+        """Set the id of the store if none is set; returns the one that is set now, of concurrent callers the first's."""
 
     @abstractmethod
     def replace_store_id(self, store_id: str) -> None:
