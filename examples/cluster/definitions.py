@@ -19,7 +19,8 @@ from examples.cluster.model import ask
 STAGES = ("draft", "essay", "evaluation")
 MODEL_URL = os.environ.get("MODEL_URL")
 BROKER_URL = os.environ.get("BROKER_URL")
-STORE = {"docs_root": os.environ.get("DOC_IO_DOCS_ROOT", "data/docs"), "db_url": os.environ.get("DOC_IO_DB")}
+DOCS_ROOT = os.environ.get("DOC_IO_DOCS_ROOT", "data/docs")
+DB_URL = os.environ.get("DOC_IO_DB")
 
 topics = dg.DynamicPartitionsDefinition(name="topics")
 
@@ -48,7 +49,9 @@ async def evaluation(
     """With ``generate`` each answer is stored as soon as it is there, before the step ends; it is paid for once."""
     prompt = f"How well does the essay keep to the notes?\n{essay}\n{draft}"
     return await documents.generate(
-        context, lambda topic, attempt: ask(MODEL_URL, "evaluation", topic, attempt.prompt), prompts=lambda _: prompt
+        context,
+        lambda topic, attempt: ask(MODEL_URL, "evaluation", topic, attempt.prompt or ""),
+        prompts=lambda _: prompt,
     )
 
 
@@ -66,7 +69,9 @@ def executor() -> dg.ExecutorDefinition:
 
     from examples.cluster.celery_app import SETTINGS  # noqa: PLC0415 - as above
 
-    return celery_executor.configured({"broker": BROKER_URL, "backend": BROKER_URL, "config_source": SETTINGS})
+    settings = {"broker": BROKER_URL, "backend": BROKER_URL, "config_source": SETTINGS}
+    celery: dg.ExecutorDefinition = celery_executor.configured(settings)
+    return celery
 
 
 write = dg.define_asset_job("write", selection=dg.AssetSelection.assets(*STAGES))
@@ -78,7 +83,10 @@ defs = dg.Definitions(
     assets=ASSETS,
     jobs=[write, compare],
     executor=executor(),
-    resources={"io_manager": DocDirIOManager(**STORE), "documents": DocumentsIndex(**STORE)},
+    resources={
+        "io_manager": DocDirIOManager(docs_root=DOCS_ROOT, db_url=DB_URL),
+        "documents": DocumentsIndex(docs_root=DOCS_ROOT, db_url=DB_URL),
+    },
 )
 
 

@@ -59,8 +59,9 @@ def broker_away(cluster: Cluster) -> Iterator[None]:
 @contextmanager
 def stopped(cluster: Cluster, host: Host) -> Iterator[None]:
     """A worker with all its processes is stopped, and then goes on as if no time had passed."""
-    worker = children_of(cluster.program(host.name).entrance.pid)
-    processes = [*worker, *(child for pid in worker for child in children_of(pid))]
+    entrance = cluster.program(host.name).entrance.pid  # stops itself when the worker does
+    worker = children_of(entrance)
+    processes = [entrance, *worker, *(child for pid in worker for child in children_of(pid))]
     send(processes, signal.SIGSTOP)
     try:
         yield

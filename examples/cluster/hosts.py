@@ -62,7 +62,8 @@ class Program:
             os.kill(pid, number)
 
     def close(self) -> None:
-        """Wait for its end, which has come, and close what it was connected by."""
+        """Close what it was connected by: it was killed with its host."""
+        self.entrance.kill()  # it would wait for ever where the program was stopped before
         self.entrance.wait()
         for stream in (self.entrance.stdin, self.entrance.stdout):
             if stream is not None:
@@ -118,10 +119,10 @@ class Host:
             self._power.kill()
             self._power.wait()
             self._power = None
-            wait_until(lambda: not init.exists(), f"{self.name} to go off")
             for program in self._programs:
                 program.close()
             self._programs.clear()
+            wait_until(lambda: not init.exists(), f"{self.name} to go off")
 
     def unplug(self) -> None:
         """Pull its network cable."""

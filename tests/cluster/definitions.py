@@ -12,13 +12,13 @@ from doc_io import DocDirIOManager, DocumentsByPartition, DocumentsIndex
 from examples.cluster import definitions as example
 from examples.cluster.model import numbers_in
 
-NOTES = "notes.jsonl"
+NOTED = "notes.jsonl"
 
 
 def note(word: str, text: object) -> None:
     """Note the number of an answer: ``handed`` to doc_io, or ``kept`` by it."""
     numbers = numbers_in(text if isinstance(text, str) else "")
-    with Path(NOTES).open("a", encoding="ascii") as notes:
+    with Path(NOTED).open("a", encoding="ascii") as notes:
         notes.writelines(f"{json.dumps([word, number])}\n" for number in numbers)
 
 
@@ -63,7 +63,10 @@ defs = dg.Definitions(
     assets=example.ASSETS,
     jobs=[example.write, example.compare],
     executor=example.executor(),
-    resources={"io_manager": NotingIOManager(**example.STORE), "documents": NotingIndex(**example.STORE)},
+    resources={
+        "io_manager": NotingIOManager(docs_root=example.DOCS_ROOT, db_url=example.DB_URL),
+        "documents": NotingIndex(docs_root=example.DOCS_ROOT, db_url=example.DB_URL),
+    },
 )
 
 

@@ -19,13 +19,15 @@ from itertools import count
 
 import pytest
 
+from doc_io import maintenance
+from doc_io.maintenance.verify import NOTES
 from examples.cluster import faults
 from examples.cluster.account import Account, account, recover, recovery_commands, spooled_on
 from examples.cluster.definitions import STAGES
 from examples.cluster.hosts import Host, missing, wait_until
 from examples.cluster.model import Paid, read_ledger
 from examples.cluster.servers import Cluster, Driver, cluster
-from tests.cluster.definitions import NOTES
+from tests.cluster.definitions import NOTED
 from tests.skips import NO_CELERY, NO_NAMESPACES
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
@@ -79,7 +81,7 @@ class Running:
 
     def noted(self, word: str) -> set[str]:
         """The numbers of the answers that doc_io was ``handed``, or has ``kept``."""
-        notes = [host.disk / NOTES for host in self.cluster.workers]
+        notes = [host.disk / NOTED for host in self.cluster.workers]
         lines = [json.loads(line) for path in notes if path.exists() for line in path.read_text().splitlines()]
         return {number for noted, number in lines if noted == word}
 
@@ -100,8 +102,8 @@ class Running:
         assert found.spooled == {host.name: [] for host in self.cluster.workers}
         for stage in STAGES:
             assert {row.task_id for row in found.of(stage)} >= set(topics), stage
-        said = self.cluster.hosts["visitor"].run("doc-io", "verify", "--full", "--no-notes", env=self.cluster.env)
-        assert "no problems found" in said
+        with self.cluster.hosts["visitor"].network(), self.cluster.store() as store:
+            assert [each for each in maintenance.verify(store, full=True) if each.kind not in NOTES] == []
         return found
 
 
@@ -114,7 +116,7 @@ def running() -> Iterator[Running]:
         pytest.skip(NO_CELERY)
     with cluster(2, definitions="tests.cluster.definitions", visibility_seconds=12) as started:
         driver = Driver(started, processes=4)
-        started.seconds_per_answer(1)
+        started.seconds_per_answer(0.5)
         running = Running(started, driver)
         first = running.begin(2)
         running.settle(first)  # whatever is slow only once
