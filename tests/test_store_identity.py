@@ -7,14 +7,19 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager, nullcontext
+from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from doc_io import DocumentStore, StoreMismatchError, maintenance
+from doc_io import DocIOError, DocumentStore, StorageError, StoreMismatchError, maintenance
 from doc_io.errors import ConfigurationError
+from doc_io.maintenance.prune import Policy
 from doc_io.storage.local import LocalStorage
 from doc_io.store_identity import IDENTITY_NAME
 from doc_io.writing.draft import Origin, make_drafts
@@ -305,3 +310,72 @@ def test_the_identity_is_read_once_in_the_life_of_a_store(one: Path, monkeypatch
             store.latest("draft", "c")
 
     assert reads.count(IDENTITY_NAME) == 1
+
+
+@contextmanager
+def unmounted(store: DocumentStore) -> Iterator[Path]:
+    """The docs root is an empty folder meanwhile, as where its file system is not mounted; yields that folder."""
+    root = Path(store.docs_root)
+    root.rename(root.with_name("away"))
+    root.mkdir()
+    try:
+        yield root
+    finally:
+        if root.exists():
+            root.rename(root.with_name(f"below-{time.monotonic_ns()}"))
+        root.with_name("away").rename(root)
+
+
+def test_a_root_that_is_unmounted_while_a_process_lives_takes_no_document(tmp_path: Path) -> None:
+    """It is told by name before anything is written; what comes after the root is back is saved."""
+    with DocumentStore(tmp_path / "docs") as store:
+        store.save("before", stage="draft", task_id="t")
+        with unmounted(store), pytest.raises(StoreMismatchError, match="mounted"):
+            store.save("meanwhile", stage="draft", task_id="t")
+        store.save("after", stage="draft", task_id="t")
+
+        assert [store.read(row) for row in store.history("draft", "t")] == ["after", "before"]
+        assert not [each for folder in tmp_path.glob("below-*") for each in folder.rglob("*")]
+
+
+def test_a_root_that_is_unmounted_in_the_middle_of_a_write_takes_no_document(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing is acknowledged onto the disk below, and nothing of the text stays there."""
+    with DocumentStore(tmp_path / "docs") as store, ExitStack() as stack:
+        store.save("before", stage="draft", task_id="t")
+        heads = type(store.index).heads
+
+        def unmounting(index: Any, tasks: Any) -> Any:
+            found = heads(index, tasks)
+            stack.enter_context(unmounted(store))
+            return found
+
+        with monkeypatch.context() as patched:
+            patched.setattr(type(store.index), "heads", unmounting)  # a call between the check and the write
+            with pytest.raises(StorageError, match="mounted"):
+                store.save("meanwhile", stage="draft", task_id="t")
+        stack.close()
+
+        assert [store.read(row) for row in store.history("draft", "t")] == ["before"]
+        assert not [each for folder in tmp_path.glob("below-*") for each in folder.rglob("*") if each.is_file()]
+
+
+@pytest.mark.parametrize("verb", ["pin", "prune", "repair", "reindex"])
+def test_a_root_that_is_unmounted_while_it_is_maintained_loses_nothing(tmp_path: Path, verb: str) -> None:
+    """No row goes for a document that is only out of sight, and no pin is written onto the disk below."""
+    with DocumentStore(tmp_path / "docs") as store:
+        rows = [store.save(f"{number}", stage="draft", task_id="t") for number in range(3)]
+        with unmounted(store) as below:
+            with pytest.raises(DocIOError) if verb != "repair" else nullcontext():
+                if verb == "pin":
+                    maintenance.pin(store, rows[0].doc_id)
+                elif verb == "prune":
+                    maintenance.prune(store, Policy(grace=timedelta(0)), dry_run=False)
+                elif verb == "reindex":
+                    maintenance.reindex(store)
+                else:
+                    list(maintenance.repair(store, maintenance.verify(store), dry_run=False))
+            assert not [each for each in below.rglob("*") if each.is_file() and "/clock/" not in str(each)]
+
+        assert {row.doc_id for row in store.index.scan()} == {row.doc_id for row in rows}

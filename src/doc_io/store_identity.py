@@ -67,6 +67,7 @@ class StoreIdentity:
         if self._is_compared:
             return
         try:
+            self.storage.remember_root()  # before it is compared: an unmount in between must not go unseen
             ids = self.check()
             self.store_id = ids.at_root or ids.in_index
             self._is_claimed = ids.at_root is not None and ids.in_index is not None
@@ -93,20 +94,25 @@ class StoreIdentity:
         return ids
 
     def claim(self) -> None:
-        """At the first call, compare both places as `check` does, and give the store its id where either lacks it.
+        """Compare both places as `check` does, and give the store its id where either lacks it.
+
+        At the first call, and again where the docs root is not the folder that it was: its file system may be unmounted.
 
         Raises:
             StoreMismatchError: As for `check`.
             StorageError: The docs root cannot be written.
         """
-        if self._is_claimed:
+        if self._is_claimed and self.storage.is_same_root():
             return
+        self._is_claimed = False
+        self.storage.remember_root()
         ids = self.check()
         store_id = ids.in_index or self.index.set_store_id(ids.at_root or new_store_id())
         # The index decides between concurrent callers; not every storage can.
         at_root = ids.at_root or write_store_id(self.storage, store_id)
         if at_root != store_id:
             raise self._mismatch("the index is that of another store", _NAME_ANOTHER)
+        self.storage.remember_root()  # which the id may have made
         self.store_id = store_id
         self._is_compared = self._is_claimed = True
 
@@ -125,6 +131,8 @@ class StoreIdentity:
 
     def adopt(self) -> None:
         """Make the index that of the docs root, whichever it was of; after a rebuild."""
+        if not self.storage.is_same_root():
+            raise self._mismatch("the docs root was unmounted meanwhile", _MOUNT)
         at_root = read_store_id(self.storage) or write_store_id(self.storage, new_store_id())
         self.index.replace_store_id(at_root)
 

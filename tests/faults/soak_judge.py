@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timezone
 from pathlib import Path
 
 from doc_io import DocumentRow, maintenance
 from doc_io.maintenance.prune import Policy
-from doc_io.writing.draft import time_text
 from doc_io.writing.spool import spooled
 from tests.faults.promises import broken_promises
 from tests.faults.writers import open_store, spool_folder
@@ -27,6 +25,7 @@ class Acknowledged:
     task: str
     status: str
     created_at: str
+    began: str
 
 
 class Said:
@@ -78,7 +77,6 @@ def judge(root: Path, said: Said, policy: Policy) -> list[str]:
 
 def _gone(said: Said, rows: Mapping[str, DocumentRow]) -> list[str]:
     """What is not there and should be: all but the essays that a pruning may have taken."""
-    young = time_text(datetime.fromtimestamp(said.ended - GRACE, timezone.utc))
     latest = _newest((row.stage, row.task_id, row.status == "ok", row.created_at) for row in rows.values())
     broken = []
     for doc_id, each in said.acknowledged.items():
@@ -86,7 +84,7 @@ def _gone(said: Said, rows: Mapping[str, DocumentRow]) -> list[str]:
             continue
         if each.stage != "essay":
             broken.append(f"promise 1: the {each.stage} {doc_id} is lost")
-        elif each.created_at > young:
+        elif float(each.began) > said.ended - GRACE:
             broken.append(f"promise 9: {doc_id} was younger than the grace period and is gone")
         elif each.created_at >= latest.get((each.stage, each.task, each.status == "ok"), ""):
             broken.append(f"promise 9: {doc_id} was the newest {each.status} of task {each.task} and is gone")

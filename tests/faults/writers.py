@@ -53,6 +53,17 @@ def save(root: Path, acknowledge: Acknowledge) -> None:
             acknowledge(row.doc_id, document.raw or "")
 
 
+def a_store(root: Path) -> None:
+    """A store with a document."""
+    with open_store(root) as store:
+        store.save("the first", stage="essay", task_id="zero", run_id="run", attempt="0")
+
+
+def save_more(root: Path, acknowledge: Acknowledge) -> None:
+    """The same in a store that has a document: an index that loses its last commits can be opened, and lacks them."""
+    save(root, acknowledge)
+
+
 def old_files(root: Path) -> None:
     """What a backfill starts from: two versions of a raw text, one of them parsed, and a text of another task."""
     for name, text in (
@@ -131,5 +142,6 @@ BEFORE: dict[str, Callable[[Path], None]] = {
     "backfill_copies": old_files,
     "backfill_links": old_files,
     "recover": a_spool,
+    "save_more": a_store,
 }
 """What a writer's root holds before it begins."""

@@ -15,25 +15,34 @@ STAGES = ("draft", "essay", "evaluation")
 _START = datetime(2026, 1, 1, tzinfo=timezone.utc)
 
 
-def fill(store: DocumentStore, count: int, seed: int = 1) -> list[str]:
+def fill(store: DocumentStore, count: int, seed: int = 1, pipelines: int = 1) -> list[str]:
     """Put many documents into a local store: chains over three stages, retries, failures, several parents, extras.
+
+    Args:
+        store: Which store.
+        count: How many documents.
+        seed: Of what is left to chance.
+        pipelines: How many times three stages; the first three have half of the documents where there are more.
 
     Returns:
         Their ids, oldest first.
     """
     made: list[str] = []
-    store.index.insert_placed(_documents(Path(store.docs_root), count, random.Random(seed), made))  # noqa: S311
+    chance = random.Random(seed)  # noqa: S311
+    store.index.insert_placed(_documents(Path(store.docs_root), count, chance, made, pipelines))
     return made
 
 
 def _documents(
-    root: Path, count: int, chance: random.Random, made: list[str]
+    root: Path, count: int, chance: random.Random, made: list[str], pipelines: int
 ) -> Iterator[tuple[Mapping[str, Any], Sequence[Parent]]]:
-    by_stage: dict[str, list[str]] = {stage: [] for stage in STAGES}
+    by_stage: dict[str, list[str]] = {}
     newest: dict[tuple[str, str], str] = {}
     for number in range(count):
-        stage = STAGES[number % 3]
-        above = by_stage[STAGES[number % 3 - 1]] if number % 3 else []
+        chain = number // 3
+        suffix = "" if pipelines == 1 or chain % 2 else f"-{chain // 2 % (pipelines - 1) + 1}"
+        stage = f"{STAGES[number % 3]}{suffix}"
+        above = by_stage.get(f"{STAGES[number % 3 - 1]}{suffix}", []) if number % 3 else []
         parents = tuple(Parent(chance.choice(above), f"input_{i}") for i in range(1 + number % 2)) if above else ()
         document = _document(number, chance, parents[0].doc_id if parents else None)
         origin = Origin(
@@ -51,7 +60,7 @@ def _documents(
         newest[draft.task] = draft.doc_id
         made.append(draft.doc_id)
         if document.status == Status.OK:
-            by_stage[stage].append(draft.doc_id)
+            by_stage.setdefault(stage, []).append(draft.doc_id)
         yield {**record.row, "doc_dir": draft.doc_dir}, record.parents
 
 

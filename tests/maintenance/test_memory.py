@@ -17,6 +17,8 @@ VERBS = {
     "reindex a lost index": "os.unlink(sys.argv[2]); maintenance.reindex(store)",
     "verify": "sum(1 for _ in maintenance.verify(store))",
     "verify --full": "sum(1 for _ in maintenance.verify(store, full=True))",
+    "verify --repair --json, one row is left": "command_without_rows('verify', '--repair', '--json')",
+    "prune, what would go": "maintenance.prune(store, Policy(keep_failed=0))",
     "export": "sum(1 for _ in reports.export(store, texts=['raw', 'prompt']))",
 }
 """Each is run in a process of its own, which then says the most memory that it had, in KiB."""
@@ -27,8 +29,18 @@ MUTANTS = {
 """What keeps something of each document, as none of the verbs may."""
 
 PROGRAM = """
-import os, sys
+import contextlib, os, shutil, sqlite3, sys
 from doc_io import DocumentStore, maintenance, reports
+from doc_io.cli.main import group
+from doc_io.maintenance.prune import Policy
+
+def command_without_rows(*words):
+    emptied = shutil.copy(sys.argv[2], sys.argv[2] + "-emptied")
+    with contextlib.closing(sqlite3.connect(emptied)) as index, index:
+        index.execute("DELETE FROM documents WHERE seq > 1")  # without any the index would be lost
+    with open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(nowhere), contextlib.suppress(SystemExit):
+        group([*words, "--docs-root", sys.argv[1], "--db", emptied], standalone_mode=False)
+
 with DocumentStore(sys.argv[1], sys.argv[2]) as store:
     {verb}
 # proc(5); ru_maxrss would begin with what the process had that started this one

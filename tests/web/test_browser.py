@@ -42,7 +42,7 @@ def test_every_page_is_reached_by_clicking_from_the_board(watched: Watched, serv
     click(page, "Story")
     expect(page.get_by_role("heading", level=1)).to_contain_text("Story of")
     page.go_back()
-    page.locator("h1 a").click()
+    page.locator("h1 a").last.click()
     expect(page.get_by_role("region", name="Attempts")).to_be_visible()
     page.get_by_role("button", name="Compare a and b").click()
     expect(page.get_by_role("link", name="Side by side")).to_be_visible()

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,13 +17,14 @@ from doc_io.cli.config import StoreLocation
 from doc_io.errors import ConfigurationError, DamagedDocumentError
 
 if TYPE_CHECKING:
-    from doc_io.cli.spilled import SpilledFindings
     from doc_io.index.base import PruneCandidate
     from doc_io.maintenance.reindex import Rejected
     from doc_io.maintenance.repair import Repair
+    from doc_io.maintenance.verify import Finding, Kind
     from doc_io.store import DocumentStore
 
 _UNSOUND = DamagedDocumentError.exit_code
+_PRUNED = ("stage", "task_id", "status", "created_at")
 _SHOWN = 20  # lines of a list that a person reads; --json and a pipe have all
 _MAX_FINDINGS = 1000  # lines of what `verify` found; as _SHOWN
 _MAX_LISTED = 200  # folders that are listed on a server to add up their bytes
@@ -47,29 +49,33 @@ def verify(location: StoreLocation, /, *, full: bool, repair: bool, yes: bool, n
     Changes nothing without --repair --yes, and deletes no committed document even then. Ends with 6 where something is
     damaged, missing or left over; notes alone end with 0.
     """
-    from doc_io.cli.spilled import SpilledFindings  # noqa: PLC0415 - `ls` need not wait for it
-    from doc_io.maintenance.verify import NOTES  # noqa: PLC0415 - as above
+    from doc_io.maintenance.repair import Repair  # noqa: PLC0415 - `ls` need not wait for it
+    from doc_io.maintenance.spilled import Spilled  # noqa: PLC0415 - as above
+    from doc_io.maintenance.verify import NOTES, Finding  # noqa: PLC0415 - as above
 
-    with location.existing() as store, SpilledFindings() as findings:
+    found = Spilled(lambda fields: Finding(*fields))
+    repairs = Spilled(lambda fields: Repair(Finding(*fields[0]), *fields[1:]))
+    with location.existing() as store:
         with render.progress("Verifying") as progress:
-            findings.add_all(
-                each
-                for each in maintenance.verify(store, full=full, progress=progress)
-                if notes or each.kind not in NOTES
-            )
-        repairs = list(maintenance.repair(store, findings, dry_run=not yes)) if repair else []
+            findings = maintenance.verify(store, full=full, progress=progress)
+            found.extend(each for each in findings if notes or each.kind not in NOTES)
+        counts = Counter(each.kind for each in found)
+        unsound = sum(count for kind, count in counts.items() if kind not in NOTES)
+        if repair:
+            repairs.extend(maintenance.repair(store, found, dry_run=not yes))
         if as_json:
-            done = [each._asdict() | {"finding": each.finding._asdict()} for each in repairs]
-            found = [each._asdict() for each in findings]
-            render.as_json({"findings": found, "repairs": done, "done": repair and yes})
+            done = (each._asdict() | {"finding": each.finding._asdict()} for each in repairs)
+            arrays = {"findings": (each._asdict() for each in found), "repairs": done}
+            render.as_json_object(arrays, done=repair and yes)
         else:
-            _print_findings(findings, store, full=full)
+            if not unsound:
+                _print_sound(store, full=full)
+            _print_findings(found, counts, sound=not unsound)
             if repair:
                 _print_repairs(repairs, done=yes)
-            elif findings.unsound:
+            elif unsound:
                 render.hint("What could be repaired", "verify", "--repair")
-        left = findings.unsound - (len(repairs) if yes else 0)
-    if left > 0:
+    if unsound > (len(repairs) if yes else 0):
         sys.exit(_UNSOUND)
 
 
@@ -135,25 +141,27 @@ def prune(location: StoreLocation, /, *, yes: bool, as_json: bool, **policy: Any
         pruned = maintenance.prune(store, Policy(**policy), dry_run=not yes, progress=progress)
         freed = _bytes(store, pruned.documents) if pruned.dry_run else None
     if as_json:
-        removed = [each._asdict() | {"status": each.status.value} for each in pruned.documents]
-        outcome = {"documents": removed, "kept": pruned.kept, "finished": pruned.finished, "bytes": freed}
-        render.as_json({"dry_run": pruned.dry_run, **outcome})
+        columns = ("doc_id", "doc_dir", *_PRUNED)
+        outcome = {"kept": pruned.kept, "finished": pruned.finished, "bytes": freed, "dry_run": pruned.dry_run}
+        render.as_json_object(
+            {"documents": ({name: getattr(each, name) for name in columns} for each in pruned.documents)}, **outcome
+        )
         return
-    columns = ("doc_id", "stage", "task_id", "status", "created_at")
-    rows = [tuple(getattr(each, column) for column in columns) for each in pruned.documents]
-    if rows:
-        render.table(columns, rows[:_SHOWN] if render.in_terminal() else rows)
-        _more(len(rows))
+    count = len(pruned.documents)
+    if count:
+        rows = ([getattr(each, name) for name in ("doc_id", *_PRUNED)] for each in pruned.documents)
+        render.table(("doc_id", *_PRUNED), islice(rows, _SHOWN if render.in_terminal() else None))
+        _more(count)
     for reason, count in pruned.kept.items():
         click.echo(f"Kept: {count:,} ({reason})", err=True)
     if pruned.finished:
         click.echo(f"Completed an interrupted pruning: {_documents(len(pruned.finished))} removed.", err=True)
     if pruned.dry_run:
         frees = "" if freed is None else f", which frees {render.size(freed)}"
-        would = f"Would remove {_documents(len(rows))}{frees}. Remove with --yes." if rows else "Nothing to prune."
+        would = f"Would remove {_documents(count)}{frees}. Remove with --yes." if count else "Nothing to prune."
         click.echo(would, err=True)
     else:
-        click.echo(f"Removed {_documents(len(rows))}.", err=True)
+        click.echo(f"Removed {_documents(count)}.", err=True)
 
 
 @click.command()
@@ -255,22 +263,25 @@ def _documents(count: int) -> str:
     return f"{count:,} document{'' if count == 1 else 's'}"
 
 
-def _print_findings(findings: SpilledFindings, store: DocumentStore, *, full: bool) -> None:
-    if not findings.unsound:
-        how = "every file's hash" if full else "the length of every file"
-        total = sum(each.documents for each in reports.stage_counts(store))
-        click.echo(f"Checked {_documents(total)} by {how}: no problems found.")
-    if findings.counts:
-        count = sum(findings.counts.values())
-        render.table(("kind", "where", "details"), islice(findings, _MAX_FINDINGS if render.in_terminal() else count))
-        _more(count, _MAX_FINDINGS)
-        listed = ", ".join(f"{count:,} {kind}" for kind, count in sorted(findings.counts.items()))
-        click.echo(f"{'Found' if findings.unsound else 'Notes'}: {listed}", err=True)
+def _print_sound(store: DocumentStore, *, full: bool) -> None:
+    how = "every file's hash" if full else "the length of every file"
+    total = sum(each.documents for each in reports.stage_counts(store))
+    click.echo(f"Checked {_documents(total)} by {how}: no problems found.")
 
 
-def _print_repairs(repairs: list[Repair], *, done: bool) -> None:
+def _print_findings(findings: Sequence[Finding], counts: Mapping[Kind, int], *, sound: bool) -> None:
+    if findings:
+        render.table(("kind", "where", "details"), islice(findings, _MAX_FINDINGS if render.in_terminal() else None))
+        _more(len(findings), _MAX_FINDINGS)
+        listed = ", ".join(f"{count:,} {kind}" for kind, count in sorted(counts.items()))
+        click.echo(f"{'Notes' if sound else 'Found'}: {listed}", err=True)
+
+
+def _print_repairs(repairs: Sequence[Repair], *, done: bool) -> None:
     click.echo()
-    render.table(("action", "where", "because"), [(each.action, each.finding.where, each.details) for each in repairs])
+    rows = ((each.action, each.finding.where, each.details) for each in repairs)
+    render.table(("action", "where", "because"), islice(rows, _MAX_FINDINGS if render.in_terminal() else None))
+    _more(len(repairs), _MAX_FINDINGS)
     possible = sum(each.action != "none" for each in repairs)
     if done:
         click.echo(f"Repaired {possible:,}.", err=True)

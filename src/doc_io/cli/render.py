@@ -38,11 +38,32 @@ def as_json(value: object) -> None:
 
 def as_json_array(values: Iterable[object]) -> None:
     """Print one JSON array, an item a line, as they come."""
+    _array(values)
+    click.echo()
+
+
+def as_json_object(arrays: Mapping[str, Iterable[object]], **others: object) -> None:
+    """Print one JSON object in flat memory.
+
+    Args:
+        arrays: Fields that are arrays: an item a line, as they come.
+        others: The other fields.
+    """
+    for at, (name, values) in enumerate(arrays.items()):
+        click.echo(f"{',' if at else '{'} {json.dumps(name)}: ", nl=False)
+        _array(values)
+        click.echo()
+    for name, value in others.items():
+        click.echo(f", {json.dumps(name)}: {json.dumps(value, default=_plain)}")
+    click.echo("}")
+
+
+def _array(values: Iterable[object]) -> None:
     separator = "[\n"
     for value in values:
         click.echo(f"{separator}{json.dumps(value, default=_plain)}", nl=False)
         separator = ",\n"
-    click.echo("[]" if separator == "[\n" else "\n]")
+    click.echo("[]" if separator == "[\n" else "\n]", nl=False)
 
 
 def as_json_lines(values: Iterable[object]) -> None:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from dagster import DagsterEventType
 
 from doc_io.dagster.answer_copies import AnswerCopy
-from doc_io.dagster.reuse import COMPLETE, PROVIDER_ID, Question, ReusedDocument, answer_of, find_answers
+from doc_io.dagster.reuse import COMPLETE, PROVIDER_ID, Answers, Question, ReusedDocument, answer_of, find_answers
 from doc_io.document import OK, Document, Status, Usage, as_document
 
 if TYPE_CHECKING:
@@ -38,8 +38,16 @@ class Attempt:
     """
 
     def __init__(
-        self, question: Question, store: DocumentStore, *, template_id: str | None, model_id: str | None
+        self,
+        question: Question,
+        store: DocumentStore,
+        *,
+        template_id: str | None,
+        model_id: str | None,
+        known: Answers | None = None,
     ) -> None:
+        if known is not None:  # looked up together with those of other partitions
+            self._known = known
         self._question = question
         self._store = store
         self._document: Document | None = None
@@ -140,7 +148,7 @@ class Attempt:
         )
 
     @cached_property
-    def _known(self) -> tuple[Any, str | None]:
+    def _known(self) -> Answers:
         return find_answers(self._store, self._question)
 
 

@@ -118,7 +118,11 @@ class Question:
         return None
 
 
-def find_answers(store: DocumentStore, question: Question) -> tuple[DocumentRow | None, str | None]:
+Answers = tuple["DocumentRow | None", "str | None"]
+"""The newest whole answer to a question, and the provider's id of an unfinished try that is newer."""
+
+
+def find_answers(store: DocumentStore, question: Question) -> Answers:
     """Finds stored answers to a question.
 
     Args:
@@ -135,6 +139,13 @@ def find_answers(store: DocumentStore, question: Question) -> tuple[DocumentRow 
         if unfinished is None and row.status is Status.GEN_ERROR:
             unfinished = row.meta_small.get(PROVIDER_ID)
     return None, unfinished
+
+
+def find_answers_of_many(store: DocumentStore, questions: Sequence[Question]) -> list[Answers]:
+    """What `find_answers` gives for each of some questions of one stage; one query where nothing is stored yet."""
+    tasks = [question.task_id for question in questions]
+    begun = store.latest_many(questions[0].output.stage, tasks, frozenset(Status)) if questions else {}
+    return [find_answers(store, question) if question.task_id in begun else (None, None) for question in questions]
 
 
 def is_complete(row: DocumentRow) -> bool:

@@ -115,6 +115,7 @@ class PruneCandidate(NamedTuple):
         task_id: What it was made for.
         status: How it ended.
         created_at: When it was made.
+        seq: Its place in the index.
     """
 
     doc_id: str
@@ -123,6 +124,7 @@ class PruneCandidate(NamedTuple):
     task_id: str
     status: Status
     created_at: str
+    seq: int
 
 
 GroupedBy = Literal["model_id", "template_id", "stage", "task_id", "status", "run_id", "experiment_id", "day"]

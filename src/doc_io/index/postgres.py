@@ -223,7 +223,7 @@ class PostgresIndex(Index):
         statement = _sql(statement)
         return self._run(lambda connection: list(map(make, connection.execute(statement, values))))
 
-    def stream(self, statement: str) -> Iterator[tuple[Any, ...]]:
+    def stream(self, statement: str, values: Sequence[Any] = ()) -> Iterator[tuple[Any, ...]]:
         with self._translate_errors():
             with self._connection():  # makes an index where there is none, or refuses it
                 pass
@@ -232,7 +232,7 @@ class PostgresIndex(Index):
                 connection.transaction(),
                 connection.cursor(name="doc_io") as cursor,
             ):
-                cursor.execute(_sql(statement))
+                cursor.execute(_sql(statement), values)
                 yield from cursor
 
     def key_list(self, keys: Sequence[str]) -> list[str]:

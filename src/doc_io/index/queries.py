@@ -150,13 +150,25 @@ def parents_of(keys_table: str) -> str:
 
 
 def children_of(keys_table: str) -> str:
-    """The statement for what was made from many documents, given as ``keys(key, position)``."""
+    """The statement for what was made from many documents: the ``seq`` of each and of its children.
+
+    Args:
+        keys_table: A table expression ``keys(key, position)`` of ``seq`` numbers.
+    """
     return (
-        f"SELECT keys.key, made.doc_id FROM {keys_table} JOIN documents AS made ON made.doc_id IN ("
-        "SELECT doc_id FROM documents WHERE parent_doc_id = keys.key"
-        " UNION SELECT doc_id FROM document_parents WHERE parent_doc_id = keys.key)"
-        " ORDER BY keys.position, made.created_at, made.seq"
+        f"SELECT found.seq, made.seq FROM {_by_seq(keys_table)} JOIN documents AS made ON made.doc_id IN ("
+        "SELECT doc_id FROM documents WHERE parent_doc_id = found.doc_id"
+        " UNION SELECT doc_id FROM document_parents WHERE parent_doc_id = found.doc_id)"
     )
+
+
+def candidates(keys_table: str) -> str:
+    """The statement for what `prune` needs of many documents, given as for `children_of`."""
+    return f"SELECT {_CANDIDATE} FROM {_by_seq(keys_table)} ORDER BY keys.position"
+
+
+def _by_seq(keys_table: str) -> str:
+    return f"{keys_table} JOIN documents AS found ON found.seq = CAST(keys.key AS bigint)"
 
 
 def superseded(where: Filter, keep_ok: int, keep_failed: int) -> tuple[str, list[Any]]:
@@ -210,7 +222,7 @@ def successors(keys_table: str) -> str:
 
 
 def candidate_from(values: Sequence[Any]) -> PruneCandidate:
-    """The candidate of a result row of `superseded` or `removable`."""
+    """The candidate of a result row of `superseded`, `candidates` or `removable`."""
     return PruneCandidate(*values)._replace(status=Status(values[_CANDIDATE_STATUS]))
 
 

@@ -65,7 +65,7 @@ class Index(ABC):
         return self.query(statement, values, tuple)
 
     @abstractmethod
-    def stream(self, statement: str) -> Iterator[tuple[Any, ...]]:
+    def stream(self, statement: str, values: Sequence[Any] = ()) -> Iterator[tuple[Any, ...]]:
         """Run one SELECT whose result may be of any size: on a connection of its own, in flat memory."""
 
     def documents(self, statement: str, values: Sequence[Any]) -> list[DocumentRow]:
@@ -221,12 +221,17 @@ class Index(ABC):
         """The documents made from a document, newest first."""
         return self.documents(queries.CHILDREN, (doc_id, doc_id))
 
-    def children_of(self, doc_ids: Sequence[str]) -> dict[str, list[str]]:
-        """The ids of the children of many documents, in one query; a document without children is left out."""
-        found: dict[str, list[str]] = {}
-        for doc_id, child in self.rows(queries.children_of(self.keys_table), (self.key_list(doc_ids),)):
-            found.setdefault(doc_id, []).append(child)
+    def children_of(self, seqs: Sequence[int]) -> dict[int, list[int]]:
+        """The ``seq`` of the children of many documents by their own, in one query; one without any is left out."""
+        found: dict[int, list[int]] = {}
+        for seq, child in self.rows(queries.children_of(self.keys_table), (self.key_list(list(map(str, seqs))),)):
+            found.setdefault(seq, []).append(child)
         return found
+
+    def candidates(self, seqs: Sequence[int]) -> list[PruneCandidate]:
+        """What `prune` needs of many documents, in the order given, in one query; one that is not there is left out."""
+        values = (self.key_list(list(map(str, seqs))),)
+        return self.query(queries.candidates(self.keys_table), values, queries.candidate_from)
 
     def last_of_run(self, run_id: str) -> DocumentRow | None:
         """The newest document that a run made."""
@@ -268,18 +273,15 @@ class Index(ABC):
         found = self.rows(*queries.usage(by, where))
         return [TokenUsage(group, *map(int, sums)) for group, *sums in found]
 
-    def superseded(self, where: Filter, keep_ok: int, keep_failed: int) -> list[PruneCandidate]:
-        """The documents that are not among the newest of their (stage, task), newest first.
+    def superseded(self, where: Filter, keep_ok: int, keep_failed: int) -> Iterator[PruneCandidate]:
+        """What is not among the newest of its (stage, task), and never the latest ok; newest first, in flat memory.
 
         Args:
             where: Only rows that match this filter.
             keep_ok: The number of newest ok documents of each (stage, task) that are left out.
             keep_failed: The number of newest documents of each (stage, task) with another status that are left out.
-
-        Returns:
-            The others, without the latest ok of any task.
         """
-        return self.query(*queries.superseded(where, keep_ok, keep_failed), queries.candidate_from)
+        return map(queries.candidate_from, self.stream(*queries.superseded(where, keep_ok, keep_failed)))
 
     def removable(self, doc_ids: Sequence[str], before: str) -> list[PruneCandidate]:
         """Those of the documents that were made before a time and have not been the latest ok of their task since."""

@@ -230,11 +230,11 @@ class SqliteIndex(Index):
     def query(self, statement: str, values: Sequence[Any], make: Callable[[Sequence[Any]], _T]) -> list[_T]:
         return self._run(lambda connection: list(map(make, connection.execute(statement, values))))
 
-    def stream(self, statement: str) -> Iterator[tuple[Any, ...]]:
+    def stream(self, statement: str, values: Sequence[Any] = ()) -> Iterator[tuple[Any, ...]]:
         self._file.connection()  # makes an index where there is none, and refuses what is no index
         try:
             with closing(sqlite3.connect(self._file.read_only_uri(), uri=True, timeout=BUSY_SECONDS)) as reader:
-                yield from reader.execute(statement)
+                yield from reader.execute(statement, values)
         except _DAMAGE as error:
             raise self._file.error(error) from error
 

@@ -7,17 +7,23 @@ and so does what a run has read otherwise (`doc_io.maintenance.leases`).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from itertools import chain, islice
+from typing import Any, TypeVar
 
 from doc_io import clock
+from doc_io.document import Status
 from doc_io.errors import ConfigurationError
 from doc_io.index.base import Filter, PruneCandidate
 from doc_io.index.sql_index import Index
 from doc_io.maintenance.leases import end_expired, leased
 from doc_io.maintenance.pins import pinned
-from doc_io.maintenance.removal import cutoff, finish, remove_documents
+from doc_io.maintenance.removal import Cutoff, cutoff, finish, remove_documents
+from doc_io.maintenance.seq_set import SeqSet
+from doc_io.maintenance.spilled import Spilled
 from doc_io.progress import Progress
 from doc_io.storage.base import Storage
 from doc_io.store import DocumentStore
@@ -27,6 +33,7 @@ GRACE = timedelta(days=1)
 """How old a document must at least be: what a run that is still going on may come back to."""
 
 _BATCH_SIZE = 200
+_T = TypeVar("_T")
 _END_OF_TIME = "9999-12-31T23:59:59.999999Z"
 
 
@@ -78,13 +85,13 @@ class Pruned:
     """The result of a pruning.
 
     Attributes:
-        documents: What is removed, in order of removal.
+        documents: What is removed, in order of removal; in a temporary file, however many they are.
         kept: How many of the documents that the policy selects are kept, and why.
         finished: Documents that completing an earlier, interrupted pruning removed.
         dry_run: Whether nothing was changed.
     """
 
-    documents: tuple[PruneCandidate, ...]
+    documents: Sequence[PruneCandidate]
     kept: Mapping[str, int] = field(default_factory=dict)
     finished: tuple[str, ...] = ()
     dry_run: bool = True
@@ -112,97 +119,121 @@ def prune(
         MaintenanceBusyError: Another maintenance command is running.
     """
     storage, index, policy = store.storage, store.index, policy or Policy()
+    documents = Spilled(_candidate)
     if dry_run:
-        documents, kept = _plan(storage, index, policy, _ago(policy.grace))
-        return Pruned(tuple(documents), kept)
+        chosen, kept = _plan(storage, index, policy, _ago(policy.grace))
+        for batch in _batches(chosen.newest_first()):
+            documents.extend(index.candidates(batch))
+        return Pruned(documents, kept)
     with index.maintenance_lock():
         before = cutoff(storage, policy.grace)
         finished = finish(storage, index, before)
-        documents, kept = _plan(storage, index, policy, before.created_at)
-        removed: set[str] = set()
-        for start in range(0, len(documents), _BATCH_SIZE):
-            batch = [(each.doc_id, each.doc_dir) for each in documents[start : start + _BATCH_SIZE]]
-            removed.update(remove_documents(storage, index, batch, before))
+        chosen, kept = _plan(storage, index, policy, before.created_at)
+        total = len(chosen)
+        for removed in _remove(storage, index, chosen, before):
+            documents.extend(removed)
             if progress is not None:
-                progress(start + len(batch), len(documents))
+                progress(len(documents), total)
         end_expired(storage, before.created_at)
-    if len(removed) < len(documents):
-        kept = {**kept, "they became protected, or are young by the storage's clock": len(documents) - len(removed)}
-    return Pruned(tuple(each for each in documents if each.doc_id in removed), kept, tuple(finished), dry_run=False)
+    if chosen:
+        kept = {**kept, "they became protected, or are young by the storage's clock": len(chosen)}
+    return Pruned(documents, kept, tuple(finished), dry_run=False)
 
 
-def _plan(storage: Storage, index: Index, policy: Policy, before: str) -> tuple[list[PruneCandidate], dict[str, int]]:
-    """What to remove, children before parents, and how many of the selected are kept for which reason."""
-    until = None if policy.older_than is None else _ago(policy.older_than)
-    wanted = Filter(stage=policy.stage, run_id=policy.run_id, experiment_id=policy.experiment_id, until=until)
-    if policy.cascade:
-        found = _removable(index, _with_descendants(index, wanted), _END_OF_TIME)
-    else:
-        found = {each.doc_id: each for each in index.superseded(wanted, policy.keep_ok, policy.keep_failed)}
-    unwanted = {doc_id: each for doc_id, each in found.items() if each.created_at < before}
-    settled = _removable(index, list(unwanted), before)
+def _plan(storage: Storage, index: Index, policy: Policy, before: str) -> tuple[SeqSet, dict[str, int]]:
+    """What to remove, and how many of the selected are kept for which reason."""
     pins, leases = pinned(storage), leased(storage, before)
-    free = {doc_id: each for doc_id, each in settled.items() if doc_id not in pins}
-    candidates = {doc_id: each for doc_id, each in free.items() if doc_id not in leases}
-    order = _children_first(candidates, _children(index, candidates))
-    kept = {
-        "younger than the grace period": len(found) - len(unwanted),
-        "they were the latest ok within the grace period": len(unwanted) - len(settled),
-        "pinned": len(settled) - len(free),
-        "a run has read them": len(free) - len(candidates),
-        "a kept document was made from them": len(candidates) - len(order),
-    }
-    return [candidates[doc_id] for doc_id in order], {reason: count for reason, count in kept.items() if count}
+    kept: Counter[str] = Counter()
+    chosen = SeqSet()
+    for batch in _batches(_selected(index, policy)):
+        old = [each.doc_id for each in batch if each.created_at < before]
+        settled = {each.doc_id for each in index.removable(old, before)}
+        for each in batch:
+            if each.created_at >= before:
+                kept["younger than the grace period"] += 1
+            elif each.doc_id not in settled:
+                kept["they were the latest ok within the grace period"] += 1
+            elif each.doc_id in pins:
+                kept["pinned"] += 1
+            elif each.doc_id in leases:
+                kept["a run has read them"] += 1
+            else:
+                chosen.add(each.seq)
+    if needed := _spare_needed(index, chosen):
+        kept["a kept document was made from them"] = needed
+    return chosen, dict(kept)
 
 
-def _with_descendants(index: Index, wanted: Filter) -> list[str]:
-    found: dict[str, None] = {}
+def _selected(index: Index, policy: Policy) -> Iterator[PruneCandidate]:
+    """What a policy selects, without the latest ok of any task."""
+    until = None if policy.older_than is None else _ago(policy.older_than)
+    where = Filter(stage=policy.stage, run_id=policy.run_id, experiment_id=policy.experiment_id, until=until)
+    if not policy.cascade:
+        yield from index.superseded(where, policy.keep_ok, policy.keep_failed)
+        return
+    for batch in _batches(_with_descendants(index, where).newest_first()):
+        yield from index.removable([each.doc_id for each in index.candidates(batch)], _END_OF_TIME)
+
+
+def _with_descendants(index: Index, where: Filter) -> SeqSet:
+    found, fresh = SeqSet(), SeqSet()
     last = None
-    while page := index.select(wanted, last, 1000):
-        found.update(dict.fromkeys(row.doc_id for row in page))
+    while page := index.select(where, last, 1000):
+        for row in page:
+            found.add(row.seq)
+            fresh.add(row.seq)
         last = page[-1]
-    fresh = list(found)
     while fresh:
-        below = [child for children in _children(index, fresh).values() for child in children]
-        fresh = [child for child in dict.fromkeys(below) if child not in found]
-        found.update(dict.fromkeys(fresh))
-    return list(found)
-
-
-def _removable(index: Index, doc_ids: list[str], before: str) -> dict[str, PruneCandidate]:
-    return {
-        each.doc_id: each
-        for start in range(0, len(doc_ids), _BATCH_SIZE)
-        for each in index.removable(doc_ids[start : start + _BATCH_SIZE], before)
-    }
-
-
-def _children(index: Index, doc_ids: Iterable[str]) -> dict[str, list[str]]:
-    ids = list(doc_ids)
-    found: dict[str, list[str]] = {}
-    for start in range(0, len(ids), _BATCH_SIZE):
-        found |= index.children_of(ids[start : start + _BATCH_SIZE])
+        below = SeqSet()
+        for batch in _batches(fresh.newest_first()):
+            for child in chain.from_iterable(index.children_of(batch).values()):
+                if child not in found:
+                    found.add(child)
+                    below.add(child)
+        fresh = below
     return found
 
 
-def _children_first(candidates: Iterable[str], children: Mapping[str, Sequence[str]]) -> list[str]:
-    """The candidates all of whose descendants are candidates too, each after its children.
+def _spare_needed(index: Index, chosen: SeqSet) -> int:
+    """Take out of what was chosen whatever has a descendant that stays; how many that were.
 
-    A document waits until every child is on the list. One with a child that stays waits for ever, and so do those above
-    it; so does a circle, which only forged records can make.
+    A child is newer than its parents, so that one pass is enough, and a second one sees that; more where clocks differ.
     """
-    waiting = {doc_id: len(set(children.get(doc_id, ()))) for doc_id in candidates}
-    parents: dict[str, list[str]] = {}
-    for parent, its_children in children.items():
-        for child in set(its_children):
-            parents.setdefault(child, []).append(parent)
-    order = [doc_id for doc_id, count in waiting.items() if count == 0]
-    for doc_id in order:  # grows while it is read
-        for parent in parents.get(doc_id, ()):
-            waiting[parent] -= 1
-            if waiting[parent] == 0:
-                order.append(parent)
-    return order
+    spared, before = 0, -1
+    while spared != before:
+        before = spared
+        for batch in _batches(chosen.newest_first()):
+            children = index.children_of(batch)
+            for seq in batch:
+                if any(child not in chosen for child in children.get(seq, ())):
+                    chosen.discard(seq)
+                    spared += 1
+    return spared
+
+
+def _remove(storage: Storage, index: Index, chosen: SeqSet, before: Cutoff) -> Iterator[list[PruneCandidate]]:
+    """Remove what was chosen, children first, and take it out of the set, which keeps what became protected meanwhile."""
+    count = -1
+    while chosen and len(chosen) != count:  # again for a parent that seemed newer than its child
+        count = len(chosen)
+        for batch in _batches(chosen.newest_first()):
+            documents = index.candidates(batch)
+            gone = set(remove_documents(storage, index, [(each.doc_id, each.doc_dir) for each in documents], before))
+            removed = [each for each in documents if each.doc_id in gone]
+            for each in removed:
+                chosen.discard(each.seq)
+            yield removed
+
+
+def _batches(items: Iterable[_T]) -> Iterator[list[_T]]:
+    remaining = iter(items)
+    while batch := list(islice(remaining, _BATCH_SIZE)):
+        yield batch
+
+
+def _candidate(fields: list[Any]) -> PruneCandidate:
+    candidate = PruneCandidate(*fields)
+    return candidate._replace(status=Status(candidate.status))
 
 
 def _ago(age: timedelta) -> str:

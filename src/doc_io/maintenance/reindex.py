@@ -8,7 +8,7 @@ from itertools import chain, islice
 from typing import Any, NamedTuple
 
 from doc_io.document import Parent
-from doc_io.errors import IndexAccessError
+from doc_io.errors import IndexAccessError, StorageError
 from doc_io.index.sql_index import Index
 from doc_io.integrity import is_document_or_error
 from doc_io.maintenance.reader import Verdict, documents_of, verdicts, verdicts_aside
@@ -80,6 +80,7 @@ def reindex(
     if incremental:
         store.check()
     elif not empty:
+        storage.remember_root()
         identity.check_mounted()
     with index.maintenance_lock():
         if incremental:
@@ -88,7 +89,7 @@ def reindex(
         if progress is not None:
             found = _with_progress(found, storage, _known(index), progress)
         sorted_out = _SortedOut()
-        count = index.rebuild(sorted_out.rows(found))
+        count = index.rebuild(sorted_out.rows(chain(found, _end_mounted(storage))))
         identity.adopt()
         return Reindexed(count, sorted_out.added, tuple(sorted(sorted_out.rejected)))
 
@@ -134,6 +135,14 @@ def _verdicts(storage: Storage, *, full: bool) -> Iterator[Verdict]:
     yield from verdicts(storage, documents_of(storage, islice(keys, _BATCH_SIZE)), full=full)
     for key in keys:  # only where there are more
         yield from verdicts_aside(storage, chain([key], keys), full=full)
+
+
+def _end_mounted(storage: Storage) -> Iterator[Verdict]:
+    """No verdict, and an error where the docs root was unmounted meanwhile: then documents were not seen."""
+    if not storage.is_same_root():
+        reason = "it was unmounted meanwhile; the index is as it was"
+        raise StorageError(docs_root=storage.root, action="list", path="all documents", reason=reason)
+    yield from ()
 
 
 def _known(index: Index) -> int:

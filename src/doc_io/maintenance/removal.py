@@ -13,6 +13,7 @@ from datetime import datetime, timedelta, timezone
 from typing import NamedTuple
 
 from doc_io import clock
+from doc_io.errors import StorageError
 from doc_io.ids import is_id
 from doc_io.index.sql_index import Index
 from doc_io.maintenance.leases import leased
@@ -22,7 +23,7 @@ from doc_io.writing.draft import time_text
 
 _FOLDER = f"{STORE_FOLDER}/removals"
 _PROBE = f"{STORE_FOLDER}/clock/now"
-_LOCK_BATCH_SIZE = 100  # documents; some tenths of a second, on an object store seconds, which others may have to wait
+_LOCK_BATCH_SIZE = 200  # documents; some tenths of a second, on an object store seconds, which others may have to wait
 
 
 class Cutoff(NamedTuple):
@@ -106,6 +107,8 @@ def _carry_out(
 def _remove(storage: Storage, index: Index, folders: Mapping[str, str], before: Cutoff) -> list[str]:
     with index.repair_lock():  # who sends one of these attempts again waits, and then finds no folder to give a row to
         protected = _protected(storage, index, folders, before)
+        if not storage.is_same_root():  # pins and leases were looked for on the disk below
+            raise StorageError(docs_root=storage.root, action="prune", path="", reason="it is not mounted any more")
         # The index itself refuses to part with a document that something still there was made from.
         gone = index.remove([doc_id for doc_id in folders if doc_id not in protected])
         storage.remove_many([folders[doc_id] for doc_id in gone])
@@ -119,7 +122,7 @@ def _protected(storage: Storage, index: Index, folders: Mapping[str, str], befor
     protected = {doc_id for doc_id in there if doc_id in kept or doc_id not in removable}
     # What replaced a document as the latest ok must be as old: until then a run may have read it.
     successors = index.successors(list(removable))
-    written = [*folders.values(), *successors.values()]
+    written = list({**dict.fromkeys(folders.values()), **dict.fromkeys(successors.values())})
     modified = dict(zip(written, storage.modified(written), strict=True))
     for doc_id, doc_dir in folders.items():
         # Also of those whose row went in a removal that was interrupted: whoever sent the attempt again since may be

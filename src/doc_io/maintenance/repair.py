@@ -90,7 +90,8 @@ def _remove_row(store: DocumentStore, path: str) -> bool:
         try:
             store.storage.read(f"{path}/{RECORD_NAME}")
         except FileNotFoundError:
-            return store.get(doc_id) is not None and bool(store.index.remove([doc_id]))
+            mounted = store.storage.is_same_root()
+            return mounted and store.get(doc_id) is not None and bool(store.index.remove([doc_id]))
     return False
 
 

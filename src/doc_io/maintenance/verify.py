@@ -15,6 +15,7 @@ from doc_io.ids import doc_dir
 from doc_io.index.sql_index import Index
 from doc_io.integrity import FolderVerdict, differences, judge
 from doc_io.maintenance.removal import under_way
+from doc_io.maintenance.seq_set import SeqSet
 from doc_io.progress import Progress
 from doc_io.storage.base import QUARANTINE_PREFIX, TEMPORARY_PREFIX, Folder, Storage
 from doc_io.store import DocumentStore
@@ -100,7 +101,7 @@ def verify(
 def _compared(
     storage: Storage, index: Index, *, full: bool, grace: float, progress: Progress | None
 ) -> Iterator[Finding]:
-    seen = _Seen()
+    seen = SeqSet()
     total = sum(each.documents for each in index.stage_counts())
     unindexed = _Unindexed(index)
     done = 0
@@ -111,7 +112,8 @@ def _compared(
     verdicts = judge(storage, storage.folders(), full=full)
     while batch := list(islice(verdicts, _BATCH_SIZE)):
         rows = {row.doc_id: row for row in index.get_many([_name(each.folder) for each in batch])}
-        seen.add(rows.values())
+        for known in rows.values():
+            seen.add(known.seq)
         parents = index.parents_of(list(rows))
         for each in batch:
             row = rows.get(_name(each.folder))
@@ -129,24 +131,6 @@ def _compared(
     yield from unindexed.rest()
     yield from _rows_without_files(storage, index, seen)
     yield from _notes(index)
-
-
-class _Seen:
-    """Which rows had a folder: one bit for each ``seq``."""
-
-    def __init__(self) -> None:
-        self._bits = bytearray()
-
-    def add(self, rows: Iterable[DocumentRow]) -> None:
-        for row in rows:
-            byte, bit = divmod(row.seq, 8)
-            if byte >= len(self._bits):
-                self._bits.extend(bytes(byte + 4096 - len(self._bits)))
-            self._bits[byte] |= 1 << bit
-
-    def __contains__(self, row: DocumentRow) -> bool:
-        byte, bit = divmod(row.seq, 8)
-        return byte < len(self._bits) and bool(self._bits[byte] >> bit & 1)
 
 
 def _indexed(verdict: FolderVerdict, row: DocumentRow, parents: list[Parent]) -> Iterator[Finding]:
@@ -212,8 +196,8 @@ class _Unindexed:
         yield from self.settled()
 
 
-def _rows_without_files(storage: Storage, index: Index, seen: _Seen) -> Iterator[Finding]:
-    unseen = (row for row in index.scan() if row not in seen)
+def _rows_without_files(storage: Storage, index: Index, seen: SeqSet) -> Iterator[Finding]:
+    unseen = (row for row in index.scan() if row.seq not in seen)
     while batch := list(islice(unseen, _BATCH_SIZE)):
         # Where a document of this row would be, whatever folder the row names; looked for once more, as rows that were
         # written after their folder's key was listed are here too.

@@ -15,6 +15,11 @@ from doc_io.store import DocumentStore
 WINDOW = 5_000
 """The newest documents that a board is made of."""
 
+MAX_TASKS = 50
+"""On a page."""
+
+MAX_CELLS = 300
+"""On a page: with many columns it has fewer tasks, though never fewer than ten."""
 
 _FINE = frozenset({"ok", "skipped"})
 
@@ -55,6 +60,7 @@ class Board:
         total: How many tasks there are in all.
         complete: Whether it was made of all documents, and not of the newest `WINDOW` alone.
         oldest: The time of the oldest document that was looked at, where there are older ones.
+        limit: How many tasks a page has.
     """
 
     columns: list[Column]
@@ -62,6 +68,7 @@ class Board:
     total: int
     complete: bool
     oldest: str | None
+    limit: int
 
 
 def board(
@@ -72,7 +79,6 @@ def board(
     task: str = "",
     only: Collection[str] | None = None,
     skip: int = 0,
-    limit: int = 50,
 ) -> Board:
     """The tasks of the newest documents and how their newest attempts ended.
 
@@ -83,7 +89,6 @@ def board(
         task: Only tasks with this in their name.
         only: Only these tasks. Default: all.
         skip: Tasks to leave out at the start.
-        limit: How many tasks at most.
     """
     attempts = page_queries.recent(store.index, replace(wanted, status=()), WINDOW, by)
     newest: dict[str, dict[Column, Attempt]] = {}
@@ -106,6 +111,7 @@ def board(
                 fitting.add(task_id)
     order = [*failed, *(task_id for task_id in newest if task_id not in failed)]
     chosen = [task_id for task_id in order if task_id in fitting] if statuses else order
+    limit = max(10, min(MAX_TASKS, MAX_CELLS // max(1, len(columns))))
     page = [(task_id, newest[task_id]) for task_id in chosen[skip : skip + limit]]
     shown = _rows_of(store, page)
     oldest = page_queries.by_seq(store.index, [attempts[-1].seq]) if len(attempts) == WINDOW else []
@@ -117,6 +123,7 @@ def board(
         len(chosen),
         len(attempts) < WINDOW,
         oldest[0].created_at if oldest else None,
+        limit,
     )
 
 
@@ -165,7 +172,9 @@ def _cells(store: DocumentStore, shown: dict[str, dict[Column, DocumentRow]]) ->
     stale = stale_among(store, rows)
     return {
         task_id: {
-            column: Cell(row, served.get((row.stage, row.task_id)), row.doc_id in stale)
+            column: Cell(
+                row, None if row.status is Status.OK else served.get((row.stage, row.task_id)), row.doc_id in stale
+            )
             for column, row in cells.items()
         }
         for task_id, cells in shown.items()

@@ -99,7 +99,7 @@ def _passages(old: Sequence[str], new: Sequence[str]) -> Iterator[tuple[Sequence
     """
     import pygit2  # noqa: PLC0415 - only a diff waits for it
 
-    numbers: dict[str, int] = {}
+    numbers = _Numbers()
     patch = pygit2.Patch.create_from(_numbered(old, numbers), _numbered(new, numbers), context_lines=0)
     old_end = new_end = 0
     for hunk in patch.hunks:
@@ -112,8 +112,16 @@ def _passages(old: Sequence[str], new: Sequence[str]) -> Iterator[tuple[Sequence
     yield old[old_end:], new[new_end:]
 
 
-def _numbered(words: Sequence[str], numbers: dict[str, int]) -> bytes:
-    return "".join([f"{numbers.setdefault(word, len(numbers)):x}\n" for word in words]).encode()
+class _Numbers(dict[str, str]):
+    """A line for each word: a number of its own."""
+
+    def __missing__(self, word: str) -> str:
+        line = self[word] = f"{len(self):x}\n"
+        return line
+
+
+def _numbered(words: Sequence[str], numbers: _Numbers) -> bytes:
+    return "".join(map(numbers.__getitem__, words)).encode()
 
 
 def _change(before: str, after: str) -> Iterator[Change]:

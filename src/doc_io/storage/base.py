@@ -104,6 +104,13 @@ class Storage(ABC):
     root: str
     """The docs root as it may be shown: without credentials."""
 
+    def remember_root(self) -> None:  # noqa: B027 - of a server there is nothing to remember
+        """Take the docs root that is there now for the right one, which every write then makes sure of."""
+
+    def is_same_root(self) -> bool:
+        """Whether the docs root is still the one remembered: not that its file system was unmounted, or one mounted over it."""
+        return True
+
     def create(self, doc_dir: str, files: Mapping[str, bytes]) -> None:
         """Write a new document, whole and durable when this returns.
 

@@ -29,6 +29,7 @@ from doc_io.storage.local_files import (
     MAX_OPEN_FILES,
     OpenFiles,
     for_each,
+    newest_time,
     read_file,
     sync_file,
     write_file,
@@ -53,6 +54,25 @@ class LocalStorage(Storage):
     def __init__(self, root: str | os.PathLike[str]) -> None:
         self.root = os.path.abspath(os.fspath(root))
         self._settled: set[str] = set()
+        self._root_id: tuple[int, int] | None = None
+
+    def remember_root(self) -> None:
+        self._settled.clear()
+        self._root_id = self._found_root()
+
+    def is_same_root(self) -> bool:
+        return self._root_id in (None, self._found_root())
+
+    def _found_root(self) -> tuple[int, int] | None:
+        with suppress(OSError):
+            found = os.stat(self.root)
+            return found.st_dev, found.st_ino
+        return None
+
+    def _check_root(self) -> None:
+        # After the write: what an unmount in the middle of it left on the disk below is then not taken for durable.
+        if not self.is_same_root():
+            raise OSError(errno.ESTALE, "the docs root is not the folder that it was; check that it is mounted")
 
     def create_many(self, documents: Mapping[str, Mapping[str, bytes]], *, written: set[str] | None = None) -> set[str]:
         written = set() if written is None else written
@@ -88,6 +108,7 @@ class LocalStorage(Storage):
             opened.sync()
             for_each(sync_folder, list(dict.fromkeys(folders)), parallel=len(batch) > 1)
             self._settle(made)
+            self._check_root()
         except OSError:
             # After a failed fsync Linux forgets what was not written, so these folders must not be taken for documents
             # by a later attempt (wiki.postgresql.org/wiki/Fsync_Errors). An interrupt leaves them: they are whole, and
@@ -175,6 +196,10 @@ class LocalStorage(Storage):
     def folder(self, path: str) -> Folder:
         return walk.folder(self.root, self._relative(path))
 
+    def modified(self, folders: Sequence[str]) -> list[float]:
+        # In few words for the common case: a pruning asks this of each document, and of what replaced it.
+        return [newest_time(self._path(path)) or self.folder(path).modified for path in folders]
+
     def names(self, folder: str) -> list[str]:
         try:
             with os.scandir(self._path(folder)) as entries:
@@ -203,11 +228,14 @@ class LocalStorage(Storage):
                 with suppress(OSError):
                     os.unlink(temporary)
             sync_folder(folder)
+            self._check_root()
 
     def put(self, path: str, data: bytes) -> None:
         with self._translate_errors("write", path):
+            self._check_root()
             make_durable_folder(os.path.dirname(self._path(path)))
-        self.replace(path, data)
+            self.replace(path, data)
+            self._check_root()
 
     def delete(self, path: str) -> None:
         final = self._path(path)

@@ -142,6 +142,23 @@ def read_file(path: str) -> bytes:
         os.close(descriptor)
 
 
+def newest_time(folder: str) -> float:
+    """When the newest of the files in a folder was written, at any depth; 0 where there is none, or where that is not known."""
+    newest = 0.0
+    folders = [folder]
+    try:
+        for each in folders:  # grows while it is read
+            with os.scandir(each) as entries:
+                for entry in entries:
+                    if entry.is_dir(follow_symlinks=False):
+                        folders.append(entry.path)
+                    else:
+                        newest = max(newest, entry.stat(follow_symlinks=False).st_mtime)
+    except OSError:
+        return 0.0
+    return newest
+
+
 def for_each(sync: Callable[[_T], None], items: Sequence[_T], *, parallel: bool) -> None:
     """Call a function for each item: in this thread, or in several.
 

@@ -8,6 +8,7 @@ from typing import Any
 
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
 _THOUSAND = 1000
+_FOLDERS = 3
 
 
 def count(value: float | None) -> str:
@@ -71,6 +72,12 @@ def ago(value: str) -> str:
     raise AssertionError
 
 
+def ending(value: str) -> str:
+    """The last three folders of a local path; what is no such path stays as it is."""
+    parts = value.split("/")
+    return value if "://" in value or len(parts) <= _FOLDERS + 1 else "…/" + "/".join(parts[-_FOLDERS:])
+
+
 FILTERS: dict[str, Callable[..., Any]] = {
     "count": count,
     "short": short,
@@ -80,5 +87,6 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "size": size,
     "moment": moment,
     "ago": ago,
+    "ending": ending,
 }
 """For the templates, by name."""
