@@ -63,8 +63,8 @@ class Program:
 
     def close(self) -> None:
         """Close what it was connected by: it was killed with its host."""
-        self.entrance.kill()  # it would wait for ever where the program was stopped before
-        self.entrance.wait()
+        self.entrance.send_signal(signal.SIGCONT)  # it stops itself where its program is stopped
+        self.entrance.wait()  # not killed: somebody has to wait for the program, or the host does not go off
         for stream in (self.entrance.stdin, self.entrance.stdout):
             if stream is not None:
                 with suppress(BrokenPipeError):

@@ -31,7 +31,7 @@ def test_the_same_definitions_run_in_one_process_on_a_local_folder(
         parents = [store.find(parent.doc_id) for parent in store.parents(evaluation.doc_id)]
         made_from = [number for parent in parents for number in numbers_in(store.read(parent))]
         assert sorted(parents_in(store.read(evaluation))) == sorted(made_from)
-        assert store.read(store.find("scoreboard")).split()[::2] == ["one", "two"]
+        assert store.read(store.find("scoreboard/scoreboard")).split()[::2] == ["one", "two"]
 
 
 def test_where_there_can_be_no_hosts_the_demo_says_so(tmp_path: Path) -> None:
