@@ -250,15 +250,18 @@ def started(root: Path, server: Server) -> subprocess.Popen[bytes]:
 
 @pytest.mark.parametrize(
     ("sent", "kills"),
-    [(signal.SIGKILL, 1), pytest.param(signal.SIGTERM, 1, marks=pytest.mark.slow)]
-    + [pytest.param(signal.SIGKILL, 12, marks=[pytest.mark.slow, pytest.mark.timeout(900)])],
+    [
+        (signal.SIGKILL, 1),
+        pytest.param(signal.SIGTERM, 1, marks=pytest.mark.slow),
+        pytest.param(signal.SIGKILL, 12, marks=[pytest.mark.slow, pytest.mark.timeout(900)]),
+    ],
 )
 def test_a_run_that_is_killed_at_random_and_run_again_pays_for_no_stored_answer_twice(
     tmp_path: Path, sent: signal.Signals, kills: int
 ) -> None:
     """Counted at the server. At most two calls, and two answers that were being written, may have been cut each time."""
     server = Server(0.1)
-    chance = random.Random(kills)
+    chance = random.Random(kills)  # noqa: S311 - no secret
     try:
         for _ in range(kills):
             before, stored = server.calls.copy(), stored_by(tmp_path)

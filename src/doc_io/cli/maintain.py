@@ -39,9 +39,12 @@ _MAX_LISTED = 200  # folders that are listed on a server to add up their bytes
     default=True,
     help="Also report orphans, duplicates, empty texts and tasks without an ok document.",
 )
+@options.jobs
 @options.as_json
 @click.pass_obj
-def verify(location: StoreLocation, /, *, full: bool, repair: bool, yes: bool, notes: bool, as_json: bool) -> None:
+def verify(
+    location: StoreLocation, /, *, full: bool, repair: bool, yes: bool, notes: bool, jobs: int, as_json: bool
+) -> None:
     """Check every file and every row against each other.
 
     Files are compared with their manifest, rows with their documents.
@@ -57,7 +60,7 @@ def verify(location: StoreLocation, /, *, full: bool, repair: bool, yes: bool, n
     repairs = Spilled(lambda fields: Repair(Finding(*fields[0]), *fields[1:]))
     with location.existing() as store:
         with render.progress("Verifying") as progress:
-            findings = maintenance.verify(store, full=full, progress=progress)
+            findings = maintenance.verify(store, full=full, jobs=jobs, progress=progress)
             found.extend(each for each in findings if notes or each.kind not in NOTES)
         counts = Counter(each.kind for each in found)
         unsound = sum(count for kind, count in counts.items() if kind not in NOTES)
@@ -83,9 +86,10 @@ def verify(location: StoreLocation, /, *, full: bool, repair: bool, yes: bool, n
 @click.option("--incremental", is_flag=True, help="Only add documents that have no row; keep all rows.")
 @click.option("--full", is_flag=True, help="Read and hash every file, not only compare lengths.")
 @click.option("--empty", is_flag=True, help="Make an index without rows: this is meant to be a new store.")
+@options.jobs
 @options.as_json
 @click.pass_obj
-def reindex(location: StoreLocation, /, *, as_json: bool, **how: bool) -> None:
+def reindex(location: StoreLocation, /, *, jobs: int, as_json: bool, **how: bool) -> None:
     """Rebuild the index from the documents.
 
     The new table replaces the old one in one transaction, once it is complete. Documents that are torn or altered get no
@@ -93,7 +97,7 @@ def reindex(location: StoreLocation, /, *, as_json: bool, **how: bool) -> None:
     """
     with location.open() if how["empty"] else location.with_documents() as store:
         with render.progress("Reindexing") as progress:
-            came = maintenance.reindex(store, progress=progress, **how)
+            came = maintenance.reindex(store, jobs=jobs, progress=progress, **how)
         if as_json:
             rejected = [each._asdict() for each in came.rejected]
             render.as_json({"documents": came.documents, "added": came.added, "rejected": rejected})

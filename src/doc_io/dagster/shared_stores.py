@@ -6,10 +6,11 @@ import os
 import threading
 import weakref
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from doc_io.store import DocumentStore
+from doc_io.store_identity import StoreIdentity
 
 _lock = threading.Lock()
 _stores: weakref.WeakValueDictionary[str, DocumentStore] = weakref.WeakValueDictionary()
@@ -34,9 +35,10 @@ def shared_store(*, parent: Mapping[str, Any] | None = None, **settings: Any) ->
     with _lock:
         store = _stores.get(key)
         if store is None:
-            store = DocumentStore(**settings, parent=None if parent is None else DocumentStore(**parent))
+            above = None if parent is None else DocumentStore(**parent)
+            store = DocumentStore(**settings, parent=above)
             _stores[key] = store
-            weakref.finalize(store, _close, store.index, store.storage, id(store))
+            weakref.finalize(store, _close, [each.unchecked for each in (store, above) if each], id(store))
         return store
 
 
@@ -60,8 +62,9 @@ def release(store: DocumentStore) -> None:
         store.close()
 
 
-def _close(index: Any, storage: Any, holder: int) -> None:
+def _close(opened: Iterable[StoreIdentity], holder: int) -> None:
     """Close a store that was garbage-collected: a pool's threads would keep its connections open."""
     _holders.pop(holder, None)
-    index.close()
-    storage.close()
+    for each in opened:
+        each.index.close()
+        each.storage.close()

@@ -35,7 +35,7 @@ _BATCH_SIZE = 1000  # rows
 _sql = postgres_queries.statement_for
 _REMOVE = _sql(queries.remove(postgres_queries.KEYS_TABLE))
 _REMOVE_PARENTS = _sql(queries.remove_parents(postgres_queries.KEYS_TABLE))
-_TRY_LOCK = "SELECT pg_try_advisory_lock(%s)"
+_TRY_LOCK, _TRY_SHARED_LOCK = "SELECT pg_try_advisory_lock(%s)", "SELECT pg_try_advisory_lock_shared(%s)"
 _HOLDER = (  # an advisory lock of 64 bits stands in two columns of pg_locks
     "SELECT 'process ' || activity.pid || coalesce(' of ' || host(client_addr), '') FROM pg_locks"
     " JOIN pg_stat_activity AS activity USING (pid) WHERE locktype = 'advisory' AND granted"
@@ -185,11 +185,12 @@ class PostgresIndex(Index):
         self.change([(queries.REPLACE_STORE_ID, (store_id,))])
 
     @contextmanager
-    def maintenance_lock(self) -> Iterator[None]:
+    def maintenance_lock(self, *, shared: bool = False) -> Iterator[None]:
         key = lock_key("maintenance")
         with self._direct() as connection:
             with self._translate_errors():
-                (held,) = connection.execute(_TRY_LOCK, (key,)).fetchone() or (False,)
+                statement = _TRY_SHARED_LOCK if shared else _TRY_LOCK
+                (held,) = connection.execute(statement, (key,)).fetchone() or (False,)
                 if not held:
                     raise MaintenanceBusyError(index=self.name, holder=_holder_of(connection, key))
             yield

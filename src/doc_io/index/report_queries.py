@@ -24,24 +24,26 @@ COMPARABLE: dict[str, str] = {
 
 _MAX_DEPTH = 1000  # generations; only a forged circle is deeper
 _SEQ_BITS = 2**40  # one number orders ancestors by distance and then by seq
-_CHOSEN = """
-    SELECT chosen.seq, chosen.doc_id, chosen.stage, chosen.task_id, chosen.created_at, chosen.status, chosen.score,
-        CASE WHEN chosen.usage_prompt_tokens IS NULL AND chosen.usage_completion_tokens IS NULL THEN NULL
-            ELSE coalesce(chosen.usage_prompt_tokens, 0) + coalesce(chosen.usage_completion_tokens, 0) END AS tokens,
-        coalesce(chosen.parsed_chars, chosen.raw_chars) AS characters
-"""
+_FACTS = """chosen.status, chosen.score,
+    CASE WHEN chosen.usage_prompt_tokens IS NULL AND chosen.usage_completion_tokens IS NULL THEN NULL
+        ELSE coalesce(chosen.usage_prompt_tokens, 0) + coalesce(chosen.usage_completion_tokens, 0) END AS tokens,
+    coalesce(chosen.parsed_chars, chosen.raw_chars) AS characters"""
 # UNION, not UNION ALL: an ancestor that is reached by many ways is followed once. CROSS JOIN: SQLite keeps its order.
+_ABOVE = "CROSS JOIN document_parents AS given CROSS JOIN documents AS above"
 _WALK = f"""
 walk (child, doc_id, depth, found) AS (
-    SELECT seq, doc_id, CAST(0 AS bigint), CAST(NULL AS bigint) FROM chosen
+    SELECT chosen.seq, above.doc_id, CAST(1 AS bigint), CASE WHEN above.stage = ? THEN above.seq END
+    FROM chosen {_ABOVE} WHERE given.doc_id = chosen.doc_id AND above.doc_id = given.parent_doc_id
     UNION
     SELECT walk.child, above.doc_id, walk.depth + 1, CASE WHEN above.stage = ? THEN above.seq END
-    FROM walk CROSS JOIN document_parents AS given CROSS JOIN documents AS above
-    WHERE walk.found IS NULL AND walk.depth < {_MAX_DEPTH}
+    FROM walk {_ABOVE} WHERE walk.found IS NULL AND walk.depth < {_MAX_DEPTH}
         AND given.doc_id = walk.doc_id AND above.doc_id = given.parent_doc_id
 ),
 nearest AS (
-    SELECT child, min(depth * {_SEQ_BITS} + found) AS place FROM walk WHERE found IS NOT NULL GROUP BY child
+    SELECT child, min(place) AS place FROM (
+        SELECT seq AS child, NULL AS place FROM chosen
+        UNION ALL SELECT child, depth * {_SEQ_BITS} + found FROM walk WHERE found IS NOT NULL
+    ) AS every GROUP BY child
 )
 """
 
@@ -52,26 +54,28 @@ def comparison(column: str, ancestor: str | None, where: Filter, *, newest: bool
     Args:
         column: A key of `COMPARABLE`.
         ancestor: The stage whose column it is; ``None`` for the documents' own.
-        where: Which documents.
+        where: Which documents; of one stage.
         newest: Only the newest document of each task and group.
     """
     condition, values = where_clause(where)
+    group = COMPARABLE[column].format(row="chosen" if ancestor is None else "ancestor")
+    place = ""
+    if newest:
+        place = f", row_number() OVER (PARTITION BY {group}, chosen.task_id ORDER BY chosen.created_at DESC, chosen.seq DESC) AS place"
+    facts = f"SELECT {group} AS shared, {_FACTS}{place} FROM"
     if ancestor is None:
-        group = COMPARABLE[column].format(row="chosen")
-        grouped = f"WITH grouped AS ({_CHOSEN}, {group} AS shared FROM documents AS chosen{condition})"
+        statement = f"{facts} documents AS chosen{condition}"
     else:
-        group = COMPARABLE[column].format(row="ancestor")
-        values.append(ancestor)
-        grouped = (
-            f"WITH RECURSIVE chosen AS ({_CHOSEN} FROM documents AS chosen{condition}), {_WALK},"
-            f" grouped AS (SELECT chosen.*, {group} AS shared FROM chosen LEFT JOIN nearest ON nearest.child = chosen.seq"
-            f" LEFT JOIN documents AS ancestor ON ancestor.seq = (nearest.place & {_SEQ_BITS - 1}))"
+        values += [ancestor, ancestor]
+        statement = (
+            f"WITH RECURSIVE chosen AS (SELECT seq, doc_id FROM documents AS chosen{condition}), {_WALK}"
+            f" {facts} nearest CROSS JOIN documents AS chosen"
+            f" LEFT JOIN documents AS ancestor ON ancestor.seq = (nearest.place & {_SEQ_BITS - 1})"
+            " WHERE chosen.seq = nearest.child"
         )
-    facts = "shared, status, score, tokens, characters"
     if not newest:
-        return f"{grouped} SELECT {facts} FROM grouped", values
-    place = "row_number() OVER (PARTITION BY shared, stage, task_id ORDER BY created_at DESC, seq DESC) AS place"
-    return f"{grouped} SELECT {facts} FROM (SELECT {facts}, {place} FROM grouped) AS placed WHERE place = 1", values
+        return statement, values
+    return f"SELECT shared, status, score, tokens, characters FROM ({statement}) AS placed WHERE place = 1", values
 
 
 def edges(keys_table: str, direction: Literal["up", "down"]) -> str:

@@ -378,8 +378,8 @@ class Index(ABC):
         """Set the id of the store, whichever was set: after a rebuild from that store's documents."""
 
     @abstractmethod
-    def maintenance_lock(self) -> AbstractContextManager[None]:
-        """Held by one maintenance command at a time, on any machine that shares the index.
+    def maintenance_lock(self, *, shared: bool = False) -> AbstractContextManager[None]:
+        """Held by one maintenance command at a time, or by several that share it, on any machine that shares the index.
 
         Raises:
             MaintenanceBusyError: Another program holds it. It is released when its holder ends, however that ends.

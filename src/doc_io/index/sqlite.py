@@ -193,7 +193,7 @@ class SqliteIndex(Index):
             connection.execute(queries.REPLACE_STORE_ID, (store_id,))
 
     @contextmanager
-    def maintenance_lock(self) -> Iterator[None]:
+    def maintenance_lock(self, *, shared: bool = False) -> Iterator[None]:
         self._file.make_folder()
         path = f"{self.name}-maintenance-lock"
         # The system releases it when its holder dies. Only maintenance takes it, writers do not.
@@ -203,7 +203,7 @@ class SqliteIndex(Index):
             raise self._file.error(error) from error
         try:
             try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                fcntl.flock(descriptor, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
             except BlockingIOError:
                 raise MaintenanceBusyError(index=self.name, holder=holder_of(path)) from None
             yield

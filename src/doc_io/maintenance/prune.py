@@ -121,14 +121,14 @@ def prune(
     storage, index, policy = store.storage, store.index, policy or Policy()
     documents = Spilled(_candidate)
     if dry_run:
-        chosen, kept = _plan(storage, index, policy, _ago(policy.grace))
+        chosen, kept = plan(storage, index, policy, _ago(policy.grace))
         for batch in _batches(chosen.newest_first()):
             documents.extend(index.candidates(batch))
         return Pruned(documents, kept)
     with index.maintenance_lock():
         before = cutoff(storage, policy.grace)
         finished = finish(storage, index, before)
-        chosen, kept = _plan(storage, index, policy, before.created_at)
+        chosen, kept = plan(storage, index, policy, before.created_at)
         total = len(chosen)
         for removed in _remove(storage, index, chosen, before):
             documents.extend(removed)
@@ -140,7 +140,7 @@ def prune(
     return Pruned(documents, kept, tuple(finished), dry_run=False)
 
 
-def _plan(storage: Storage, index: Index, policy: Policy, before: str) -> tuple[SeqSet, dict[str, int]]:
+def plan(storage: Storage, index: Index, policy: Policy, before: str) -> tuple[SeqSet, dict[str, int]]:
     """What to remove, and how many of the selected are kept for which reason."""
     pins, leases = pinned(storage), leased(storage, before)
     kept: Counter[str] = Counter()

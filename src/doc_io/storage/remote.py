@@ -222,9 +222,13 @@ class RemoteStorage(Storage):
             for _, request, _ in under_way:  # the reader stopped early
                 request.cancel()
 
-    def folders(self, stage: str = "", start: str = "") -> Iterator[Folder]:
+    def stages(self) -> tuple[list[str], Folder]:
+        with self._translate_errors("list", ""):
+            return remote_walk.stages(self._client())
+
+    def folders(self, stage: str = "", first: str = "", last: str = "") -> Iterator[Folder]:
         with self._translate_errors("list", stage):
-            yield from remote_walk.folders(self._client(), self._protocol.pages, stage, start)
+            yield from remote_walk.folders(self._client(), self._protocol.pages, stage, first, last)
 
     def folder(self, path: str) -> Folder:
         with self._translate_errors("list", path):
