@@ -102,8 +102,12 @@ class Cluster:
         self._start(host.name, sys.executable, "-m", "celery", "--app", "examples.cluster.celery_app", "worker", "--queues", "dagster", "--concurrency", str(processes), "--hostname", f"steps@{host.name}", "--loglevel", "info", "--without-gossip", "--without-mingle")  # fmt: skip
 
     def workers_ready(self) -> bool:
-        """Whether every worker that was started has come up."""
-        return all("ready." in host.tail(f"{host.name}.log") for host in self.workers)
+        """Whether every worker that was started has come up.
+
+        Raises:
+            HostError: One has ended.
+        """
+        return all(self._is_running(host.name) and "ready." in host.tail(f"{host.name}.log") for host in self.workers)
 
     def stop(self, name: str, number: signal.Signals = signal.SIGTERM) -> None:
         """End the program of a host."""
@@ -139,12 +143,17 @@ class Cluster:
         name = log or host
         self._programs[name] = self.hosts[host].start(*python, *command, env=self.env, log=f"{name}.log", user=user)
 
+    def _is_running(self, name: str) -> bool:
+        if self._programs[name].entrance.poll() is not None:
+            raise HostError(f"{name} ended: {self.hosts[name].tail(f'{name}.log')}")
+        return True
+
     def _wait_for(self, name: str, ask: Callable[[], object]) -> None:
         def ready() -> bool:
-            if self._programs[name].entrance.poll() is not None:
-                raise HostError(f"{name} ended: {self.hosts[name].tail(f'{name}.log')}")
             try:
-                return bool(ask())
+                return self._is_running(name) and bool(ask())
+            except HostError:
+                raise
             except Exception:  # noqa: BLE001 - of three clients: it is not there yet
                 return False
 
