@@ -4,12 +4,15 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import dagster as dg
+import pytest
+from click.testing import CliRunner
 
 from doc_io import DocDirIOManager, DocumentStore
-from doc_io.writing.spool import spooled
+from doc_io.cli.main import group
 
 KILLED = """
 import os, signal, sys
@@ -37,23 +40,29 @@ def other() -> str:
     return "something else"
 
 
-def test_the_next_run_files_what_a_killed_process_was_writing(tmp_path: Path) -> None:
-    """Nobody has to know that there was such a process."""
-    done = subprocess.run(
-        [sys.executable, "-c", KILLED, str(tmp_path)],
-        check=False,
-        stderr=subprocess.DEVNULL,
-        timeout=100,
-        env=os.environ,
-    )
-    assert done.returncode == -signal.SIGKILL
+@pytest.fixture
+def after_the_kill(tmp_path: Path) -> Iterator[DocumentStore]:
+    """The store, after a process was killed that was about to write into it."""
+    words = [sys.executable, "-c", KILLED, str(tmp_path)]
+    killed = subprocess.run(words, check=False, stderr=subprocess.DEVNULL, timeout=100, env=os.environ)
+    assert killed.returncode == -signal.SIGKILL
     with DocumentStore(tmp_path / "docs", tmp_path / "documents.sqlite") as store:
         assert store.latest("draft", "draft") is None
-        manager = DocDirIOManager(
-            docs_root=str(tmp_path / "docs"), db_path=str(tmp_path / "documents.sqlite"), spool=str(tmp_path / "spool")
-        )
-        dg.materialize([other], resources={"io_manager": manager})
-
+        yield store
         assert store.read(store.find("draft/draft")) == "paid for"
-    assert spooled(tmp_path / "spool") == 0
     assert not (tmp_path / "spool/.answers").exists()
+
+
+def test_the_next_run_files_what_a_killed_process_was_writing(after_the_kill: DocumentStore, tmp_path: Path) -> None:
+    """Nobody has to know that there was such a process."""
+    where = {"docs_root": str(tmp_path / "docs"), "spool": str(tmp_path / "spool")}
+    manager = DocDirIOManager(**where, db_path=str(tmp_path / "documents.sqlite"))
+    dg.materialize([other], resources={"io_manager": manager})
+
+
+def test_recover_files_what_a_killed_process_was_writing(after_the_kill: DocumentStore, tmp_path: Path) -> None:
+    """Where no run follows on that machine."""
+    where = ["--docs-root", str(tmp_path / "docs"), "--db", str(tmp_path / "documents.sqlite")]
+    done = CliRunner().invoke(group, [*where, "recover", str(tmp_path / "spool")])
+
+    assert done.output == f"Saved 1 document; 0 still in {tmp_path}/spool.\n"

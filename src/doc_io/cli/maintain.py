@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -224,8 +224,9 @@ def recover(location: StoreLocation, /, folder: str | None, *, as_json: bool) ->
     """Save the documents that were spooled while the store could not be reached.
 
     FOLDER is the IO manager's spool, by default data/spool. Each document leaves the spool once the store has acknowledged
-    it; one that cannot be saved stays there and is listed.
+    it; one that cannot be saved stays there and is listed. What a process was writing when it was killed is saved too.
     """
+    from doc_io.maintenance.answer_copies import file_orphans  # noqa: PLC0415 - only this command needs it
     from doc_io.writing.spool import DEFAULT_SPOOL, spooled  # noqa: PLC0415 - only this command needs it
 
     waiting = folder or DEFAULT_SPOOL
@@ -238,7 +239,7 @@ def recover(location: StoreLocation, /, folder: str | None, *, as_json: bool) ->
     total = spooled(waiting)
     outcomes = []
     with location.open() as store, render.progress("Recovering") as progress:
-        for outcome in maintenance.recover(store, waiting):
+        for outcome in chain(maintenance.recover(store, waiting), file_orphans(waiting, store)):
             outcomes.append(outcome)
             progress(len(outcomes), total)
     failed = [each for each in outcomes if each.error is not None]

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 from dagster import AssetKey, DagsterEvent
 
 from doc_io import ids, maintenance
-from doc_io.dagster.answer_copies import AnswerCopy, copy_answer
 from doc_io.dagster.attempts import (
     Attempt,
     PendingAttempt,
@@ -31,6 +30,7 @@ from doc_io.dagster.settings import StoreSettings
 from doc_io.document import OK, Document, DocumentRow, DocumentsByPartition, Status
 from doc_io.document_checks import checked
 from doc_io.errors import ConfigurationError, DocIOError, SpooledError
+from doc_io.maintenance.answer_copies import AnswerCopy, copy_answer
 from doc_io.writing.draft import make_drafts
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from pathlib import Path
 from shlex import quote
 from typing import TYPE_CHECKING
 
-from doc_io.dagster.answer_copies import AnswerCopy, copy_answer
 from doc_io.errors import DocIOError, SpooledError, TextLostError
+from doc_io.maintenance.answer_copies import AnswerCopy, copy_answer
 from doc_io.writing.spool import spool
 
 if TYPE_CHECKING:

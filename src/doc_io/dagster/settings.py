@@ -11,9 +11,9 @@ from urllib.parse import urlsplit
 from dagster import Config, ConfigurableResource, EnvVar
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
 
-from doc_io.dagster.answer_copies import file_orphans
 from doc_io.dagster.shared_stores import hold, release, shared_store
 from doc_io.errors import ConfigurationError
+from doc_io.maintenance.answer_copies import file_orphans
 from doc_io.store import DocumentStore
 from doc_io.writing.spool import DEFAULT_SPOOL
 
