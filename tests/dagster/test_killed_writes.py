@@ -55,8 +55,8 @@ def after_the_kill(tmp_path: Path) -> Iterator[DocumentStore]:
 
 def test_the_next_run_files_what_a_killed_process_was_writing(after_the_kill: DocumentStore, tmp_path: Path) -> None:
     """Nobody has to know that there was such a process."""
-    where = {"docs_root": str(tmp_path / "docs"), "spool": str(tmp_path / "spool")}
-    manager = DocDirIOManager(**where, db_path=str(tmp_path / "documents.sqlite"))
+    docs_root, db_path, spool = (str(tmp_path / name) for name in ("docs", "documents.sqlite", "spool"))
+    manager = DocDirIOManager(docs_root=docs_root, db_path=db_path, spool=spool)
     dg.materialize([other], resources={"io_manager": manager})
 
 
