@@ -169,7 +169,7 @@ class DocDirIOManager(StoreSettings, ConfigurableIOManager, UPathHooks):
             raise _refused(output, error, kept) from error
         let_go(answers)
         oddities = [each for document in documents.values() for each in document.warnings]
-        for warning in [*identity_warnings(output, rows), *dict.fromkeys(oddities)]:
+        for warning in [*identity_warnings(self.store, output, rows), *dict.fromkeys(oddities)]:
             context.log.warning(f"{printable(output.label(None))}: {printable(warning)}")
         self._report(context, output, [self._reported(context, obj, *each) for each in _with_rows(documents, rows)])
 
@@ -365,7 +365,9 @@ class DocDirIOManager(StoreSettings, ConfigurableIOManager, UPathHooks):
 def _refused(output: OutputInfo, error: DocIOError, kept: list[Reported]) -> Failure:
     """The failure of a step whose documents cannot be written as they are; no retry would help."""
     listed = ", ".join(f"{row.doc_id} in {row.doc_dir}" for _, row, _ in kept[:10])
-    where = f" The text, with all that is right of its fields, was kept as a gen_error document: {listed}." if kept else ""
+    where = (
+        f" The text, with all that is right of its fields, was kept as a gen_error document: {listed}." if kept else ""
+    )
     metadata = kept[0][2] if len(kept) == 1 else {}
     return Failure(description=f"{output.label(None)}: {error}{where}", metadata=metadata, allow_retries=False)
 

@@ -58,7 +58,7 @@ def comparison(column: str, ancestor: str | None, where: Filter, *, newest: bool
         where: Which documents; of one stage.
         newest: Only the newest document of each task and group.
     """
-    condition, values = where_clause(where)
+    condition, values = where_clause(where, table="chosen")
     group = COMPARABLE[column].format(row="chosen" if ancestor is None else "ancestor")
     place = ""
     if newest:
