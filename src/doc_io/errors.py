@@ -106,7 +106,7 @@ class StorageError(DocIOError, OSError):
 
 
 class SpooledError(DocIOError):
-    """The store could not be reached, and {count} document(s) were kept on this machine, in {spool}. When it is back, file them with: {command}. The reason was: {reason}"""
+    """The store could not be reached, and {count} document(s) were kept on the host {host}, in {spool}. When it is back, file them with: {command}. The reason was: {reason}"""
 
     exit_code = 7
 

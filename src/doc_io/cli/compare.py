@@ -52,13 +52,24 @@ def compare(
     if as_json:
         render.as_json([{**asdict(each), "ok_rate": each.ok_rate} for each in groups])
         return
+    priced = any(each.cost for each in groups)
     render.table(
-        (by, "documents", "ok", "score", "median", "quartiles", "tokens", "characters"),
+        (
+            by,
+            "documents",
+            "ok",
+            "score",
+            "median",
+            "quartiles",
+            "tokens",
+            "characters",
+            *(("cost_usd",) if priced else ()),
+        ),
         [
             (
                 *(each.group, each.documents, f"{each.ok_rate:.0%}", _mean(each.score)),
                 *(_number(None if each.score is None else each.score.median), _quartiles(each.score)),
-                *(_mean(each.tokens), _mean(each.characters)),
+                *(_mean(each.tokens), _mean(each.characters), *((_mean(each.cost),) if priced else ())),
             )
             for each in groups
         ],

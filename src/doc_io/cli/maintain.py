@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import partial
 from itertools import islice
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -14,10 +15,11 @@ import click
 from doc_io import maintenance, reports
 from doc_io.cli import filters, options, render
 from doc_io.cli.config import StoreLocation
-from doc_io.errors import ConfigurationError, DamagedDocumentError
+from doc_io.errors import DamagedDocumentError
 from doc_io.index.base import Filter
 
 if TYPE_CHECKING:
+    from doc_io.document import DocumentRow
     from doc_io.index.base import PruneCandidate
     from doc_io.maintenance.prune import Pruned
     from doc_io.maintenance.reindex import Rejected
@@ -235,28 +237,31 @@ def copy(location: StoreLocation, /, to_root: str, to_db: str, *, as_json: bool)
 
 @click.command()
 @click.argument("folder", required=False)
+@click.option(
+    "--dagster-home",
+    envvar="DAGSTER_HOME",
+    metavar="DIR",
+    help="The Dagster instance to tell, so that what is saved counts as materialized. Default: DAGSTER_HOME, if it is set.",
+)
 @options.as_json
 @click.pass_obj
-def recover(location: StoreLocation, /, folder: str | None, *, as_json: bool) -> None:
+def recover(location: StoreLocation, /, folder: str | None, dagster_home: str | None, *, as_json: bool) -> None:
     """Save the texts that wait in a spool.
 
-    They were kept there while the store could not be reached. FOLDER is the IO manager's spool, by default data/spool. Each document leaves the spool once the store has acknowledged
-    it; one that cannot be saved stays there and is listed.
+    They were kept there while the store could not be reached. FOLDER is the IO manager's spool, by default data/spool. Each
+    document leaves the spool once the store has acknowledged it; one that cannot be saved stays there and is listed. With a
+    Dagster instance the partitions of the assets are reported as materialized, so that no run makes and pays for them again.
     """
     from doc_io.writing.spool import DEFAULT_SPOOL, spooled  # noqa: PLC0415 - only this command needs it
 
     waiting = folder or DEFAULT_SPOOL
-    if folder is not None and not Path(folder).expanduser().is_dir():
-        raise ConfigurationError(
-            setting=f"The spool {folder}",
-            reason="there is no such folder",
-            hint=f"Give the IO manager's `spool`; by default it is {DEFAULT_SPOOL} where Dagster was started.",
-        )
     total = spooled(waiting)
     outcomes = []
-    with location.open() as store, render.progress("Recovering") as progress:
+    reported = 0
+    with location.open() as store, _reporting(dagster_home) as report, render.progress("Recovering") as progress:
         for outcome in maintenance.recover(store, waiting):
             outcomes.append(outcome)
+            reported += outcome.row is not None and report(store, outcome.row)
             progress(len(outcomes), total)
     failed = [each for each in outcomes if each.error is not None]
     if as_json:
@@ -267,10 +272,24 @@ def recover(location: StoreLocation, /, folder: str | None, *, as_json: bool) ->
         click.echo(
             f"Saved {_documents(len(outcomes) - len(failed))}; {len(failed):,} still in {render.shown(waiting)}."
         )
+        if dagster_home:
+            click.echo(f"Reported {reported:,} of them to the Dagster instance in {render.shown(dagster_home)}.")
         if failed:
             render.table(("doc_id", "because"), [(each.doc_id, each.error) for each in failed])
     if failed:
         sys.exit(_UNSOUND)
+
+
+@contextmanager
+def _reporting(dagster_home: str | None) -> Iterator[Callable[[DocumentStore, DocumentRow], bool]]:
+    """What tells a Dagster instance of a document; without one it tells nobody."""
+    if not dagster_home:
+        yield lambda _store, _row: False
+        return
+    from doc_io.dagster.recovery import instance_of, report_recovered  # noqa: PLC0415 - as slow to import as Dagster
+
+    with instance_of(dagster_home) as instance:
+        yield partial(report_recovered, instance)
 
 
 def _bytes(store: DocumentStore, documents: Sequence[PruneCandidate]) -> int | None:

@@ -171,12 +171,14 @@ class TokenUsage(NamedTuple):
         documents: Number of documents.
         prompt_tokens: Sum over the documents whose count is known.
         completion_tokens: Sum over the documents whose count is known.
+        cost: US dollars at list price, over the documents whose price is known; ``None`` where there is none.
     """
 
     group: str | None
     documents: int
     prompt_tokens: int
     completion_tokens: int
+    cost: float | None = None
 
 
 class TextTerms(NamedTuple):

@@ -60,7 +60,8 @@ class PostgresIndex(Index):
     def __init__(self, url: str, read_url: str | None = None) -> None:
         self._pool = Pool(url)
         self._reader = self._pool if read_url is None else Pool(read_url)
-        self.name = self._pool.name
+        self.name, self.address = self._pool.name, self._pool.address
+        self.environment = ("PGPASSWORD",) if self._pool.has_password else ()  # read by libpq
         self._lock = threading.Lock()
         self._ready = False
 

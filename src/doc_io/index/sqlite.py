@@ -61,7 +61,7 @@ class SqliteIndex(Index):
 
     def __init__(self, path: str | os.PathLike[str], *, on_network: bool = False) -> None:
         self._file = SqliteFile(path, on_network=on_network)
-        self.name = self._file.name
+        self.name = self.address = self._file.name
 
     def heads(self, tasks: Sequence[TaskKey]) -> dict[TaskKey, HistoryHead]:
         return self._run(lambda connection: _heads(connection, tasks))
