@@ -201,7 +201,7 @@ class Document:
     def warnings(self) -> tuple[str, ...]:
         """What was odd about the response and costs nothing else: an unknown finish reason, a negative count."""
         noted = document_fields.taken(lambda metadata: metadata.get("response_notes"), self.metadata)
-        if isinstance(noted, (list, tuple)) and noted is not self.metadata:  # an unknown word is among them
+        if noted is not self.metadata and isinstance(noted, (list, tuple)):  # an unknown word is among them
             return tuple(str(each) for each in noted)
         from doc_io.provider_responses.finish_words import meaning_of
 

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
-from itertools import islice
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -249,9 +249,11 @@ def recover(location: StoreLocation, /, folder: str | None, dagster_home: str | 
     """Save the texts that wait in a spool.
 
     They were kept there while the store could not be reached. FOLDER is the IO manager's spool, by default data/spool. Each
-    document leaves the spool once the store has acknowledged it; one that cannot be saved stays there and is listed. With a
-    Dagster instance the partitions of the assets are reported as materialized, so that no run makes and pays for them again.
+    document leaves the spool once the store has acknowledged it; one that cannot be saved stays there and is listed. What a
+    process was writing when it was killed is saved too. With a Dagster instance the partitions of the assets are reported as
+    materialized, so that no run makes and pays for them again.
     """
+    from doc_io.maintenance.answer_copies import file_orphans  # noqa: PLC0415 - only this command needs it
     from doc_io.writing.spool import DEFAULT_SPOOL, spooled  # noqa: PLC0415 - only this command needs it
 
     waiting = folder or DEFAULT_SPOOL
@@ -259,7 +261,7 @@ def recover(location: StoreLocation, /, folder: str | None, dagster_home: str | 
     outcomes = []
     reported = 0
     with location.open() as store, _reporting(dagster_home) as report, render.progress("Recovering") as progress:
-        for outcome in maintenance.recover(store, waiting):
+        for outcome in chain(maintenance.recover(store, waiting), file_orphans(waiting, store)):
             outcomes.append(outcome)
             reported += outcome.row is not None and report(store, outcome.row)
             progress(len(outcomes), total)

@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any
 
 from dagster import DagsterEventType
 
-from doc_io.dagster.answer_copies import AnswerCopy
 from doc_io.dagster.reuse import COMPLETE, PROVIDER_ID, Answers, Question, ReusedDocument, answer_of, find_answers
 from doc_io.document import OK, Document, Status, Usage, as_document
 from doc_io.escaping import described
+from doc_io.maintenance.answer_copies import AnswerCopy
 
 if TYPE_CHECKING:
     from doc_io.dagster.identity import OutputInfo
@@ -91,6 +91,15 @@ class Attempt:
             made = dataclasses.replace(made, metadata={**noted, **_with(made, {})})
         self._document = made
         return made
+
+    @property
+    def has_answer(self) -> bool:
+        """Whether there is an answer, or a part of one."""
+        return bool(self.raw) or self._document is not None
+
+    def start_over(self) -> None:
+        """Forget the answer so far: another try begins."""
+        self.raw, self.usage, self._document = "", None, None
 
     def finished(self, answer: object) -> Document:
         """What a body made of the attempt, with prompt, template and model where it does not name them.
