@@ -80,7 +80,6 @@ def reindex(
     if incremental:
         store.check()
     elif not empty:
-        storage.remember_root()
         identity.check_mounted()
     with index.maintenance_lock():
         if incremental:
