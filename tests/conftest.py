@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, settings
 
+import tests.hypothesis_profile  # noqa: F401 - importing it loads the profile
 from doc_io import DocumentStore
 from tests.servers.fixtures import (  # noqa: F401 - pytest finds fixtures by their being here
     azure_server,
@@ -20,10 +20,6 @@ from tests.servers.fixtures import (  # noqa: F401 - pytest finds fixtures by th
 from tests.skips import is_allowed
 
 pytest_plugins = ["tests.canary_search"]
-
-# No deadline: a shared machine is slow at times, and a slow example is no bug. No database: CI starts from a clean clone.
-settings.register_profile("doc_io", deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("doc_io")
 
 
 @pytest.fixture

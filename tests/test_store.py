@@ -59,7 +59,7 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> DocumentStore:
     return DocumentStore(tmp_path_factory.mktemp("shared") / "docs")
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(ANY_TEXT, ANY_TEXT, ANY_TEXT)
 def test_every_text_comes_back_exactly(shared: DocumentStore, raw: str, parsed: str, prompt: str) -> None:
     """Newlines, NUL, BOM, astral characters and lone surrogates included."""

@@ -23,6 +23,9 @@ from .dagster.resource import (
 from .dagster.rollout import (
     RolloutIOManager as RolloutIOManager,
 )
+from .dagster.upkeep_job import (
+    build_upkeep_job as build_upkeep_job,
+)
 from .dagster.settings import (
     ParentStore as ParentStore,
 )

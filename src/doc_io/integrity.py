@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import islice
 from typing import NamedTuple
 
@@ -10,7 +11,8 @@ from doc_io.commit_record import RECORD_NAME, CommitRecord, CommitRecordError, F
 from doc_io.document import DocumentRow, Parent
 from doc_io.errors import StorageError
 from doc_io.ids import is_id
-from doc_io.storage.base import DOCUMENT_DEPTH, MAX_RECORD_BYTES, Folder, Storage
+from doc_io.renames import Renames, read_renames
+from doc_io.storage.base import DOCUMENT_DEPTH, MAX_RECORD_BYTES, NO_FILE_ERRORS, Folder, Storage
 
 _BATCH_SIZE = 256  # folders; enough for a storage that reads side by side, little enough to stay flat
 _ROWS_BATCH_SIZE = 64  # documents whose files are in memory at the same time
@@ -22,7 +24,7 @@ class FolderVerdict(NamedTuple):
     """A folder and its files.
 
     Attributes:
-        folder: Where.
+        folder: Where; with an ``error`` also where a file of it could not be read, so that nothing is known of that.
         record: The commit record where the document is whole; else ``None``.
         reasons: Why it is not, file by file; empty where it is.
         extra: Files that the manifest does not know.
@@ -55,8 +57,8 @@ def judge(storage: Storage, folders: Iterable[Folder], *, full: bool = False) ->
             altered one of the same length.
 
     Returns:
-        Each folder with the verdict, in the order given, in flat memory. A file that cannot be read is a reason like
-        any other and does not end the scan.
+        Each folder with the verdict, in the order given, in flat memory. A file that cannot be read is asked for once
+        more; if it still cannot, that is the folder's ``error``, and does not end the scan.
     """
     folders = iter(folders)
     while batch := list(islice(folders, _BATCH_SIZE)):
@@ -64,8 +66,9 @@ def judge(storage: Storage, folders: Iterable[Folder], *, full: bool = False) ->
             f"{folder.path}/{name}" for folder in batch for name in folder.files if full or name == RECORD_NAME
         )
         having = [folder for folder in batch if folder.files.get(RECORD_NAME, MAX_RECORD_BYTES + 1) <= MAX_RECORD_BYTES]
-        read = storage.read_many([f"{folder.path}/{RECORD_NAME}" for folder in having])
-        records = dict(zip((folder.path for folder in having), read, strict=True))
+        paths = [f"{folder.path}/{RECORD_NAME}" for folder in having]
+        read = dict(_read_twice(storage, paths))
+        records = {folder.path: read[path] for folder, path in zip(having, paths, strict=True)}
         verdicts = [_verdict(folder, records.get(folder.path)) for folder in batch]
         yield from _compared(storage, verdicts) if full else verdicts
 
@@ -167,15 +170,18 @@ def missing_files(storage: Storage, path: str, files: Mapping[str, bytes]) -> di
     return missing
 
 
-def differences(row: DocumentRow, record: CommitRecord, parents: Sequence[Parent] | None = None) -> list[str]:
+def differences(
+    row: DocumentRow, record: CommitRecord, renames: Renames, parents: Sequence[Parent] | None = None
+) -> list[str]:
     """The columns in which a row is not what its commit record says.
 
     Args:
         row: The row of the index.
         record: The document's record.
+        renames: The new names of its store.
         parents: What the index has as its parents. Default: not compared.
     """
-    expected = {**record.row, "doc_dir": record.doc_dir}
+    expected = {**renames.row(record.row), "doc_dir": record.doc_dir}
     actual = row.as_dict()
     different = [column for column, value in expected.items() if actual[column] != value]
     if parents is not None and tuple(parents) != record.parents:
@@ -200,6 +206,7 @@ class DocumentProblem(NamedTuple):
 def check_documents(storage: Storage, rows: Iterable[DocumentRow]) -> Iterator[DocumentProblem]:
     """Hold rows against their commit records, and every byte of their files against the manifest; in flat memory."""
     remaining = iter(rows)
+    renames = read_renames(storage)
     while batch := list(islice(remaining, _ROWS_BATCH_SIZE)):
         found = storage.read_many([f"{row.doc_dir}/{RECORD_NAME}" for row in batch])
         records: list[tuple[DocumentRow, CommitRecord]] = []
@@ -209,7 +216,7 @@ def check_documents(storage: Storage, rows: Iterable[DocumentRow]) -> Iterator[D
                 yield DocumentProblem(row, isinstance(data, OSError), record)
                 continue
             records.append((row, record))
-            different = differences(row, record)
+            different = differences(row, record, renames)
             if different:
                 yield DocumentProblem(row, missing=False, reason=f"{RECORD_NAME} has another {', '.join(different)}")
         files = [(row, path, entry) for row, record in records for path, entry in record.files.items()]
@@ -218,6 +225,22 @@ def check_documents(storage: Storage, rows: Iterable[DocumentRow]) -> Iterator[D
             reason = _file_problem(path, entry, data)
             if reason is not None:
                 yield DocumentProblem(row, isinstance(data, OSError), reason)
+
+
+def _read_twice(storage: Storage, paths: Sequence[str]) -> Iterator[tuple[str, bytes | OSError]]:
+    """The contents of files, by path; those that cannot be read at first come last, after another try."""
+    failed = []
+    for path, data in zip(paths, storage.read_many(paths), strict=True):
+        if _is_unread(data):
+            failed.append(path)
+        else:
+            yield path, data
+    yield from zip(failed, storage.read_many(failed), strict=True)
+
+
+def _is_unread(data: bytes | OSError | None) -> bool:
+    """Whether a file may be as it should be, and only could not be read."""
+    return isinstance(data, StorageError) and data.errno not in NO_FILE_ERRORS
 
 
 def _file_problem(name: str, entry: FileEntry, data: bytes | OSError) -> str | None:
@@ -286,7 +309,7 @@ def _verdict(folder: Folder, data: bytes | OSError | None) -> FolderVerdict:
         return FolderVerdict(folder, None, (f"{RECORD_NAME} has {folder.files[RECORD_NAME]} bytes",))
     record = _record_of(folder.path, data)
     if isinstance(record, str):
-        return FolderVerdict(folder, None, (record,))
+        return FolderVerdict(_unread(folder, record) if _is_unread(data) else folder, None, (record,))
     reasons = []
     for name, entry in record.files.items():
         size = folder.files.get(name)
@@ -300,18 +323,29 @@ def _verdict(folder: Folder, data: bytes | OSError | None) -> FolderVerdict:
 
 def _compared(storage: Storage, verdicts: list[FolderVerdict]) -> Iterator[FolderVerdict]:
     """The same verdicts, after a look at every byte of those that seemed whole."""
-    files = [
-        (verdict.folder.path, name, entry)
+    files = {
+        f"{verdict.folder.path}/{name}": (verdict.folder.path, name, entry)
         for verdict in verdicts
         if verdict.record is not None
         for name, entry in verdict.record.files.items()
-    ]
+    }
     altered: dict[str, list[str]] = {}
-    read = storage.read_many([f"{path}/{name}" for path, name, _ in files])
-    for (path, name, entry), data in zip(files, read, strict=True):
+    unread: dict[str, str] = {}
+    for file, data in _read_twice(storage, list(files)):
+        path, name, entry = files[file]
         reason = _file_problem(name, entry, data)
         if reason is not None:
             altered.setdefault(path, []).append(reason)
+            if _is_unread(data):
+                unread[path] = reason
     for verdict in verdicts:
-        reasons = altered.get(verdict.folder.path)
-        yield verdict if reasons is None else verdict._replace(record=None, reasons=tuple(reasons))
+        path = verdict.folder.path
+        if path in altered:
+            folder = _unread(verdict.folder, unread[path]) if path in unread else verdict.folder
+            yield verdict._replace(folder=folder, record=None, reasons=tuple(altered[path]))
+        else:
+            yield verdict
+
+
+def _unread(folder: Folder, reason: str) -> Folder:
+    return replace(folder, error=reason)

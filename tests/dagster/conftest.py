@@ -10,6 +10,7 @@ from typing import Any
 import dagster as dg
 import pytest
 
+import tests.hypothesis_profile  # noqa: F401 - importing it loads the profile
 from doc_io import DocDirIOManager, DocumentsIndex, DocumentStore
 
 

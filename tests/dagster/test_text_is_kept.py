@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
-from hypothesis import HealthCheck, Phase, example, given, settings
+from hypothesis import Phase, example, given, settings
 from hypothesis import strategies as st
 
 from doc_io import DocDirIOManager, Document, DocumentsIndex, DocumentStore
@@ -47,7 +47,7 @@ DOCUMENTS = st.fixed_dictionaries({}, optional={name: WORDS.get(name, ODD) | ODD
 TEXTS = st.text(st.characters(), min_size=1, max_size=200)
 
 
-@settings(max_examples=12, phases=[Phase.explicit, Phase.generate], suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=12, phases=[Phase.explicit, Phase.generate])
 @given(raw=TEXTS, fields=DOCUMENTS)
 @example(raw="half an ans", fields={"finish_reason": "length", "usage": {"prompt_tokens": -7, "completion_tokens": 3}})
 @example(raw=" \r\n\ud800\0", fields={"status": "skipped", "metadata": {"o": object()}, "extras": 7})

@@ -104,7 +104,7 @@ def test_no_task_leaves_its_folder(files: VersionedFiles, tmp_path: Path, task: 
     assert latest_text(files, task) == "text"
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.text(max_size=30), st.text(max_size=30))
 def test_two_tasks_never_share_a_name(one: str, other: str) -> None:
     """Not even where one of them looks like the encoded name of the other."""

@@ -13,6 +13,9 @@ from doc_io import DocumentStore
 from tests.maintenance.many import fill
 
 VERBS = {
+    "export a dataset": "from doc_io.reports.dataset import write_dataset; write_dataset(store, f'{sys.argv[1]}-dataset', texts=['raw'])",
+    "verify in threads": "sum(1 for _ in maintenance.verify(store, jobs=4))",
+    "reindex in threads": "maintenance.reindex(store, jobs=4)",
     "reindex": "maintenance.reindex(store)",
     "reindex a lost index": "os.unlink(sys.argv[2]); maintenance.reindex(store)",
     "verify": "sum(1 for _ in maintenance.verify(store))",

@@ -290,7 +290,7 @@ RICH = [
 EVERYTHING = Policy(keep_failed=0, grace=NOW)
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=25, suppress_health_check=list(HealthCheck))
 @example(graph=RICH, policy=EVERYTHING)
 @example(graph=RICH, policy=Policy(stage="a", cascade=True, grace=NOW))
 @given(graph=graphs, policy=policies)
@@ -301,7 +301,7 @@ def test_what_must_stay_stays_at_every_step_and_a_second_run_ends_the_work(graph
 
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
-@settings(max_examples=500, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=500, suppress_health_check=list(HealthCheck))
 @given(graph=graphs, policy=policies)
 def test_what_must_stay_stays_on_many_more_lineages(graph: Graph, policy: Policy) -> None:
     """The longer proof."""

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 import random
 import shutil
-import signal
 import sqlite3
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +15,8 @@ import pytest
 
 from doc_io import Document, DocumentStore, IndexFormatError, StorageError, maintenance
 from doc_io.commit_record import RECORD_NAME
+from doc_io.storage.base import Folder
+from doc_io.storage.local import LocalStorage
 from tests.maintenance.damage import DAMAGES
 from tests.maintenance.many import fill
 
@@ -196,54 +196,69 @@ def test_a_reindex_that_is_interrupted_leaves_the_old_table(store: DocumentStore
     assert not list(Path(store.index.name).parent.glob("*.new*"))
 
 
-def test_a_large_store_is_read_by_a_second_process_and_damage_is_found_there_too(store: DocumentStore) -> None:
-    """The last document is one that the second process reads."""
-    made = fill(store, 1200)
+def test_damage_in_a_large_store_is_found_in_its_shard(store: DocumentStore) -> None:
+    """The last document, read by one of several threads."""
+    made = fill(store, 1000)
     last = max(store.index.scan(), key=lambda row: row.doc_dir)
     (Path(store.docs_root) / last.doc_dir / "raw.txt").unlink()
 
-    came = maintenance.reindex(store)
+    came = maintenance.reindex(store, jobs=4)
 
-    assert came.documents == len(made) - 1
+    assert came.documents == came.added == len(made) - 1
     assert [each.path for each in came.rejected] == [last.doc_dir]
 
 
-def children() -> set[int]:
-    """The processes that this thread has started and not yet waited for."""
-    return set(map(int, Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()))
+@pytest.mark.parametrize("incremental", [False, True])
+def test_several_threads_make_the_same_table_as_one(store: DocumentStore, *, incremental: bool) -> None:
+    """Row for row; also where the index is lost and says nothing of the stages."""
+    fill(store, 900)
+    before: Any = rows_of(store)
+    lose_index(store)
+    if incremental:
+        maintenance.reindex(store, empty=True)
+
+    came = maintenance.reindex(store, jobs=8, incremental=incremental)
+
+    after: Any = rows_of(store)
+    if incremental:  # each row comes after those that were there
+        before, after = ({row["doc_id"]: {**row, "seq": 0} for row, _ in rows} for rows in (before, after))
+    assert after == before
+    assert (came.documents, came.added, came.rejected) == (900, 900, ())
 
 
-def test_a_reading_process_that_is_killed_costs_nothing_but_the_reindex(store: DocumentStore) -> None:
-    """What it did not answer must not be taken for what is not there: the old table stays, and the error says so."""
-    fill(store, 2000)
+def test_a_thread_that_fails_ends_the_reindex_and_leaves_the_old_table(
+    store: DocumentStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it did not read must not be taken for what is not there."""
+    fill(store, 900)
     before = rows_of(store)
-    servers = children()  # of other tests in this process
-    killed: list[int] = []
+    folders = LocalStorage.folders
 
-    def kill(_done: int, _total: int | None) -> None:
-        for reader in sorted(children() - servers)[:1] if not killed else ():
-            killed.append(reader)
-            os.kill(reader, signal.SIGKILL)
+    def failing(storage: LocalStorage, stage: str = "", first: str = "", last: str = "") -> Iterator[Folder]:
+        if (stage, first) == ("essay", "k"):
+            raise StorageError(docs_root=storage.root, action="list", path=stage, reason="it is away")
+        return folders(storage, stage, first, last)
 
-    with pytest.raises(StorageError, match="ended"):
-        maintenance.reindex(store, progress=kill)
+    monkeypatch.setattr(LocalStorage, "folders", failing)
 
-    assert killed
+    with pytest.raises(StorageError, match="it is away"):
+        maintenance.reindex(store, jobs=4)
+    monkeypatch.undo()
     assert rows_of(store) == before
 
 
-def test_a_reindex_reports_its_progress(store: DocumentStore) -> None:
-    """Without an index that would know: from the keys that are done."""
-    fill(store, 2000)
-    lose_index(store)
+@pytest.mark.parametrize(("lost", "total"), [(False, 700), (True, None)])
+def test_a_reindex_reports_its_progress(store: DocumentStore, *, lost: bool, total: int | None) -> None:
+    """The total is what the old index knew."""
+    fill(store, 700)
+    if lost:
+        lose_index(store)
     told: list[tuple[int, int | None]] = []
 
     maintenance.reindex(store, progress=lambda done, total: told.append((done, total)))
 
-    assert [done for done, _ in told] == [500, 1000, 1500, 2000]
-    assert all(total is not None and done <= total for done, total in told)
-    assert told[-1][1] is not None
-    assert told[-1][1] < 2200
+    assert [done for done, _ in told] == sorted({done for done, _ in told})
+    assert told[-1] == (700, total)
 
 
 def test_the_record_alone_makes_the_row(store: DocumentStore) -> None:

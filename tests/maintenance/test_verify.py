@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sqlite3
 import time
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
 
-from doc_io import Document, DocumentStore, StoreMismatchError, maintenance
+from doc_io import Document, DocumentStore, StorageError, StoreMismatchError, maintenance
 from doc_io.commit_record import RECORD_COLUMNS
-from doc_io.maintenance.verify import NOTES
+from doc_io.maintenance.verify import NOTES, Finding
+from doc_io.storage.local import LocalStorage
 from tests.maintenance.damage import DAMAGES
 from tests.maintenance.many import fill
 
@@ -311,3 +314,77 @@ def test_a_temporary_folder_whose_writer_came_back_before_the_repair_stays(store
     assert list(maintenance.repair(store, findings, dry_run=False)) == []
     assert [each.action for each in planned] == ["none"]
     assert left.exists()
+
+
+def test_threads_find_what_one_pass_finds(store: DocumentStore) -> None:
+    """Of every kind, in every shard, and beside the stages and the keys; each once."""
+    made = fill(store, 1000)
+    root = Path(store.docs_root)
+    folders = {row.doc_id: root / row.doc_dir for row in store.index.scan()}
+    for number, doc_id in enumerate(made[::40]):
+        DAMAGES[number % len(DAMAGES)](folders[doc_id])
+    for doc_id in made[50::150]:
+        shutil.rmtree(folders[doc_id])
+    store.index.remove(made[-3:])
+    for stray in ("stray", "draft/stray", "draft/~odd/stray", "draft/B1/stray", "unknown/stray", "essay/.tmp-1/old/a"):
+        (root / stray).parent.mkdir(parents=True, exist_ok=True)
+        (root / stray).write_text("not here")
+    folders[made[1]].rename(folders[made[1]].with_name("0123456789abcdef"))
+
+    one = sorted(maintenance.verify(store, full=True, grace=0))
+    several = sorted(maintenance.verify(store, full=True, grace=0, jobs=8))
+
+    assert several == one
+    assert {each.kind for each in one} >= {"damaged", "missing", "unindexed", "stray", "torn"}
+
+
+def test_a_folder_that_was_moved_is_missing_where_it_was(store: DocumentStore, folder: Path) -> None:
+    """Its row is not taken for one with a document because the name of the folder is found elsewhere."""
+    elsewhere = folder.parent.parent / "0000000000000000"
+    elsewhere.mkdir()
+    folder.rename(elsewhere / folder.name)
+
+    assert sorted(found(store)) == [
+        ("missing", inside(store, folder)),
+        ("torn", inside(store, elsewhere / folder.name)),
+    ]
+
+
+@pytest.mark.parametrize(("fails", "kinds"), [(1, []), (2, ["unreadable"])])
+@pytest.mark.parametrize("name", ["raw.txt", "metadata.json"])
+def test_a_file_that_could_not_be_read_is_read_again_and_never_called_damaged(
+    store: DocumentStore, folder: Path, monkeypatch: pytest.MonkeyPatch, *, name: str, fails: int, kinds: list[str]
+) -> None:
+    """Nothing is known of what is in it."""
+    read_many = LocalStorage.read_many
+    left = [fails]
+
+    def failing(storage: LocalStorage, paths: Iterable[str]) -> Iterator[bytes | OSError]:
+        for path in paths:
+            if path == f"{inside(store, folder)}/{name}" and left[0]:
+                left[0] -= 1
+                yield StorageError(docs_root=storage.root, action="read", path=path, reason="it is away")
+            else:
+                yield from read_many(storage, [path])
+
+    monkeypatch.setattr(LocalStorage, "read_many", failing)
+
+    assert found(store, full=True) == [(kind, inside(store, folder)) for kind in kinds]
+    assert left == [0]
+
+
+def test_a_stage_that_cannot_be_listed_is_found_once(store: DocumentStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not once in each of its shards."""
+    fill(store, 900)
+    scandir = os.scandir
+
+    def failing(path: str) -> object:
+        if path == f"{store.docs_root}/essay":
+            raise PermissionError(13, "Permission denied")
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", failing)
+
+    findings = [each for each in maintenance.verify(store, jobs=4) if each.kind not in NOTES]
+
+    assert findings == [Finding("unreadable", "essay", "Permission denied")]

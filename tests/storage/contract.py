@@ -7,6 +7,7 @@ import secrets
 import time
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -251,15 +252,25 @@ class StorageContract:
         assert dict(storage.folder("draft/a1/doc1").files) == expected["draft/a1/doc1"]
 
     def test_shards_of_a_stage_make_up_the_whole(self, storage: Storage) -> None:
-        """By stage and first character of the logical key."""
+        """By stage and ranges of names in it, whatever these begin with."""
         expected = write_documents(storage)
+        storage.put("draft/~odd/file", b"not here")
+        storage.put("draft/B1/file", b"not here")
+        expected |= {"draft/~odd": {"file": 8}, "draft/B1": {"file": 8}}
+        bounds = ["", "a", "b", "s", ""]
 
-        shards = [storage.folders(stage, start) for stage in ("draft", "essay") for start in "abs"]
+        stages, beside = storage.stages()
+        shards = [storage.folders(stage, *bound) for stage in stages for bound in pairwise(bounds)]
 
-        found = [folder.path for shard in shards for folder in shard]
-        assert sorted([*found, ""]) == sorted([*expected])
+        found = {folder.path: dict(folder.files) for shard in shards for folder in shard}
+        assert stages == ["draft", "essay"]
+        assert {**found, "": dict(beside.files)} == expected
+        assert sum(1 for stage in stages for bound in pairwise(bounds) for _ in storage.folders(stage, *bound)) == len(
+            found
+        )
         assert sorted(folder.path for folder in storage.folders("essay")) == ["essay/b2/doc1", "essay/b2/doc2"]
-        assert [folder.path for folder in storage.folders(start="b2")] == ["essay/b2/doc1", "essay/b2/doc2"]
+        assert [folder.path for folder in storage.folders(first="b2", last="b3")] == ["essay/b2/doc1", "essay/b2/doc2"]
+        assert [folder.path for folder in storage.folders("essay", "b2")] == ["essay/b2/doc1", "essay/b2/doc2"]
         assert list(storage.folders("nothing")) == []
 
     def test_reading_makes_nothing(self, storage: Storage) -> None:

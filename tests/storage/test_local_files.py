@@ -210,7 +210,7 @@ def test_a_root_that_cannot_be_listed_is_an_error(tmp_path: Path, monkeypatch: p
     with pytest.raises(StorageError, match="Input/output error"):
         list(LocalStorage(tmp_path).folders())
     with pytest.raises(StorageError, match="Input/output error"):
-        list(LocalStorage(tmp_path).logical_keys())
+        LocalStorage(tmp_path).stages()
 
 
 def test_the_control_ends_at_the_folder_that_cannot_be_listed(

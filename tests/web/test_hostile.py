@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from tempfile import mkdtemp
 
 import pytest
 from hypothesis import given, settings
@@ -11,14 +13,17 @@ from hypothesis import strategies as st
 from playwright.sync_api import Browser
 from starlette.testclient import TestClient
 
-from doc_io import Document, DocumentStore, Status
+from doc_io import Document, DocumentStore, Parent, Status
 from doc_io.escaping import is_unshown
+from doc_io.index.base import Filter
 from doc_io.reports.diff import diff_texts
 from doc_io.web import app
 from doc_io.web.aligned import rows
 from doc_io.web.shown import markdown, marked
 from doc_io.writing.draft import Origin
-from tests.web.conftest import Server, serving, watching
+from tests.web.conftest import Server, Watched, serving, watching
+
+pytestmark = pytest.mark.xdist_group("hostile_pages")  # one worker fills the store
 
 SCRIPT = "<script>document.title='ran'</script>"
 HANDLER = "<img src=x onerror=\"document.title='ran'\">"
@@ -32,6 +37,8 @@ CLOSING = "</pre></main></body></html>\"'><svg onload=\"document.title='ran'\">{
 TEXTS = {
     "script": SCRIPT, "handler": HANDLER, "frame": FRAME, "links": LINKS, "characters": CHARACTERS, "closing": CLOSING,
 }  # fmt: skip
+
+ATTEMPTS = 10_000
 
 
 def fill_hostile(store: DocumentStore) -> None:
@@ -55,12 +62,35 @@ def fill_hostile(store: DocumentStore) -> None:
     store.save("x" * 5_000_000, stage="long", task_id="one line")
 
 
+def crowd(store: DocumentStore) -> None:
+    """A task with 10,000 attempts, and a document of which 999 were made."""
+    store.save_many(
+        (f"text {number}", Origin(stage="crowded", task_id=SCRIPT, attempt=str(number))) for number in range(ATTEMPTS)
+    )
+    root = store.save("root", stage="draft", task_id="root")
+    made = [
+        ("made", Origin(stage="essay", task_id=f"e{number}", parents=(Parent(root.doc_id),))) for number in range(333)
+    ]
+    essays = store.save_many(made)
+    made = [
+        ("made", Origin(stage=HANDLER, task_id=f"j{number}", parents=(Parent(essays[number // 2].doc_id),)))
+        for number in range(666)
+    ]
+    store.save_many(made)
+
+
 @pytest.fixture(scope="module")
 def hostile(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DocumentStore]:
-    """The store."""
-    with DocumentStore(tmp_path_factory.mktemp("hostile") / "docs") as store:
-        fill_hostile(store)
-        yield store
+    """The store; in memory where there is such a folder, as it has ten thousand documents."""
+    memory = Path("/dev/shm")  # noqa: S108 - named by the kernel
+    folder = Path(mkdtemp(dir=memory)) if memory.exists() else tmp_path_factory.mktemp("hostile")
+    try:
+        with DocumentStore(folder / "docs") as store:
+            crowd(store)
+            fill_hostile(store)
+            yield store
+    finally:
+        shutil.rmtree(folder)
 
 
 @pytest.fixture(scope="module")
@@ -205,13 +235,46 @@ def test_a_comparison_of_two_huge_lines_is_bounded(store: DocumentStore) -> None
     assert len(answer.content) < 1_500_000
 
 
-def test_ten_thousand_attempts_come_a_page_at_a_time(store: DocumentStore) -> None:
-    store.save_many(
-        [(f"text {number}", Origin(stage="essay", task_id="t", attempt=str(number))) for number in range(201)]
-    )
+def test_ten_thousand_attempts_come_a_page_at_a_time(
+    watched: Watched, hostile: DocumentStore, hostile_server: Server
+) -> None:
+    newest = hostile.history("crowded", SCRIPT, limit=101)
+    page = watched.page
+    page.goto(f"{hostile_server.url}/d/{newest[0].doc_id}")
+    page.get_by_role("link", name="attempt 10,000 of 10,000").click()
+    assert page.locator("tbody tr[data-item]").count() == 100
+    page.get_by_role("link", name="older attempts").click()
+
+    assert page.locator("tbody tr[data-item] input[name=a]").first.get_attribute("value") == newest[100].doc_id
+
+
+def test_the_last_page_of_attempts_names_no_older_ones(store: DocumentStore) -> None:
+    origins = (Origin(stage="essay", task_id="t", attempt=str(number)) for number in range(200))
+    store.save_many((f"text {number}", origin) for number, origin in enumerate(origins))
     client = TestClient(app(store), base_url="http://localhost")
 
-    first = client.get("/t/essay/t.json").json()
-    rest = client.get(f"/t/essay/t.json?after={first['attempts'][-1]['doc_id']}").json()
+    first = client.get("/t/essay/t.json").json()["attempts"]
+    last = client.get(f"/t/essay/t?after={first[-1]['doc_id']}")
 
-    assert (first["total"], len(first["attempts"]), len(rest["attempts"])) == (201, 200, 1)
+    assert (len(first), last.status_code) == (100, 200)
+    assert "older attempts" not in last.text
+
+
+def test_a_document_beyond_the_first_page_names_the_one_before(store: DocumentStore) -> None:
+    origins = (Origin(stage="essay", task_id="t", attempt=str(number)) for number in range(120))
+    rows = store.save_many((f"text {number}", origin) for number, origin in enumerate(origins))
+    client = TestClient(app(store), base_url="http://localhost")
+
+    assert f"/compare?a={rows[4].doc_id}&amp;b={rows[5].doc_id}" in client.get(f"/d/{rows[5].doc_id}").text
+
+
+def test_a_lineage_of_a_thousand_documents_is_folded(
+    watched: Watched, hostile: DocumentStore, hostile_server: Server
+) -> None:
+    root = hostile.select(Filter(stage="draft"), limit=1)[0]
+    watched.page.goto(f"{hostile_server.url}/d/{root.doc_id}/story")
+
+    graph = watched.page.locator("svg.graph")
+    assert watched.page.get_by_text("1,000 documents").is_visible()
+    assert graph.locator("a").count() < 20
+    assert graph.get_by_text("333 × essay").is_visible()

@@ -30,6 +30,15 @@ _MAX_COMPLETIONS = 50
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
+jobs = click.option(
+    "--jobs",
+    type=click.IntRange(1, 64),
+    default=1,
+    show_default=True,
+    help="Parts of the store to read at a time: more are faster where documents are on a server.",
+)
+
+
 def listed(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> tuple[str, ...]:  # noqa: ARG001
     """Every name of ``--stage a,b --stage c``; one with a comma in it is quoted as in CSV."""
     return tuple(name for line in csv.reader(values) for name in line if name)
@@ -97,6 +106,11 @@ def _without_password(value: str) -> str:
 def command_line(*words: str) -> str:
     """A command of ``doc-io`` that can be pasted: on this store, its words quoted."""
     return f"doc-io {given_store(click.get_current_context())}{shlex.join(words)}"
+
+
+def argument(*names: str) -> list[str]:
+    """Names as arguments of a command that can be pasted: after ``--`` where one would look like an option."""
+    return [*(["--"] if any(name.startswith("-") for name in names) else []), *names]
 
 
 def document(store: DocumentStore, name: str, *, quiet: bool = False) -> DocumentRow:

@@ -34,9 +34,9 @@ _PAGE = 20  # what a terminal shows of search; a pipe gets all
 @options.as_json
 @click.pass_obj
 def failures(location: StoreLocation, /, *, chosen: filters.Selection, every_attempt: bool, as_json: bool) -> None:
-    """Show what is failing and why: tasks whose newest attempt failed, by stage and reason.
+    """Show what is failing and why, by stage and reason.
 
-    Reasons that differ only in numbers and ids count as one.
+    A task is failing where its newest attempt failed. Reasons that differ only in numbers and ids count as one.
     """
     with location.existing() as store:
         where = chosen.as_filter(store)
@@ -79,7 +79,8 @@ def failures(location: StoreLocation, /, *, chosen: filters.Selection, every_att
 def diff(location: StoreLocation, /, doc: str, other: str | None, *, texts: tuple[str, ...], as_json: bool) -> None:
     """Show what changed between two documents, word by word.
 
-    Of one document: since the attempt before it. Of STAGE/TASK: between its last two attempts.
+    Of one document: since the attempt before it. Of STAGE/TASK: between its last two attempts. A failed attempt against the
+    last good one: doc-io diff STAGE/TASK STAGE/TASK@newest.
     """
     which = options.one_text(texts)
     with location.existing() as store:
@@ -130,7 +131,7 @@ def lineage(location: StoreLocation, /, doc: str, form: str, limit: int, *, as_j
 @options.as_json
 @click.pass_obj
 def usage(location: StoreLocation, /, by: str, *, chosen: filters.Selection, as_json: bool) -> None:
-    """Show tokens spent, the most expensive first."""
+    """Show tokens spent, the most expensive first; with genai-prices installed, also what they cost at list price."""
     group: GroupedBy = by if by in ("stage", "status", "day") else f"{by}_id"  # type: ignore[assignment]
     with location.existing() as store:
         where = chosen.as_filter(store)
@@ -138,14 +139,19 @@ def usage(location: StoreLocation, /, by: str, *, chosen: filters.Selection, as_
         if as_json:
             render.as_json([each._asdict() for each in spent])
             return
+        costs = [() if each.cost is None else (f"{each.cost:.4g}",) for each in spent]
+        names = (by, "documents", "prompt", "completion", *(("cost_usd",) if any(costs) else ()))
+        rows = [
+            (*each[:4], *((cost or (None,)) if any(costs) else ())) for each, cost in zip(spent, costs, strict=True)
+        ]
         if not render.in_terminal():
-            render.table((by, "documents", "prompt", "completion"), spent)
+            render.table(names, rows)
             return
-        totals = [(*each, each.prompt_tokens + each.completion_tokens) for each in spent]
-        render.table((by, "documents", "prompt", "completion", "total"), totals)
+        totals = [each.prompt_tokens + each.completion_tokens for each in spent]
+        render.table((*names, "total"), [(*row, total) for row, total in zip(rows, totals, strict=True)])
         if totals:
             click.echo()
-            render.bars([(render.shown(each[0]), each[-1]) for each in totals])
+            render.bars([(render.shown(each.group), total) for each, total in zip(spent, totals, strict=True)])
 
 
 @click.command()
@@ -176,23 +182,65 @@ def search(location: StoreLocation, /, *, chosen: filters.Selection, as_json: bo
             click.secho(f"There are more: only the newest {shown:,} are listed (-n).", dim=True, err=True)
 
 
+def _partition_columns(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> tuple[str, ...]:
+    choice = click.Choice(["stage", "day", "status"])
+    return tuple(choice.convert(each, param, ctx) for each in options.listed(ctx, param, values))
+
+
+def _export_dataset(
+    location: StoreLocation, chosen: filters.Selection, texts: tuple[Any, ...], folder: str | None, by: tuple[Any, ...]
+) -> None:
+    from doc_io.reports.dataset import Dataset, write_dataset  # noqa: PLC0415 - pyarrow is an extra
+
+    if folder is None or chosen.limit is not None:
+        raise click.UsageError("--partition-by needs the folder --parquet, and goes without -n.")
+    with location.existing() as store, render.progress("Exporting") as progress:
+        where = chosen.as_filter(store)
+        added = Dataset(0, 0, 0)
+        if where is not None:
+            added = write_dataset(store, folder, where, by=by, texts=texts, progress=progress)
+    click.echo(
+        f"{added.documents} documents in {added.files} new files in {folder}; it had {added.existing}.", err=True
+    )
+
+
 @click.command()
 @filters.filters
 @filters.words
 @options.texts
-@click.option("--parquet", type=click.Path(dir_okay=False), metavar="FILE", help="Write Parquet, not JSON Lines.")
+@click.option("--parquet", type=click.Path(), metavar="FILE|DIR", help="Write Parquet, not JSON Lines.")
+@click.option(
+    "--partition-by",
+    multiple=True,
+    metavar="COLUMNS",
+    callback=_partition_columns,
+    help="Write a dataset into the folder --parquet, divided by some of stage, day and status, such as stage,day.",
+)
 @click.pass_obj
 def export(
-    location: StoreLocation, /, *, chosen: filters.Selection, texts: tuple[Any, ...], parquet: str | None
+    location: StoreLocation,
+    /,
+    *,
+    chosen: filters.Selection,
+    texts: tuple[Any, ...],
+    parquet: str | None,
+    partition_by: tuple[Any, ...],
 ) -> None:
     """Print rows and texts as JSON Lines, or write Parquet.
 
     Newest first; rows alone, or with the texts that are asked for. Parquet needs pyarrow, which the extra pandas brings.
+
+    With --partition-by it is a dataset, in which DuckDB, Polars, Spark and others read many files as one table. What it has
+    already is left out: the same command goes on after an interruption, and adds what is new later, with --since without
+    looking at what is older.
     """
+    if partition_by:
+        _export_dataset(location, chosen, texts, parquet, partition_by)
+        return
     quiet = parquet is None and render.in_terminal()
     with location.existing() as store, render.progress("Exporting", quiet=quiet) as progress:
         where = chosen.as_filter(store)
-        total = 0 if where is None else sum(each.documents for each in reports.usage(store, "status", where))
+        total = 0 if where is None else sum(each.documents for each in store.index.usage("status", where))
         exported: Iterator[dict[str, Any]] = (
             iter(()) if where is None else islice(reports.export(store, where, texts=texts), chosen.limit)
         )

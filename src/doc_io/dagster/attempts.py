@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Any
 
 from dagster import DagsterEventType
 
-from doc_io.dagster.answer_copies import AnswerCopy
-from doc_io.dagster.reuse import COMPLETE, PROVIDER_ID, Question, ReusedDocument, answer_of, find_answers
+from doc_io.dagster.reuse import COMPLETE, PROVIDER_ID, Answers, Question, ReusedDocument, answer_of, find_answers
 from doc_io.document import OK, Document, Status, Usage, as_document
+from doc_io.escaping import described
+from doc_io.maintenance.answer_copies import AnswerCopy
 
 if TYPE_CHECKING:
     from doc_io.dagster.identity import OutputInfo
@@ -38,8 +39,16 @@ class Attempt:
     """
 
     def __init__(
-        self, question: Question, store: DocumentStore, *, template_id: str | None, model_id: str | None
+        self,
+        question: Question,
+        store: DocumentStore,
+        *,
+        template_id: str | None,
+        model_id: str | None,
+        known: Answers | None = None,
     ) -> None:
+        if known is not None:  # looked up together with those of other partitions
+            self._known = known
         self._question = question
         self._store = store
         self._document: Document | None = None
@@ -115,7 +124,7 @@ class Attempt:
             model_id=self.model_id,
             identifiers=self._question.document.identifiers,
             usage=self.usage,
-            metadata={**self.metadata, **noted, "error": f"{type(error).__name__}: {error}"},
+            metadata={**self.metadata, **noted, "error": described(error)},
         )
 
     def complete(self, error: BaseException | None = None) -> Document | None:
@@ -129,7 +138,7 @@ class Attempt:
             return None
         if made.outcome not in OK:
             return made
-        reason = "its step failed" if error is None else f"{type(error).__name__}: {error}"
+        reason = "its step failed" if error is None else described(error)
         facts = {"finish_reason": made.finish_reason} if made.finish_reason else {}
         return dataclasses.replace(
             made,
@@ -140,7 +149,7 @@ class Attempt:
         )
 
     @cached_property
-    def _known(self) -> tuple[Any, str | None]:
+    def _known(self) -> Answers:
         return find_answers(self._store, self._question)
 
 

@@ -25,10 +25,8 @@ from dagster import (
 from doc_io.dagster.findings import Findings, Problem
 from doc_io.dagster.identity import stage_of_asset
 from doc_io.dagster.internals import PARTITIONED_CHECKS, keys_in_range
-from doc_io.dagster.settings import StoreSettings
-from doc_io.errors import ConfigurationError
+from doc_io.dagster.settings import store_of
 from doc_io.escaping import printable
-from doc_io.store import DocumentStore
 
 READ_AT_MOST = 100
 """How many documents a run without partitions reads, of an asset that has some; a run of partitions reads its own."""
@@ -125,7 +123,7 @@ def _checks_of(
         compute_kind="doc_io",
     )
     def check_documents(context: AssetCheckExecutionContext) -> Iterator[AssetCheckResult]:
-        store = _store(context, resource_key)
+        store = store_of(context.resources, resource_key, "build_document_checks")
         asset = context.job_def.asset_layer.get(key)
         tasks, of_run = _tasks(context, key, asset.partitions_def)
         findings = Findings(store, stage_of_asset(key, asset.metadata), tasks, None if of_run else READ_AT_MOST)
@@ -135,17 +133,6 @@ def _checks_of(
                 yield _result(key, name, findings, question(findings))
 
     return check_documents
-
-
-def _store(context: AssetCheckExecutionContext, resource_key: str) -> DocumentStore:
-    resource = getattr(context.resources, resource_key)
-    if not isinstance(resource, StoreSettings):
-        raise ConfigurationError(
-            setting=f"resource_key={resource_key!r} of build_document_checks",
-            reason=f"that resource is {type(resource).__name__}, which knows no store",
-            hint="Name a DocDirIOManager or a DocumentsIndex.",
-        )
-    return resource.store
 
 
 def _tasks(

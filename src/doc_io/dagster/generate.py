@@ -8,15 +8,16 @@ import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import InitVar, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import tenacity
 
-from doc_io.dagster.attempts import forget
+from doc_io.dagster.attempts import await_step, forget
 from doc_io.dagster.reuse import ReusedDocument
 from doc_io.document import OK, Document, DocumentRow
-from doc_io.errors import ConfigurationError
+from doc_io.errors import ConfigurationError, DamagedDocumentError
 
 if TYPE_CHECKING:
     from logging import Logger
@@ -28,8 +29,8 @@ Make = Callable[[str, "Attempt"], "Document | str | Awaitable[Document | str]"]
 
 Save = Callable[[Mapping[str, Document]], Mapping[str, DocumentRow]]
 
-SAVE_BATCH = 64
-"""Documents that are stored by one call: those that were finished while the call before was under way."""
+BATCH_SIZE = 64
+"""Partitions that are looked up by one query, and documents that are stored by one call."""
 
 PREVIEW_CHARS = 1000
 """Characters of each text that stay in memory, for the previews in Dagster's events."""
@@ -122,54 +123,35 @@ class RateLimit:
             await asyncio.sleep(delay)
 
 
-class BatchedSaves:
-    """Stores documents by as few calls as possible; each caller waits until its own is durable.
+@dataclass(frozen=True)
+class Started:
+    """One partition, after its look-up.
 
-    Args:
-        save: Stores some documents, by partition; runs in a thread.
+    Attributes:
+        partition: Which.
+        pending: Its attempt.
+        stored: The stored answer to its question, without the texts where nothing is to be written; ``None``: ask.
+        error: Why it cannot be asked.
     """
 
-    def __init__(self, save: Save) -> None:
-        self._save = save
-        self._waiting: deque[tuple[str, Document, asyncio.Future[DocumentRow]]] = deque()
-        self._worker: asyncio.Task[None] | None = None
-
-    async def save(self, partition: str, document: Document) -> DocumentRow:
-        """Store a document; its row, once it is durable. What the store raises is raised here."""
-        stored: asyncio.Future[DocumentRow] = asyncio.get_running_loop().create_future()
-        self._waiting.append((partition, document, stored))
-        if self._worker is None or self._worker.done():
-            self._worker = asyncio.create_task(self._work())
-        return await asyncio.shield(stored)
-
-    async def finish(self) -> None:
-        """Wait until everything that was handed over is stored, also where its caller was cancelled."""
-        if self._worker is not None:
-            await self._worker
-
-    async def _work(self) -> None:
-        while self._waiting:
-            batch = [self._waiting.popleft() for _ in range(min(SAVE_BATCH, len(self._waiting)))]
-            documents = {partition: document for partition, document, _ in batch}
-            try:
-                rows = await asyncio.to_thread(self._save, documents)
-            except Exception as error:  # noqa: BLE001 - each caller gets it
-                for _, _, stored in batch:
-                    stored.set_exception(error)
-                    stored.exception()  # a caller that was cancelled does not ask for it
-            else:
-                for partition, _, stored in batch:
-                    stored.set_result(rows[partition])
+    partition: str
+    pending: PendingAttempt
+    stored: Document | None = None
+    error: Exception | None = None
 
 
 @dataclass
 class Generation:
     """How the partitions of a step are made.
 
+    Looking up, asking and storing go on at the same time. As many answers as calls may wait to be stored: with
+    ``concurrency`` n, a process that is killed has at most 2n answers that are not stored.
+
     Attributes:
         make: Gives the answer for one partition.
-        start: Starts the attempt at a partition.
-        save: Stores finished documents.
+        prompt_of: Gives the prompt of a partition; runs in a thread.
+        start: Looks up some partitions, by their prompts; runs in a thread.
+        save: Stores finished documents, by partition; runs in a thread.
         log: Dagster's log.
         concurrency: How many calls of ``make`` run at a time.
         calls_per_minute: The most calls of ``make`` in a minute; ``None`` for no limit.
@@ -178,19 +160,21 @@ class Generation:
     """
 
     make: Make
-    start: Callable[[str], PendingAttempt]
-    save: InitVar[Save]
+    prompt_of: Callable[[str], str | None]
+    start: Callable[[Mapping[str, str | None]], Sequence[PendingAttempt]]
+    save: Save
     log: Logger
     concurrency: int
     calls_per_minute: InitVar[float | None]
     retry_on: type[BaseException] | tuple[type[BaseException], ...]
     max_tries: int
 
-    def __post_init__(self, save: Save, calls_per_minute: float | None) -> None:
-        self._saves = BatchedSaves(save)
+    def __post_init__(self, calls_per_minute: float | None) -> None:
         self._limit = RateLimit(calls_per_minute)
+        self._made: dict[str, ReusedDocument] = {}
+        self._error: Exception | None = None  # of the store: nothing new is begun
 
-    async def run(self, partitions: list[str]) -> dict[str, ReusedDocument]:
+    async def run(self, partitions: Sequence[str]) -> dict[str, ReusedDocument]:
         """Make every partition; one that raises does not stop the others.
 
         Args:
@@ -198,56 +182,111 @@ class Generation:
 
         Returns:
             By partition, its stored document without the texts, whatever its status.
+
+        Raises:
+            DocIOError: The store failed; whatever was begun was finished and given to it.
         """
-        made: dict[str, ReusedDocument] = {}
-        waiting = deque(partitions)
         self._progress = Progress(self.log, len(partitions))
-
-        async def worker() -> None:
-            while waiting:
-                partition = waiting.popleft()
-                made[partition] = await self._one(partition)
-
+        self._started: asyncio.Queue[Started | None] = asyncio.Queue(self.concurrency)
+        self._finished: asyncio.Queue[tuple[Started, Document, bool] | None] = asyncio.Queue()
+        self._room = asyncio.Semaphore(self.concurrency)  # for documents that are finished and not stored
+        storing = asyncio.create_task(self._store_all())
+        looking_up = asyncio.create_task(self._look_up_all(partitions))
         with ThreadPoolExecutor(self.concurrency, "doc_io-generate") as self._executor:
-            workers = [asyncio.create_task(worker()) for _ in range(min(self.concurrency, len(partitions)))]
+            asking = [asyncio.create_task(self._ask_all()) for _ in range(min(self.concurrency, len(partitions)))]
             try:
-                await asyncio.gather(*workers)
-            finally:  # cancelled, or the store failed: stop what is running, and store what is finished
-                for task in workers:
+                await asyncio.gather(*asking)
+            finally:  # also when cancelled: stop what is running, and store what there is
+                for task in (looking_up, *asking):
                     task.cancel()
-                await asyncio.gather(*workers, return_exceptions=True)
-                await self._saves.finish()
+                await asyncio.gather(looking_up, *asking, return_exceptions=True)
+                self._finished.put_nowait(None)
+                await storing
+        if self._error is not None:
+            raise self._error
         self.log.info(str(self._progress))
-        return {partition: made[partition] for partition in partitions}
+        return {partition: self._made[partition] for partition in partitions}
 
-    async def _one(self, partition: str) -> ReusedDocument:
-        pending = await asyncio.to_thread(self.start, partition)
-        attempt = pending.attempt
-        stored = await asyncio.to_thread(lambda: attempt.stored)
-        if isinstance(stored, ReusedDocument):
-            forget(pending)
-            self._progress.add(stored.row, reused=True)
-            return ReusedDocument.of_row(stored.row, (stored.raw or "")[:PREVIEW_CHARS], made_by_this_step=False)
-        if stored is not None:  # a whole answer whose step failed
-            return await self._saved(partition, pending, stored, reused=True)
+    async def _look_up_all(self, partitions: Sequence[str]) -> None:
+        # Not all of them at once: another run may answer some while this one is busy with the first.
         try:
-            document = await self._asked(partition, attempt)
+            for first in range(0, len(partitions), BATCH_SIZE):
+                batch = await asyncio.to_thread(self._look_up, partitions[first : first + BATCH_SIZE])
+                while batch:  # taken out, as each will hold its answer
+                    await self._started.put(batch.popleft())
+        except Exception as error:  # noqa: BLE001 - `run` raises it
+            self._error = error
+        await self._started.put(None)
+
+    def _look_up(self, partitions: Sequence[str]) -> deque[Started]:
+        prompts: dict[str, str | None] = {}
+        errors: dict[str, Exception] = {}
+        for partition in partitions:
+            try:
+                prompts[partition] = self.prompt_of(partition)
+            except Exception as error:  # noqa: BLE001 - whatever one partition raises, the others go on
+                prompts[partition], errors[partition] = None, error
+        attempts = self.start(prompts)
+        return deque(map(_started, partitions, attempts, map(errors.get, partitions)))
+
+    async def _ask_all(self) -> None:
+        while (started := await self._started.get()) is not None and self._error is None:
+            if started.error is not None:
+                await self._finish(started, started.pending.attempt.failed(started.error))
+            elif started.stored is None:
+                await self._ask(started)
+            elif isinstance(started.stored, ReusedDocument):
+                self._made[started.partition] = started.stored
+                self._progress.add(started.stored.row, reused=True)
+            else:  # a whole answer whose step failed
+                await self._finish(started, started.stored, reused=True)
+        if started is None:
+            self._started.put_nowait(None)  # for the next worker
+
+    async def _ask(self, started: Started) -> None:
+        attempt = started.pending.attempt
+        await_step(started.pending)
+        try:
+            document = await self._answer(started.partition, attempt)
         except Exception as error:  # noqa: BLE001 - whatever one partition raises, the others go on
             document = attempt.failed(error)
         except BaseException as error:  # cancelled: what there is was paid for
-            await self._saved(partition, pending, attempt.failed(error))
+            self._finished.put_nowait((started, attempt.failed(error), False))
             raise
-        return await self._saved(partition, pending, document)
+        await self._finish(started, document)
 
-    async def _saved(
-        self, partition: str, pending: PendingAttempt, document: Document, *, reused: bool = False
-    ) -> ReusedDocument:
-        row = await self._saves.save(partition, document)
-        forget(pending)
-        self._progress.add(row, reused=reused)
-        return ReusedDocument.of_row(row, (document.raw or "")[:PREVIEW_CHARS], made_by_this_step=True)
+    async def _finish(self, started: Started, document: Document, *, reused: bool = False) -> None:
+        """Hand over a document to be stored; waits while many others are to be stored."""
+        self._finished.put_nowait((started, document, reused))
+        await self._room.acquire()
 
-    async def _asked(self, partition: str, attempt: Attempt) -> Document:
+    async def _store_all(self) -> None:
+        """Store documents together that were finished at about the same time, until there are no more."""
+        more = True
+        while more:
+            batch = [await self._finished.get()]
+            while len(batch) < BATCH_SIZE and not self._finished.empty():
+                batch.append(self._finished.get_nowait())
+            more = None not in batch
+            finished = [each for each in batch if each is not None]
+            try:
+                await self._store(finished)
+            except Exception as error:  # noqa: BLE001 - `run` raises it, when the others that are under way are stored too
+                self._error = error
+            for _ in finished:
+                self._room.release()
+
+    async def _store(self, finished: Sequence[tuple[Started, Document, bool]]) -> None:
+        if not finished:
+            return
+        rows = await asyncio.to_thread(self.save, {each.partition: document for each, document, _ in finished})
+        for each, document, reused in finished:
+            row, preview = rows[each.partition], (document.raw or "")[:PREVIEW_CHARS]
+            forget(each.pending)
+            self._made[each.partition] = ReusedDocument.of_row(row, preview, made_by_this_step=True)
+            self._progress.add(row, reused=reused)
+
+    async def _answer(self, partition: str, attempt: Attempt) -> Document:
         retrying = tenacity.AsyncRetrying(
             retry=tenacity.retry_if_exception_type(self.retry_on),
             stop=tenacity.stop_after_attempt(self.max_tries),
@@ -258,12 +297,29 @@ class Generation:
             with one_try:
                 await self._limit.wait()
                 attempt.raw = ""
-                return attempt.finished(await self._called(partition, attempt))
+                return attempt.finished(await self._call(partition, attempt))
         raise AssertionError("tenacity raises the last error")
 
-    async def _called(self, partition: str, attempt: Attempt) -> Any:
+    async def _call(self, partition: str, attempt: Attempt) -> Any:
         if inspect.iscoroutinefunction(self.make):
             return await self.make(partition, attempt)
-        loop = asyncio.get_running_loop()
-        made = await loop.run_in_executor(self._executor, self.make, partition, attempt)
+        call = asyncio.get_running_loop().run_in_executor(self._executor, self.make, partition, attempt)
+        try:
+            made = await asyncio.shield(call)
+        except asyncio.CancelledError:
+            with suppress(Exception):  # a thread runs to its end, and its answer is paid for
+                attempt.finished(await call)
+            raise
         return await made if inspect.isawaitable(made) else made
+
+
+def _started(partition: str, pending: PendingAttempt, error: Exception | None) -> Started:
+    if error is not None:
+        return Started(partition, pending, error=error)
+    try:
+        stored = pending.attempt.stored
+    except DamagedDocumentError as damaged:
+        return Started(partition, pending, error=damaged)
+    if isinstance(stored, ReusedDocument):
+        stored = ReusedDocument.of_row(stored.row, (stored.raw or "")[:PREVIEW_CHARS], made_by_this_step=False)
+    return Started(partition, pending, stored)

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 from dagster import AssetKey, DagsterEvent
 
 from doc_io import ids, maintenance
-from doc_io.dagster.answer_copies import AnswerCopy, copy_answer, file_orphans
 from doc_io.dagster.attempts import (
     Attempt,
     PendingAttempt,
@@ -26,11 +25,12 @@ from doc_io.dagster.identity import OutputInfo, attempt_name, body_output_info, 
 from doc_io.dagster.internals import io_manager_of_output
 from doc_io.dagster.io_manager import DocDirIOManager
 from doc_io.dagster.outputs import OutputWriter
-from doc_io.dagster.reuse import Question, answer_of, find_answers, note_asked
+from doc_io.dagster.reuse import Answers, Question, answer_of, find_answers, find_answers_of_many, note_asked
 from doc_io.dagster.settings import StoreSettings
 from doc_io.document import OK, Document, DocumentRow, DocumentsByPartition, Status
 from doc_io.document_checks import checked
 from doc_io.errors import ConfigurationError, DocIOError, SpooledError
+from doc_io.maintenance.answer_copies import AnswerCopy, copy_answer
 from doc_io.writing.draft import make_drafts
 
 if TYPE_CHECKING:
@@ -130,8 +130,8 @@ class DocumentsIndex(StoreSettings):
         """
         output = _output(context, asset_key, output_name)
         asked = Document("", template_id=template_id, model_id=model_id, identifiers=identifiers)
-        question = self._question(output, partition_of(context, partition_key), prompt, asked)
-        pending = self._start(context, question, asked, under_way=False)
+        [question] = self._questions(output, {partition_of(context, partition_key): prompt}, asked)
+        pending = self._start(context, question, asked)
         try:
             yield pending.attempt
         except BaseException as error:  # a terminated run, too, has paid for what it got
@@ -175,7 +175,7 @@ class DocumentsIndex(StoreSettings):
         """
         output = _output(context, asset_key, output_name)
         asked = Document("", template_id=template_id, model_id=model_id, identifiers=identifiers)
-        question = self._question(output, partition_of(context, partition_key), prompt, asked)
+        [question] = self._questions(output, {partition_of(context, partition_key): prompt}, asked)
         row, _ = find_answers(self.store, question)
         return None if row is None else answer_of(self.store, question, row)
 
@@ -227,51 +227,36 @@ class DocumentsIndex(StoreSettings):
         prompt_of = prompt_lookup(prompts, partitions)
         asked = Document("", template_id=template_id, model_id=model_id)
 
-        def start(partition: str) -> PendingAttempt:
-            question = self._question(output, partition, prompt_of(partition), asked)
-            pending = self._start(context, question, asked, under_way=True)
-            await_step(pending)
-            return pending
+        def start(asked_for: Mapping[str, str | None]) -> list[PendingAttempt]:
+            questions = self._questions(output, asked_for, asked)
+            found = find_answers_of_many(self.store, questions)
+            return [
+                self._start(context, question, asked, known=known)
+                for question, known in zip(questions, found, strict=True)
+            ]
 
-        generation = Generation(make, start, save, context.log, concurrency, calls_per_minute, retry_on, max_tries)
+        generation = Generation(
+            make, prompt_of, start, save, context.log, concurrency, calls_per_minute, retry_on, max_tries
+        )
         return DocumentsByPartition(await generation.run(partitions))
-
-    def setup_for_execution(self, context: Any) -> None:
-        """Check the settings, and file the whole answers of processes that were killed before their step had ended.
-
-        Raises:
-            ConfigurationError: The docs root or the database cannot be used.
-            StoreMismatchError: They do not belong together.
-        """
-        super().setup_for_execution(context)
-        for orphan in file_orphans(self.spool, self.store) if self.spool else ():
-            if orphan.row is None or orphan.error is not None:
-                context.log.warning(
-                    f"The answer {orphan.doc_id} of a run that was killed stays in the spool: {orphan.error}"
-                )
-            else:
-                context.log.info(f"The answer of a run that was killed is kept as {orphan.doc_id}")
 
     def teardown_after_execution(self, context: Any) -> None:
         """Keep the whole answers of steps that failed, and let go of the connections."""
         keep_attempts_of(self)
         super().teardown_after_execution(context)
 
-    def _question(
-        self,
-        output: OutputInfo,
-        partition: str | None,
-        prompt: str | None,
-        asked: Document,
-    ) -> Question:
-        """What is asked, with what the asset, its IO manager and its task table say of it."""
+    def _questions(self, output: OutputInfo, prompts: Mapping[Any, str | None], asked: Document) -> list[Question]:
+        """What is asked for each partition, with what the asset, its IO manager and its task table say of it."""
         manager = manager_of(output)
         defaults = {} if manager is None else manager.writer.defaults
-        tasks = {} if manager is None else manager.task_lookup(output, [partition])
-        completed_document = completed(asked, output, partition, defaults, task=tasks.get(partition or ""))
-        question = Question(output, partition, completed_document, prompt)
-        note_asked(question)
-        return question
+        tasks = {} if manager is None else manager.task_lookup(output, prompts)
+        questions = [
+            Question(output, key, completed(asked, output, key, defaults, task=tasks.get(key or "")), prompt)
+            for key, prompt in prompts.items()
+        ]
+        for question in questions:
+            note_asked(question)
+        return questions
 
     def _start(
         self,
@@ -279,10 +264,11 @@ class DocumentsIndex(StoreSettings):
         question: Question,
         asked: Document,
         *,
-        under_way: bool,
+        known: Answers | None = None,
     ) -> PendingAttempt:
-        attempt = Attempt(question, self.store, template_id=asked.template_id, model_id=asked.model_id)
-        return PendingAttempt(question.output, attempt, partial(self._keep, context, question), self, under_way)
+        attempt = Attempt(question, self.store, template_id=asked.template_id, model_id=asked.model_id, known=known)
+        keep = partial(self._keep, context, question)
+        return PendingAttempt(question.output, attempt, keep, self, under_way=known is not None)
 
     def _copied(
         self, context: AssetExecutionContext | OpExecutionContext, question: Question, attempt: Attempt

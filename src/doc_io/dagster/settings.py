@@ -13,8 +13,12 @@ from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
 
 from doc_io.dagster.shared_stores import hold, release, shared_store
 from doc_io.errors import ConfigurationError
+from doc_io.maintenance.answer_copies import file_orphans
 from doc_io.store import DocumentStore
 from doc_io.writing.spool import DEFAULT_SPOOL
+
+REBUILD_TAG = "doc_io/rebuild"
+"""The tag of runs that make the index anew, and so run where it does not belong to the docs root."""
 
 _UNSHOWN = frozenset({"db_url", "db_read_url", "storage_options"})
 
@@ -161,15 +165,26 @@ class StoreSettings(ConfigurableResource[Any]):
             )
         return self._store
 
-    def setup_for_execution(self, context: Any) -> None:  # noqa: ARG002 - the name is Dagster's
+    def setup_for_execution(self, context: Any) -> None:
         """Refuse unusable settings before a body runs and pays for a text that could not be saved.
+
+        Files the texts of processes that were killed before these were stored, too.
 
         Raises:
             ConfigurationError: The docs root or the database cannot be used.
             StoreMismatchError: They do not belong together.
         """
         hold(self.store)
+        if REBUILD_TAG in (context.run.tags if context.run else ()):
+            return
         self.store.check()
+        for orphan in file_orphans(self.spool, self.store) if self.spool else ():
+            if orphan.error is not None:
+                context.log.warning(
+                    f"A text of a process that was killed stays in the spool, {orphan.doc_id}: {orphan.error}"
+                )
+            else:
+                context.log.info(f"A text of a process that was killed is kept as {orphan.doc_id}")
 
     def teardown_after_execution(self, context: Any) -> None:  # noqa: ARG002 - the name is Dagster's
         """Let go of the connections when the run, or the step's process, ends."""
@@ -180,6 +195,28 @@ class StoreSettings(ConfigurableResource[Any]):
     def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
         # Of a field that a subclass's base also has, pydantic forgets that it is not to be shown.
         return [(name, value) for name, value in super().__repr_args__() if name not in _UNSHOWN]
+
+
+def store_of(resources: Any, resource_key: str, whose: str) -> DocumentStore:
+    """The store that a resource knows.
+
+    Args:
+        resources: Those of a step.
+        resource_key: Which of them.
+        whose: What was given the key, for the error.
+
+    Raises:
+        ConfigurationError: It knows none.
+    """
+    resource = getattr(resources, resource_key)
+    resource = getattr(resource, "documents", resource)  # of a RolloutIOManager
+    if not isinstance(resource, StoreSettings):
+        raise ConfigurationError(
+            setting=f"resource_key={resource_key!r} of {whose}",
+            reason=f"that resource is {type(resource).__name__}, which knows no store",
+            hint="Name a DocDirIOManager or a DocumentsIndex.",
+        )
+    return resource.store
 
 
 def copies_prompts(option: bool | None, environment: Mapping[str, str] = os.environ) -> bool:  # noqa: FBT001 - a setting

@@ -18,7 +18,7 @@ from doc_io.errors import (
     QueryError,
 )
 from doc_io.index import postgres_queries, postgres_schema, queries
-from doc_io.index.base import HistoryHead, NewRow, TaskKey, VersionSelector
+from doc_io.index.base import HistoryHead, NewName, NewRow, TaskKey, VersionSelector
 from doc_io.index.pool import STATEMENT_SECONDS, Pool
 from doc_io.index.postgres_rows import InsertFollowing, insert_placed, is_lost, lock_key
 from doc_io.index.postgres_search import PostgresTexts
@@ -35,7 +35,7 @@ _BATCH_SIZE = 1000  # rows
 _sql = postgres_queries.statement_for
 _REMOVE = _sql(queries.remove(postgres_queries.KEYS_TABLE))
 _REMOVE_PARENTS = _sql(queries.remove_parents(postgres_queries.KEYS_TABLE))
-_TRY_LOCK = "SELECT pg_try_advisory_lock(%s)"
+_TRY_LOCK, _TRY_SHARED_LOCK = "SELECT pg_try_advisory_lock(%s)", "SELECT pg_try_advisory_lock_shared(%s)"
 _HOLDER = (  # an advisory lock of 64 bits stands in two columns of pg_locks
     "SELECT 'process ' || activity.pid || coalesce(' of ' || host(client_addr), '') FROM pg_locks"
     " JOIN pg_stat_activity AS activity USING (pid) WHERE locktype = 'advisory' AND granted"
@@ -60,7 +60,8 @@ class PostgresIndex(Index):
     def __init__(self, url: str, read_url: str | None = None) -> None:
         self._pool = Pool(url)
         self._reader = self._pool if read_url is None else Pool(read_url)
-        self.name = self._pool.name
+        self.name, self.address = self._pool.name, self._pool.address
+        self.environment = ("PGPASSWORD",) if self._pool.has_password else ()  # read by libpq
         self._lock = threading.Lock()
         self._ready = False
 
@@ -164,6 +165,9 @@ class PostgresIndex(Index):
         self._run(removed)
         return self._without_row(doc_ids)
 
+    def rename(self, renames: Iterable[tuple[NewName, Sequence[str]]]) -> None:
+        self.change([(queries.rename(self.keys_table), (*name, list(doc_ids))) for name, doc_ids in renames])
+
     def rebuild(self, rows: Iterable[NewRow]) -> int:
         with self._translate_errors(), self._pool.connection() as connection:
             postgres_schema.replace(connection, self.name, rows)
@@ -185,11 +189,12 @@ class PostgresIndex(Index):
         self.change([(queries.REPLACE_STORE_ID, (store_id,))])
 
     @contextmanager
-    def maintenance_lock(self) -> Iterator[None]:
+    def maintenance_lock(self, *, shared: bool = False) -> Iterator[None]:
         key = lock_key("maintenance")
         with self._direct() as connection:
             with self._translate_errors():
-                (held,) = connection.execute(_TRY_LOCK, (key,)).fetchone() or (False,)
+                statement = _TRY_SHARED_LOCK if shared else _TRY_LOCK
+                (held,) = connection.execute(statement, (key,)).fetchone() or (False,)
                 if not held:
                     raise MaintenanceBusyError(index=self.name, holder=_holder_of(connection, key))
             yield

@@ -27,6 +27,11 @@ _OF_TASK = f"SELECT {_COLUMNS} FROM documents WHERE stage = ? AND task_id = ? AN
 LATEST_OK_BY_TASK = f"{_OF_TASK} {_IS_OK} {NEWEST_FIRST} LIMIT 1"
 GET = f"SELECT {_COLUMNS} FROM documents WHERE doc_id = ?"
 SCAN = f"SELECT {_COLUMNS} FROM documents WHERE seq > ? ORDER BY seq LIMIT 1000"
+# The stage is compared as an expression, so that the engine walks along the keys: a page is a part of one walk then.
+SCAN_KEYS = (
+    f"SELECT {_COLUMNS} FROM documents WHERE stage || '' = ? AND logical_key_id < ?"
+    " AND (logical_key_id, created_at, seq) > (?, ?, ?) ORDER BY logical_key_id, created_at, seq LIMIT 1000"
+)
 PARENTS = "SELECT parent_doc_id, input_name FROM document_parents WHERE doc_id = ? ORDER BY position"
 LAST_OF_RUN = f"SELECT {_COLUMNS} FROM documents WHERE run_id = ? {NEWEST_FIRST} LIMIT 1"
 READ_BY_RUN = (
@@ -208,6 +213,14 @@ def remove_parents(keys_table: str) -> str:
     return (
         f"DELETE FROM document_parents WHERE doc_id IN (SELECT key FROM {keys_table})"
         " AND NOT EXISTS (SELECT 1 FROM documents WHERE documents.doc_id = document_parents.doc_id)"
+    )
+
+
+def rename(keys_table: str) -> str:
+    """The statement that gives many documents another stage, and another task where that is not null."""
+    return (
+        "UPDATE documents SET (stage, task_id) = (?, coalesce(?, task_id))"
+        f" WHERE doc_id IN (SELECT key FROM {keys_table})"
     )
 
 

@@ -5,9 +5,10 @@ Placeholders are ``?``, as in `queries`. No value is ever part of a statement; c
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Literal
 
-from doc_io.index.base import Filter
+from doc_io.index.base import Filter, GroupedBy
 from doc_io.index.queries import where_clause
 
 COMPARABLE: dict[str, str] = {
@@ -24,54 +25,82 @@ COMPARABLE: dict[str, str] = {
 
 _MAX_DEPTH = 1000  # generations; only a forged circle is deeper
 _SEQ_BITS = 2**40  # one number orders ancestors by distance and then by seq
-_CHOSEN = """
-    SELECT chosen.seq, chosen.doc_id, chosen.stage, chosen.task_id, chosen.created_at, chosen.status, chosen.score,
-        CASE WHEN chosen.usage_prompt_tokens IS NULL AND chosen.usage_completion_tokens IS NULL THEN NULL
-            ELSE coalesce(chosen.usage_prompt_tokens, 0) + coalesce(chosen.usage_completion_tokens, 0) END AS tokens,
-        coalesce(chosen.parsed_chars, chosen.raw_chars) AS characters
-"""
+_FACTS = """chosen.status AS status, chosen.score AS score, chosen.usage_prompt_tokens AS prompt_tokens,
+    chosen.usage_completion_tokens AS completion_tokens, coalesce(chosen.parsed_chars, chosen.raw_chars) AS characters,
+    chosen.model_id AS model"""
+_NAMES = "status, score, prompt_tokens, completion_tokens, characters, model"
 # UNION, not UNION ALL: an ancestor that is reached by many ways is followed once. CROSS JOIN: SQLite keeps its order.
+_ABOVE = "CROSS JOIN document_parents AS given CROSS JOIN documents AS above"
 _WALK = f"""
 walk (child, doc_id, depth, found) AS (
-    SELECT seq, doc_id, CAST(0 AS bigint), CAST(NULL AS bigint) FROM chosen
+    SELECT chosen.seq, above.doc_id, CAST(1 AS bigint), CASE WHEN above.stage = ? THEN above.seq END
+    FROM chosen {_ABOVE} WHERE given.doc_id = chosen.doc_id AND above.doc_id = given.parent_doc_id
     UNION
     SELECT walk.child, above.doc_id, walk.depth + 1, CASE WHEN above.stage = ? THEN above.seq END
-    FROM walk CROSS JOIN document_parents AS given CROSS JOIN documents AS above
-    WHERE walk.found IS NULL AND walk.depth < {_MAX_DEPTH}
+    FROM walk {_ABOVE} WHERE walk.found IS NULL AND walk.depth < {_MAX_DEPTH}
         AND given.doc_id = walk.doc_id AND above.doc_id = given.parent_doc_id
 ),
 nearest AS (
-    SELECT child, min(depth * {_SEQ_BITS} + found) AS place FROM walk WHERE found IS NOT NULL GROUP BY child
+    SELECT child, min(place) AS place FROM (
+        SELECT seq AS child, NULL AS place FROM chosen
+        UNION ALL SELECT child, depth * {_SEQ_BITS} + found FROM walk WHERE found IS NOT NULL
+    ) AS every GROUP BY child
 )
 """
 
 
 def comparison(column: str, ancestor: str | None, where: Filter, *, newest: bool) -> tuple[str, list[Any]]:
-    """The statement and its values for what `compare` counts: group, status, score, tokens, characters.
+    """The statement and its values for what `compare` counts: group, status, score, tokens, characters, model.
 
     Args:
         column: A key of `COMPARABLE`.
         ancestor: The stage whose column it is; ``None`` for the documents' own.
-        where: Which documents.
+        where: Which documents; of one stage.
         newest: Only the newest document of each task and group.
     """
-    condition, values = where_clause(where)
+    condition, values = where_clause(where, table="chosen")
+    group = COMPARABLE[column].format(row="chosen" if ancestor is None else "ancestor")
+    place = ""
+    if newest:
+        place = f", row_number() OVER (PARTITION BY {group}, chosen.task_id ORDER BY chosen.created_at DESC, chosen.seq DESC) AS place"
+    facts = f"SELECT {group} AS shared, {_FACTS}{place} FROM"
     if ancestor is None:
-        group = COMPARABLE[column].format(row="chosen")
-        grouped = f"WITH grouped AS ({_CHOSEN}, {group} AS shared FROM documents AS chosen{condition})"
+        statement = f"{facts} documents AS chosen{condition}"
     else:
-        group = COMPARABLE[column].format(row="ancestor")
-        values.append(ancestor)
-        grouped = (
-            f"WITH RECURSIVE chosen AS ({_CHOSEN} FROM documents AS chosen{condition}), {_WALK},"
-            f" grouped AS (SELECT chosen.*, {group} AS shared FROM chosen LEFT JOIN nearest ON nearest.child = chosen.seq"
-            f" LEFT JOIN documents AS ancestor ON ancestor.seq = (nearest.place & {_SEQ_BITS - 1}))"
+        values += [ancestor, ancestor]
+        statement = (
+            f"WITH RECURSIVE chosen AS (SELECT seq, doc_id FROM documents AS chosen{condition}), {_WALK}"
+            f" {facts} nearest CROSS JOIN documents AS chosen"
+            f" LEFT JOIN documents AS ancestor ON ancestor.seq = (nearest.place & {_SEQ_BITS - 1})"
+            " WHERE chosen.seq = nearest.child"
         )
-    facts = "shared, status, score, tokens, characters"
     if not newest:
-        return f"{grouped} SELECT {facts} FROM grouped", values
-    place = "row_number() OVER (PARTITION BY shared, stage, task_id ORDER BY created_at DESC, seq DESC) AS place"
-    return f"{grouped} SELECT {facts} FROM (SELECT {facts}, {place} FROM grouped) AS placed WHERE place = 1", values
+        return statement, values
+    return f"SELECT shared, {_NAMES} FROM ({statement}) AS placed WHERE place = 1", values
+
+
+def usage_by_model(by: GroupedBy, where: Filter, starts: Sequence[int]) -> tuple[str, list[Any]]:
+    """The statement and its values for the sums of both token counts, of the documents where both are known.
+
+    Each row of its result is of one group and model: group, model, the greatest of ``starts`` that the prompts exceed (else
+    0), and the sums.
+
+    Args:
+        by: What the groups share.
+        where: Which documents.
+        starts: Lengths of prompts, in tokens, from which on they are summed apart.
+    """
+    condition, values = where_clause(where)
+    known = "usage_prompt_tokens IS NOT NULL AND usage_completion_tokens IS NOT NULL"
+    longer = "".join(
+        f" WHEN usage_prompt_tokens > {int(start)} THEN {int(start)}" for start in sorted(starts, reverse=True)
+    )
+    start = f"CASE{longer} ELSE 0 END" if longer else "0"
+    return (
+        f"SELECT {COMPARABLE[by].format(row='documents')} AS shared, model_id AS model, {start} AS longer_than,"
+        " sum(usage_prompt_tokens), sum(usage_completion_tokens)"
+        f" FROM documents{condition} {'AND' if condition else 'WHERE'} {known} GROUP BY shared, model, longer_than"
+    ), values
 
 
 def edges(keys_table: str, direction: Literal["up", "down"]) -> str:

@@ -21,6 +21,7 @@ from doc_io.index.base import (
     Filter,
     GroupedBy,
     HistoryHead,
+    NewName,
     NewRow,
     StageCount,
     TaskKey,
@@ -60,7 +61,7 @@ class SqliteIndex(Index):
 
     def __init__(self, path: str | os.PathLike[str], *, on_network: bool = False) -> None:
         self._file = SqliteFile(path, on_network=on_network)
-        self.name = self._file.name
+        self.name = self.address = self._file.name
 
     def heads(self, tasks: Sequence[TaskKey]) -> dict[TaskKey, HistoryHead]:
         return self._run(lambda connection: _heads(connection, tasks))
@@ -157,6 +158,13 @@ class SqliteIndex(Index):
             connection.execute(queries.remove_parents(self.keys_table), keys)
         return self._without_row(doc_ids)
 
+    def rename(self, renames: Iterable[tuple[NewName, Sequence[str]]]) -> None:
+        with self._file.transaction() as connection:
+            for name, doc_ids in renames:
+                connection.execute(queries.rename(self.keys_table), (*name, self.key_list(doc_ids)))
+            for statement in sqlite_totals.COUNT_AGAIN:
+                connection.execute(statement)
+
     def rebuild(self, rows: Iterable[NewRow]) -> int:
         new = f"{self.name}.new"
         try:
@@ -193,7 +201,7 @@ class SqliteIndex(Index):
             connection.execute(queries.REPLACE_STORE_ID, (store_id,))
 
     @contextmanager
-    def maintenance_lock(self) -> Iterator[None]:
+    def maintenance_lock(self, *, shared: bool = False) -> Iterator[None]:
         self._file.make_folder()
         path = f"{self.name}-maintenance-lock"
         # The system releases it when its holder dies. Only maintenance takes it, writers do not.
@@ -203,7 +211,7 @@ class SqliteIndex(Index):
             raise self._file.error(error) from error
         try:
             try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                fcntl.flock(descriptor, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
             except BlockingIOError:
                 raise MaintenanceBusyError(index=self.name, holder=holder_of(path)) from None
             yield

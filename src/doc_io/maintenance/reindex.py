@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from functools import partial
 from itertools import chain, islice
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from doc_io.document import Parent
 from doc_io.errors import IndexAccessError, StorageError
+from doc_io.ids import path_segment
+from doc_io.index.base import NewRow
 from doc_io.index.sql_index import Index
-from doc_io.integrity import is_document_or_error
-from doc_io.maintenance.reader import Verdict, documents_of, verdicts, verdicts_aside
+from doc_io.integrity import contents, is_document_or_error, judge
+from doc_io.maintenance.shards import WHOLE, Shard, documents_by_stage, folders_of, in_threads, rows_of, shards_of
 from doc_io.progress import Progress
+from doc_io.renames import read_renames
 from doc_io.storage.base import Folder, Storage
-from doc_io.storage.local import LocalStorage
 from doc_io.store import DocumentStore
 
-_BATCH_SIZE = 500
+_BATCH_SIZE = 256
 
 
 class Rejected(NamedTuple):
@@ -53,6 +56,7 @@ def reindex(
     incremental: bool = False,
     full: bool = False,
     empty: bool = False,
+    jobs: int = 1,
     progress: Progress | None = None,
 ) -> Reindexed:
     """Rebuild the index from the commit records; afterwards it belongs to this docs root, whatever it was before.
@@ -66,6 +70,8 @@ def reindex(
         full: Read and hash every file. Default: only where the storage may have files with other bytes than were
             written, as a disk has after a power cut; else compare lengths, and the record's own checksum.
         empty: Make an index without any row, for a store that is meant to be new. Default: from the documents.
+        jobs: How many shards of the store to read at a time, each in a thread; for a storage that answers slowly.
+            Default: 1, the whole store in one pass.
         progress: Progress callback, called with `(done, total)`; the total may be unknown. Default: none.
 
     Raises:
@@ -76,98 +82,144 @@ def reindex(
     """
     identity = store.unchecked
     storage, index = identity.storage, identity.index
-    full = full or not storage.capabilities.whole_files
     if incremental:
         store.check()
     elif not empty:
         identity.check_mounted()
     with index.maintenance_lock():
+        known = documents_by_stage(index)
+        shards = [] if empty else [WHOLE] if jobs == 1 else shards_of(storage, known)
+        having = index if incremental else None
+        batches = in_threads([partial(gather, storage, each, full=full, having=having) for each in shards], jobs)
+        result = _Result(progress, sum(known.values()))
         if incremental:
-            return _add_missing(storage, index, full=full, progress=progress)
-        found = iter(()) if empty else _verdicts(storage, full=full)
-        if progress is not None:
-            found = _with_progress(found, storage, _known(index), progress)
-        sorted_out = _SortedOut()
-        count = index.rebuild(sorted_out.rows(chain(found, _end_mounted(storage))))
-        identity.adopt()
-        return Reindexed(count, sorted_out.added, tuple(sorted(sorted_out.rejected)))
+            added = sum(index.insert_placed(rows) for rows in result.counted(batches))
+            count = sum(documents_by_stage(index).values())
+        else:
+            count = index.rebuild(chain.from_iterable(result.counted(batches)))
+            identity.adopt()
+            added = result.folders - len(result.rejected)
+    return Reindexed(count, added, tuple(sorted(set(result.rejected))))
 
 
-class _SortedOut:
-    """Takes the rows of whole documents from verdicts, and keeps count of both kinds."""
+@dataclass
+class _Result:
+    """What a reindex has come to so far."""
 
-    def __init__(self) -> None:
-        self.added = 0
-        self.rejected: list[Rejected] = []
+    progress: Progress | None
+    total: int
+    folders: int = 0
+    rejected: list[Rejected] = field(default_factory=list)
 
-    def rows(self, found: Iterable[Verdict]) -> Iterator[tuple[Mapping[str, Any], Sequence[Parent]]]:
-        for verdict in found:
-            if verdict.row is None:
-                self.rejected.append(Rejected(verdict.path, verdict.reasons))
-            else:
-                self.added += 1
-                yield {**verdict.row, "doc_dir": verdict.path}, verdict.parents
-
-
-def _add_missing(storage: Storage, index: Index, *, full: bool, progress: Progress | None) -> Reindexed:
-    """Add the rows of documents that have none."""
-    inserted = checked = 0
-    known = _known(index)
-    sorted_out = _SortedOut()
-    documents = filter(is_document_or_error, storage.folders())
-    while batch := list(islice(documents, _BATCH_SIZE)):
-        new = verdicts(storage, _without_row(index, batch), full=full)
-        inserted += index.insert_placed(list(sorted_out.rows(new)))
-        checked += len(batch)
-        if progress is not None:
-            progress(checked, max(checked, known))
-    count = sum(each.documents for each in index.stage_counts())
-    return Reindexed(count, inserted, tuple(sorted_out.rejected))
+    def counted(self, batches: Iterable[Gathered]) -> Iterator[list[NewRow]]:
+        """The rows of each batch, while all else of it is counted."""
+        for batch in batches:
+            self.folders += batch.folders
+            self.rejected += batch.rejected
+            if self.progress is not None:
+                self.progress(self.folders, max(self.folders, self.total) if self.total else None)
+            yield batch.rows
 
 
-def _verdicts(storage: Storage, *, full: bool) -> Iterator[Verdict]:
-    """Of a local store the first keys in this process, and the rest in others, whose start costs as much as hundreds of keys."""
-    if not isinstance(storage, LocalStorage):
-        yield from verdicts(storage, filter(is_document_or_error, storage.folders()), full=full)
-        return
-    keys = storage.logical_keys()
-    yield from verdicts(storage, documents_of(storage, islice(keys, _BATCH_SIZE)), full=full)
-    for key in keys:  # only where there are more
-        yield from verdicts_aside(storage, chain([key], keys), full=full)
+class Gathered(NamedTuple):
+    """Some folders of a shard.
 
-
-def _end_mounted(storage: Storage) -> Iterator[Verdict]:
-    """No verdict, and an error where the docs root was unmounted meanwhile: then documents were not seen."""
-    if not storage.is_same_root():
-        reason = "it was unmounted meanwhile; the index is as it was"
-        raise StorageError(docs_root=storage.root, action="list", path="all documents", reason=reason)
-    yield from ()
-
-
-def _known(index: Index) -> int:
-    """How many documents the old index has; 0 if it cannot be read."""
-    try:
-        return sum(each.documents for each in index.stage_counts())
-    except IndexAccessError:
-        return 0
-
-
-def _with_progress(found: Iterable[Verdict], storage: Storage, known: int, progress: Progress) -> Iterator[Verdict]:
-    """The same verdicts, with calls of the progress callback.
-
-    The total is what the old index knew. Without one it is estimated, on a local disk, from the share of keys that are
-    done: counting keys is cheap.
+    Attributes:
+        folders: How many they are.
+        rows: The rows of the whole documents among them.
+        rejected: Those that get no row.
     """
-    keys = sum(1 for _ in storage.logical_keys()) if isinstance(storage, LocalStorage) and not known else 0
-    seen, last = 0, ""
-    for done, verdict in enumerate(found, start=1):
-        key = verdict.path.rpartition("/")[0]
-        if key != last:
-            seen, last = seen + 1, key
-        if done % _BATCH_SIZE == 0:
-            total = known or round(done * keys / seen)
-            progress(done, max(done, total) if total else None)
-        yield verdict
+
+    folders: int
+    rows: list[NewRow]
+    rejected: list[Rejected]
+
+
+def gather(storage: Storage, shard: Shard, *, full: bool, having: Index | None = None) -> Iterator[Gathered]:
+    """The rows of a shard, made from its documents, a batch at a time.
+
+    Args:
+        storage: The docs root.
+        shard: Which part of it.
+        full: As for `reindex`.
+        having: Leave out documents that have a row here. Default: none are left out.
+    """
+    full = full or not storage.capabilities.whole_files
+    renames = read_renames(storage)
+    documents = filter(is_document_or_error, folders_of(storage, shard))
+    while batch := list(islice(documents, _BATCH_SIZE)):
+        verdicts = list(judge(storage, batch if having is None else _without_row(having, batch), full=full))
+        yield Gathered(
+            len(batch),
+            [
+                ({**renames.row(each.record.row), "doc_dir": each.folder.path}, each.record.parents)
+                for each in verdicts
+                if each.record
+            ],
+            [Rejected(each.folder.path, each.reasons) for each in verdicts if each.record is None],
+        )
+    if not storage.is_same_root():
+        reason = "it was unmounted meanwhile, and documents were not seen; the index is as it was"
+        raise StorageError(docs_root=storage.root, action="list", path="all documents", reason=reason)
+
+
+def rebuild_gathered(
+    store: DocumentStore, gathered: Iterable[tuple[Shard, Iterable[NewRow]]], *, may_be_removed: bool
+) -> int:
+    """Rebuild the index from rows that were gathered a while ago, shard by shard, while writers went on.
+
+    Where an existing index and the gathered rows differ, the documents themselves are read once more.
+
+    Args:
+        store: Which store. The caller holds the maintenance lock.
+        gathered: Each shard with the rows of its documents; memory for the ids of one shard is needed.
+        may_be_removed: Whether documents may have been removed since.
+
+    Returns:
+        The number of rows now.
+    """
+    storage, index = store.unchecked.storage, store.unchecked.index
+
+    def rows() -> Iterator[NewRow]:
+        stages = {path_segment(stage): stage for stage in documents_by_stage(index)}
+        done: set[str] = set()
+        for shard, found in gathered:
+            known = shard._replace(stage=stages.get(shard.folder))
+            yield from _up_to_date(storage, index, known, found, may_be_removed=may_be_removed)
+            done.add(shard.folder)
+        for folder in set(stages) - done:
+            yield from _up_to_date(storage, index, Shard(folder, stages[folder]), (), may_be_removed=False)
+
+    renames = read_renames(storage)  # a document may have been renamed since it was gathered
+    count = index.rebuild((renames.row(row), parents) for row, parents in rows())
+    store.unchecked.adopt()
+    return count
+
+
+def _up_to_date(
+    storage: Storage, index: Index, shard: Shard, gathered: Iterable[NewRow], *, may_be_removed: bool
+) -> Iterator[NewRow]:
+    seen: set[str] = set()
+    arriving = iter(gathered)
+    while batch := list(islice(arriving, _BATCH_SIZE)):
+        seen.update(row["doc_id"] for row, _ in batch)
+        if not may_be_removed:
+            yield from batch
+            continue
+        existing = {row.doc_id for row in index.get_many([row["doc_id"] for row, _ in batch])}
+        yield from (each for each in batch if each[0]["doc_id"] in existing)
+        yield from _read_again(storage, [row["doc_dir"] for row, _ in batch if row["doc_id"] not in existing])
+    late = (row for row in rows_of(index, shard) if row.doc_id not in seen)
+    with suppress(IndexAccessError):  # damaged: nobody has written to it
+        while rows := list(islice(late, _BATCH_SIZE)):
+            yield from _read_again(storage, [row.doc_dir for row in rows])
+
+
+def _read_again(storage: Storage, paths: Sequence[str]) -> Iterator[NewRow]:
+    for group in contents(storage, paths) if paths else ():
+        for each in group:
+            if each.record is not None:
+                yield {**each.record.row, "doc_dir": each.path}, each.record.parents
 
 
 def _without_row(index: Index, folders: list[Folder]) -> list[Folder]:

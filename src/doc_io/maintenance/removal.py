@@ -22,7 +22,9 @@ from doc_io.storage.base import STORE_FOLDER, Storage
 from doc_io.writing.draft import time_text
 
 _FOLDER = f"{STORE_FOLDER}/removals"
-_PROBE = f"{STORE_FOLDER}/clock/now"
+LAST_PRUNING = f"{STORE_FOLDER}/clock/now"
+"""A file that each pruning writes before it removes anything; by its time the storage's clock is known."""
+
 _LOCK_BATCH_SIZE = 200  # documents; some tenths of a second, on an object store seconds, which others may have to wait
 
 
@@ -45,8 +47,8 @@ def cutoff(storage: Storage, grace: timedelta) -> Cutoff:
     clocks are behind.
     """
     here = clock.utc_now() - grace  # before the probe, which may take a while to be written
-    storage.put(_PROBE, b"")
-    now = storage.folder(_PROBE.rpartition("/")[0]).modified
+    storage.put(LAST_PRUNING, b"")
+    now = storage.folder(LAST_PRUNING.rpartition("/")[0]).modified
     there = datetime.fromtimestamp(now, timezone.utc) - grace
     # A storage's clock may count in whole seconds; what is a second apart is the same time.
     return Cutoff(time_text(here if here - there < _SAME else there), now - grace.total_seconds())

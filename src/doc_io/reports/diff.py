@@ -6,7 +6,7 @@ import re
 import zlib
 from collections.abc import Iterator, Sequence
 from itertools import chain
-from typing import Literal, NamedTuple, TypeVar
+from typing import Any, Literal, NamedTuple, TypeVar
 
 from doc_io.document import DocumentRow
 from doc_io.reading import Which
@@ -104,7 +104,7 @@ def _passages(old: Sequence[_T], new: Sequence[_T]) -> Iterator[tuple[Sequence[_
     """
     import pygit2  # noqa: PLC0415 - only a diff waits for it
 
-    numbers: dict[_T, int] = {}
+    numbers = _Numbers()
     patch = pygit2.Patch.create_from(_numbered(old, numbers), _numbered(new, numbers), context_lines=0)
     old_end = new_end = 0
     for hunk in patch.hunks:
@@ -117,8 +117,16 @@ def _passages(old: Sequence[_T], new: Sequence[_T]) -> Iterator[tuple[Sequence[_
     yield old[old_end:], new[new_end:]
 
 
-def _numbered(items: Sequence[_T], numbers: dict[_T, int]) -> bytes:
-    return "".join([f"{numbers.setdefault(item, len(numbers)):x}\n" for item in items]).encode()
+class _Numbers(dict[Any, str]):
+    """A line for each word, line or chunk: a number of its own."""
+
+    def __missing__(self, item: object) -> str:
+        line = self[item] = f"{len(self):x}\n"
+        return line
+
+
+def _numbered(items: Sequence[_T], numbers: _Numbers) -> bytes:
+    return "".join(map(numbers.__getitem__, items)).encode()
 
 
 def _change(before: str, after: str) -> Iterator[Change]:

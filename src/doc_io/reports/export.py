@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any
 
@@ -26,7 +26,14 @@ def export(store: DocumentStore, where: Filter = ALL, *, texts: Sequence[Which] 
         DamagedDocumentError: A text is not what was saved.
         StorageError: A file cannot be read.
     """
-    remaining = store.select_all(where)
+    return export_rows(store, store.select_all(where), texts=texts)
+
+
+def export_rows(
+    store: DocumentStore, rows: Iterable[DocumentRow], *, texts: Sequence[Which] = ()
+) -> Iterator[dict[str, Any]]:
+    """The same, of some rows."""
+    remaining = iter(rows)
     while batch := list(islice(remaining, _BATCH_SIZE)):
         # One after the other: of a batch of long texts only those of one row are held.
         for row, files in read_files(store.storage, batch, texts):

@@ -46,16 +46,24 @@ class FailureGroup:
 
 
 def reason(row: DocumentRow) -> str:
-    """Why a document is not ok, in one line: its error, else why the provider stopped, else its status."""
-    error = row.meta_small.get("error")
-    if error:
-        return " ".join(str(error).split())
+    """Why a document is not ok, in one line: its error, else where it was cut or why the provider stopped, else its status.
+
+    Args:
+        row: The document.
+
+    Returns:
+        The reason; empty where the document is ok.
+    """
+    if row.status is Status.OK:
+        return ""
+    for name in ("error", "skip_reason", "refusal"):
+        said = row.meta_small.get(name)
+        if isinstance(said, str) and said.strip():
+            return " ".join(said.split())
+    if row.status is Status.TRUNCATED and row.usage_max_tokens is not None:
+        return f"cut after {row.usage_completion_tokens or 0:,} of {row.usage_max_tokens:,} tokens"
     finish_reason = row.meta_small.get("finish_reason")
-    if finish_reason:
-        return f"finish_reason {finish_reason}"
-    if row.usage_max_tokens is not None and row.usage_completion_tokens == row.usage_max_tokens:
-        return f"all of {row.usage_max_tokens} tokens used"
-    return str(row.status)
+    return f"finish_reason {finish_reason}" if finish_reason else str(row.status).replace("_", " ")
 
 
 def failures(

@@ -6,7 +6,6 @@ import json
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from doc_io.document import COLUMNS
@@ -14,6 +13,7 @@ from doc_io.errors import ConfigurationError
 from doc_io.index.base import ALL, Filter
 from doc_io.reading import Which
 from doc_io.reports.export import export
+from doc_io.storage.local_files import sync_file
 from doc_io.store import DocumentStore
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 _INTEGERS = ("seq", "usage_prompt_tokens", "usage_completion_tokens", "usage_max_tokens", "raw_chars", "parsed_chars")
 _BATCH_SIZE = 1000  # documents in a row group
+_BATCH_CHARACTERS = 16 * 2**20  # of their texts
 
 # ruff: noqa: PLC0415 - pandas and pyarrow are an extra
 
@@ -37,7 +38,7 @@ def arrow(store: DocumentStore, where: Filter = ALL, *, texts: Sequence[Which] =
     Raises:
         ConfigurationError: pyarrow is not installed.
     """
-    schema = _schema(texts)
+    schema = schema_of(texts)
     import pyarrow as pa
 
     return pa.concat_tables([schema.empty_table(), *_tables(export(store, where, texts=texts), schema)])
@@ -79,7 +80,7 @@ def write_parquet(path: str, values: Iterable[Mapping[str, Any]], texts: Sequenc
     Raises:
         ConfigurationError: pyarrow is not installed, or the file cannot be written.
     """
-    schema = _schema(texts)
+    schema = schema_of(texts)
     from pyarrow import parquet
 
     unfinished = f"{path}.unfinished"
@@ -89,6 +90,7 @@ def write_parquet(path: str, values: Iterable[Mapping[str, Any]], texts: Sequenc
             for table in _tables(values, schema):
                 writer.write_table(table)
                 written += table.num_rows
+        sync_file(unfinished)
         os.replace(unfinished, path)  # noqa: PTH105 - a path as text, as it came
     except OSError as error:
         raise ConfigurationError(setting=path, reason=error, hint="Name a file that can be written.") from None
@@ -98,7 +100,12 @@ def write_parquet(path: str, values: Iterable[Mapping[str, Any]], texts: Sequenc
     return written
 
 
-def _schema(texts: Sequence[str]) -> pa.Schema:
+def schema_of(texts: Sequence[str]) -> pa.Schema:
+    """The columns of a table with these texts.
+
+    Raises:
+        ConfigurationError: pyarrow is not installed.
+    """
     try:
         import pyarrow as pa
     except ModuleNotFoundError:
@@ -114,9 +121,16 @@ def _schema(texts: Sequence[str]) -> pa.Schema:
 def _tables(values: Iterable[Mapping[str, Any]], schema: pa.Schema) -> Iterator[pa.Table]:
     import pyarrow as pa
 
-    remaining = iter(values)
-    while batch := list(islice(remaining, _BATCH_SIZE)):
-        yield pa.Table.from_pylist([{**each, "meta_small": json.dumps(each["meta_small"])} for each in batch], schema)
+    batch: list[dict[str, Any]] = []
+    characters = 0
+    for each in values:
+        batch.append({**each, "meta_small": json.dumps(each["meta_small"])})
+        characters += sum(len(each[name] or "") for name in schema.names[len(COLUMNS) :])
+        if len(batch) >= _BATCH_SIZE or characters >= _BATCH_CHARACTERS:
+            yield pa.Table.from_pylist(batch, schema)
+            batch, characters = [], 0
+    if batch:
+        yield pa.Table.from_pylist(batch, schema)
 
 
 def _missing(package: str) -> ConfigurationError:

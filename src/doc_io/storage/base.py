@@ -33,6 +33,9 @@ MAX_RECORD_BYTES = 64 * 2**20
 MAX_FILE_BYTES = 2**30
 """Size of the largest file that is written or read. Files are held in memory, and a sparse file can claim any size."""
 
+NO_FILE_ERRORS = frozenset({errno.EINVAL, errno.ELOOP, errno.ENXIO, errno.EFBIG})
+"""The ``errno`` of what says that something is no file, or is too large: reading it again gives the same answer."""
+
 
 @dataclass(frozen=True)
 class Capabilities:
@@ -103,6 +106,8 @@ class Storage(ABC):
     capabilities: Capabilities
     root: str
     """The docs root as it may be shown: without credentials."""
+    option_names: tuple[str, ...] = ()
+    """The names of the options that it is opened with; their values may be secret."""
 
     expected_root: object = None
     """The `root_id` of the right docs root, which every write makes sure of; ``None`` for whatever is there."""
@@ -177,7 +182,15 @@ class Storage(ABC):
         """Hint that files will be read soon, so that the storage may begin to load them. Missing ones are ignored."""
 
     @abstractmethod
-    def folders(self, stage: str = "", start: str = "") -> Iterator[Folder]:
+    def stages(self) -> tuple[list[str], Folder]:
+        """The names of the stages' folders, sorted, and the files that lie beside them.
+
+        Raises:
+            StorageError: The root cannot be listed.
+        """
+
+    @abstractmethod
+    def folders(self, stage: str = "", first: str = "", last: str = "") -> Iterator[Folder]:
         """Everything below the root but `STORE_FOLDER`, in flat memory, the folders of a logical key together.
 
         Every third-level folder once, those of unfinished writes (`.tmp-`, `.torn-`) included; and each shallower
@@ -185,8 +198,9 @@ class Storage(ABC):
         and the rest follows. What another process writes or removes meanwhile may or may not appear.
 
         Args:
-            stage: Only this stage. Default: all, and files beside the stages.
-            start: Only logical keys, of every stage, whose folder names begin with this. Default: all.
+            stage: Only the folder of this stage. Default: all, and files beside the stages.
+            first: Only names inside a stage, those of logical keys, from this one on. Default: from the first.
+            last: Only names before this one. Default: to the end.
 
         Raises:
             StorageError: The root itself cannot be listed.
@@ -247,6 +261,11 @@ class Storage(ABC):
 
     def close(self) -> None:  # noqa: B027 - a storage without connections has nothing to do
         """Close connections. Using the storage again opens new ones."""
+
+
+def is_within(name: str, first: str, last: str) -> bool:
+    """Whether a name is from ``first`` on and before ``last``; one that is empty does not restrict."""
+    return first <= name and (not last or name < last)
 
 
 def contained(root: str, path: str) -> str:

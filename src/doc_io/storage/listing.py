@@ -30,14 +30,17 @@ class Entry(NamedTuple):
     modified: float
 
 
-Pages = Callable[[Client, str], Iterator[list[Entry]]]
-"""All objects whose names begin with a prefix, in pages; folders that some tools mark by an empty object are left out."""
+Pages = Callable[[Client, str, str], Iterator[list[Entry]]]
+"""All objects whose names begin with a prefix, in pages; folders that some tools mark by an empty object are left out.
+
+The third argument is a name after which the listing may begin, for a store that can; an empty one is before all.
+"""
 
 
-def s3_pages(client: Client, prefix: str) -> Iterator[list[Entry]]:
+def s3_pages(client: Client, prefix: str, after: str) -> Iterator[list[Entry]]:
     """``ListObjectsV2``, by s3fs."""
     bucket, _, key = prefix.partition("/")
-    token: dict[str, str] = {}
+    token = {"StartAfter": after.partition("/")[2]} if after else {}
     while True:
         page = client.call("call_s3", "list_objects_v2", Bucket=bucket, Prefix=key, MaxKeys=PAGE_SIZE, **token)
         yield [entry(f"{bucket}/{each['Key']}", each["Size"], each) for each in page.get("Contents", ())]
@@ -46,20 +49,20 @@ def s3_pages(client: Client, prefix: str) -> Iterator[list[Entry]]:
         token = {"ContinuationToken": page["NextContinuationToken"]}
 
 
-def gcs_pages(client: Client, prefix: str) -> Iterator[list[Entry]]:
+def gcs_pages(client: Client, prefix: str, after: str) -> Iterator[list[Entry]]:
     """``Objects: list``, by gcsfs."""
     bucket, _, key = prefix.partition("/")
-    token: dict[str, str] = {}
+    token = {"startOffset": after.partition("/")[2]} if after else {}
     while True:
         page = client.call("call", "GET", "b/{}/o", bucket, prefix=key, maxResults=PAGE_SIZE, json_out=True, **token)
         yield [entry(f"{bucket}/{each['name']}", int(each["size"]), each) for each in page.get("items", ())]
         if "nextPageToken" not in page:
             return
-        token = {"pageToken": page["nextPageToken"]}
+        token["pageToken"] = page["nextPageToken"]
 
 
-def azure_pages(client: Client, prefix: str) -> Iterator[list[Entry]]:
-    """``List Blobs``, by the client that adlfs holds."""
+def azure_pages(client: Client, prefix: str, _after: str) -> Iterator[list[Entry]]:
+    """``List Blobs``, by the client that adlfs holds; Azure cannot begin after a name."""
     container, _, key = prefix.partition("/")
     blobs = client.filesystem.service_client.get_container_client(container)
     # In an account with folders, these are blobs of their own; their metadata says so.
@@ -79,9 +82,9 @@ def azure_pages(client: Client, prefix: str) -> Iterator[list[Entry]]:
         ]
 
 
-def obstore_pages(client: Client, prefix: str) -> Iterator[list[Entry]]:
+def obstore_pages(client: Client, prefix: str, after: str) -> Iterator[list[Entry]]:
     """``list`` of obstore."""
-    bucket, pages = prefix.partition("/")[0], client.filesystem.pages(prefix, PAGE_SIZE)
+    bucket, pages = prefix.partition("/")[0], client.filesystem.pages(prefix, after, PAGE_SIZE)
     while (page := client.wait(client.start_function(next, pages, None), client.deadline())) is not None:
         yield [entry(f"{bucket}/{each['path']}", each["size"], each) for each in page]
 

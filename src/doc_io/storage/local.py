@@ -171,22 +171,13 @@ class LocalStorage(Storage):
         if hasattr(os, "posix_fadvise"):
             walk.read_ahead(map(self._path, paths))
 
-    def folders(self, stage: str = "", start: str = "") -> Iterator[Folder]:
-        with self._translate_errors("list", stage):
-            yield from walk.folders(self.root, self._relative(stage), start)
-
-    def folders_of(self, key: str) -> Iterator[Folder]:
-        """The same, of one logical key: a path that `logical_keys` gave."""
-        return walk.folders(self.root, self._relative(key))
-
-    def logical_keys(self) -> Iterator[str]:
-        """The folders of all logical keys, in flat memory; and what cannot be listed, of which `folders_of` says why.
-
-        Raises:
-            StorageError: The root itself cannot be listed.
-        """
+    def stages(self) -> tuple[list[str], Folder]:
         with self._translate_errors("list", ""):
-            yield from walk.keys(self.root)
+            return walk.stages(self.root)
+
+    def folders(self, stage: str = "", first: str = "", last: str = "") -> Iterator[Folder]:
+        with self._translate_errors("list", stage):
+            yield from walk.folders(self.root, self._relative(stage), first, last)
 
     def folder(self, path: str) -> Folder:
         return walk.folder(self.root, self._relative(path))
@@ -337,7 +328,9 @@ class LocalStorage(Storage):
             raise self._error(action, path, error) from error
 
     def _error(self, action: str, path: str, error: OSError) -> StorageError:
-        return StorageError(docs_root=self.root, action=action, path=path, reason=error.strerror or str(error))
+        failure = StorageError(docs_root=self.root, action=action, path=path, reason=error.strerror or str(error))
+        failure.errno = error.errno
+        return failure
 
 
 def _batches(documents: Mapping[str, Mapping[str, bytes]]) -> Iterator[dict[str, Mapping[str, bytes]]]:

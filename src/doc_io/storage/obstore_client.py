@@ -79,14 +79,13 @@ class ObstoreClient:
         with _translate_errors():
             return bytes(obstore.get(self._store, _key(path)).bytes())
 
-    def pages(self, prefix: str, size: int) -> Iterator[Sequence[ObjectMeta]]:
-        """All objects whose names begin with a prefix, in pages of ``size``, in the order of their names."""
+    def pages(self, prefix: str, after: str, size: int) -> Iterator[Sequence[ObjectMeta]]:
+        """All objects whose names begin with a prefix, in pages of ``size``, in the order of their names; see `Pages`."""
         folder, _, start = _key(prefix).rpartition("/")
+        offset = _key(prefix) if start else _key(after) if after else None
         # obstore takes a prefix of whole segments only; it can begin behind a name, which no object here has.
         with _translate_errors():
-            for page in obstore.list(
-                self._store, folder or None, offset=_key(prefix) if start else None, chunk_size=size
-            ):
+            for page in obstore.list(self._store, folder or None, offset=offset, chunk_size=size):
                 begun = [each for each in page if each["path"].startswith(_key(prefix))]
                 yield begun
                 if len(begun) < len(page):

@@ -78,6 +78,7 @@ class RemoteStorage(Storage):
 
     def __init__(self, root: str, storage_options: Mapping[str, Any] | None = None) -> None:
         self._options = dict(storage_options or {})
+        self.option_names = tuple(sorted(self._options))
         named = isinstance(self._options.get("client"), str)  # the file system of WebDAV has a client that is an object
         self._protocol = protocol_of(root, self._options.pop("client") if named else FSSPEC)
         self.call_timeout = _positive(self._options.pop("call_timeout", DEFAULT_CALL_TIMEOUT), root)
@@ -222,9 +223,13 @@ class RemoteStorage(Storage):
             for _, request, _ in under_way:  # the reader stopped early
                 request.cancel()
 
-    def folders(self, stage: str = "", start: str = "") -> Iterator[Folder]:
+    def stages(self) -> tuple[list[str], Folder]:
+        with self._translate_errors("list", ""):
+            return remote_walk.stages(self._client())
+
+    def folders(self, stage: str = "", first: str = "", last: str = "") -> Iterator[Folder]:
         with self._translate_errors("list", stage):
-            yield from remote_walk.folders(self._client(), self._protocol.pages, stage, start)
+            yield from remote_walk.folders(self._client(), self._protocol.pages, stage, first, last)
 
     def folder(self, path: str) -> Folder:
         with self._translate_errors("list", path):

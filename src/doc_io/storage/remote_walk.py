@@ -3,35 +3,41 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from itertools import groupby
+from collections.abc import Iterable, Iterator
+from itertools import dropwhile, groupby, takewhile
 
-from doc_io.storage.base import DOCUMENT_DEPTH, STORE_FOLDER, TEMPORARY_PREFIX, Folder
+from doc_io.storage.base import DOCUMENT_DEPTH, STORE_FOLDER, TEMPORARY_PREFIX, Folder, is_within
 from doc_io.storage.client import Client
 from doc_io.storage.listing import Entry, Pages, entry
 
 
-def folders(client: Client, pages: Pages | None, stage: str = "", start: str = "") -> Iterator[Folder]:
+def stages(client: Client) -> tuple[list[str], Folder]:
+    """See `doc_io.storage.base.Storage.stages`."""
+    found = sorted(_listed(client, client.base))
+    strays = {name: each for name, is_folder, each in found if not is_folder}
+    return [name for name, is_folder, _ in found if is_folder and name != STORE_FOLDER], _folder("", strays)
+
+
+def folders(client: Client, pages: Pages | None, stage: str = "", first: str = "", last: str = "") -> Iterator[Folder]:
     """See `doc_io.storage.base.Storage.folders`.
 
     Args:
         client: The client.
         pages: How the store lists objects by prefix; ``None`` for a store that has folders.
         stage: Only this stage.
-        start: Only logical keys that begin with this.
+        first: Only names inside a stage from this one on.
+        last: Only names inside a stage before this one.
     """
-    stages = [stage]
+    names = [stage]
     if not stage:
-        found = sorted(_listed(client, client.base))
-        stages = [name for name, is_folder, _ in found if is_folder and name != STORE_FOLDER]
-        strays = {name: each for name, is_folder, each in found if not is_folder}
-        if strays and not start:
-            yield _folder("", strays)
-    for name in stages:
+        names, strays = stages(client)
+        if strays.files and not first:
+            yield strays
+    for name in names:
         if pages is not None:
-            yield from _of_objects(client, pages, f"{name}/{start}")
+            yield from _of_objects(client, _objects(client, pages, name, first, last))
         else:
-            yield from _of_folders(client, name, start)
+            yield from _of_folders(client, name, first, last)
 
 
 def folder(client: Client, pages: Pages | None, path: str) -> Folder:
@@ -43,7 +49,7 @@ def files(client: Client, pages: Pages | None, path: str) -> list[Entry]:
     """The files below a folder, by their full names."""
     top = f"{client.base}/{path}"
     if pages is not None:
-        return [each for page in pages(client, f"{top}/") for each in page if not each.name.endswith("/")]
+        return [each for page in pages(client, f"{top}/", "") for each in page if not each.name.endswith("/")]
     found = client.call("find", top, detail=True)
     return [entry(str(name), int(each.get("size") or 0), each) for name, each in found.items()]
 
@@ -54,14 +60,24 @@ def names(client: Client, path: str) -> list[str]:
     return sorted(name for name, is_folder, _ in found if not is_folder and not name.startswith(TEMPORARY_PREFIX))
 
 
-def _of_objects(client: Client, pages: Pages, prefix: str) -> Iterator[Folder]:
-    """Folders made of the objects whose names begin with a prefix, which come in the order of their names."""
-    found = (
-        (each.name[len(client.base) + 1 :], each)
-        for page in pages(client, f"{client.base}/{prefix}")
-        for each in page
-        if not each.name.endswith("/")
+def _objects(client: Client, pages: Pages, stage: str, first: str, last: str) -> Iterator[Entry]:
+    """The objects of a stage, or of a part of it; they come in the order of their names."""
+    top = f"{client.base}/{stage}/"
+    if first and last == first[:-1] + chr(ord(first[-1]) + 1):  # all names that begin with one text
+        found = pages(client, top + first, "")
+    else:
+        # What comes after the name before ``first``, since a listing after ``first`` would lack that itself.
+        found = pages(client, top, f"{top}{first[:-1]}{chr(ord(first[-1]) - 1)}z" if first else "")
+    entries = (each for page in found for each in page)
+    return takewhile(
+        lambda each: not last or each.name[len(top) :] < last,
+        dropwhile(lambda each: each.name[len(top) :] < first, entries),
     )
+
+
+def _of_objects(client: Client, objects: Iterable[Entry]) -> Iterator[Folder]:
+    """Folders made of objects, which come in the order of their names."""
+    found = ((each.name[len(client.base) + 1 :], each) for each in objects if not each.name.endswith("/"))
     strays: dict[str, dict[str, Entry]] = {}  # of the shallower folders that the walk is in
     for path, group in groupby(found, key=lambda named: _folder_of(named[0])):
         for passed in [stray for stray in strays if path != stray and not path.startswith(f"{stray}/")]:
@@ -75,7 +91,7 @@ def _of_objects(client: Client, pages: Pages, prefix: str) -> Iterator[Folder]:
         yield _folder(passed, entries)
 
 
-def _of_folders(client: Client, path: str, start: str) -> Iterator[Folder]:
+def _of_folders(client: Client, path: str, first: str, last: str) -> Iterator[Folder]:
     """Folders of a store that has some: listed one after the other, down to the depth of documents."""
     depth = path.count("/") + 1
     strays = {}
@@ -85,7 +101,7 @@ def _of_folders(client: Client, path: str, start: str) -> Iterator[Folder]:
         yield _passed_over(path)
         return
     for name, is_folder, each in found:
-        if depth == 1 and not name.startswith(start):
+        if depth == 1 and not is_within(name, first, last):
             continue
         if not is_folder:
             strays[name] = each
@@ -95,7 +111,7 @@ def _of_folders(client: Client, path: str, start: str) -> Iterator[Folder]:
             except PermissionError:
                 yield _passed_over(f"{path}/{name}")
         else:
-            yield from _of_folders(client, f"{path}/{name}", start)
+            yield from _of_folders(client, f"{path}/{name}", first, last)
     if strays:
         yield _folder(path, strays)
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import NamedTuple
 
-from doc_io.storage.base import DOCUMENT_DEPTH, STORE_FOLDER, Folder
+from doc_io.storage.base import DOCUMENT_DEPTH, STORE_FOLDER, Folder, is_within
 
 _PAGE = 1000  # names of a folder that are held at a time; a stage may have a million keys
 
@@ -36,13 +36,32 @@ class _Listing(NamedTuple):
     error: str = ""
 
 
-def folders(root: str, path: str = "", start: str = "") -> Iterator[Folder]:
+def stages(root: str) -> tuple[list[str], Folder]:
+    """See `doc_io.storage.base.Storage.stages`.
+
+    Raises:
+        OSError: The root cannot be listed.
+    """
+    names: list[str] = []
+    strays: dict[str, int] = {}
+    modified = 0.0
+    for page in _pages(root):
+        if page.error:
+            raise OSError(page.error)
+        names += page.folders
+        strays |= page.files
+        modified = max(modified, page.modified)
+    return sorted(name for name in names if name != STORE_FOLDER), Folder("", strays, modified)
+
+
+def folders(root: str, path: str = "", first: str = "", last: str = "") -> Iterator[Folder]:
     """See `doc_io.storage.base.Storage.folders`.
 
     Args:
         root: The docs root.
         path: Where to begin, relative to it. Default: the root itself.
-        start: Only logical keys that begin with this.
+        first: Only names inside a stage from this one on.
+        last: Only names inside a stage before this one.
 
     Raises:
         OSError: The root cannot be listed.
@@ -54,43 +73,22 @@ def folders(root: str, path: str = "", start: str = "") -> Iterator[Folder]:
     strays: dict[str, int] = {}
     modified, error = 0.0, ""
     for page in _pages(f"{root}/{path}"):
-        strays |= page.files if depth or not start else {}
+        strays |= page.files if depth or not first else {}
         modified, error = max(modified, page.modified), page.error
         for name in sorted(page.folders):
             inner = f"{path}/{name}" if path else name
-            if depth == 1 and not name.startswith(start):
+            if depth == 1 and not is_within(name, first, last):
                 continue
             if depth == _KEY_DEPTH:
                 yield folder(root, inner)
             elif inner != STORE_FOLDER:
-                yield from folders(root, inner, start)
+                yield from folders(root, inner, first, last)
     if error and not path:
         raise OSError(error)
-    if depth == 1 and start:
-        strays = {name: size for name, size in strays.items() if name.startswith(start)}
+    if depth == 1:
+        strays = {name: size for name, size in strays.items() if is_within(name, first, last)}
     if strays or error:
         yield Folder(path, strays, modified or time.time(), error)
-
-
-def keys(root: str) -> Iterator[str]:
-    """The folders of all logical keys, relative to the root; a stage that cannot be listed comes by itself.
-
-    Raises:
-        OSError: The root cannot be listed.
-    """
-    for stages in _pages(root):
-        if stages.error:
-            raise OSError(stages.error)
-        for stage in sorted(stages.folders):
-            if stage == STORE_FOLDER:
-                continue
-            if not _is_utf8(stage):
-                yield stage
-                continue
-            for page in _pages(f"{root}/{stage}"):
-                yield from (f"{stage}/{key}" for key in sorted(page.folders))
-                if page.error:
-                    yield stage
 
 
 def folder(root: str, path: str) -> Folder:

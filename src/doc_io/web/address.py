@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
+from functools import partial
 from typing import Any
 from urllib.parse import quote, unquote, urlencode
 
@@ -107,6 +108,8 @@ class Links:
 
     def __call__(self, path: str, **query: object) -> str:
         """The address of a page, with what is asked of it; what is ``None`` or empty is left out."""
+        if not query:
+            return self._base + path
         pairs = [
             (name, str(each))
             for name, value in query.items()
@@ -132,9 +135,9 @@ class Links:
         """The page that compares two documents."""
         return self("/compare", a=old.doc_id, b=new.doc_id, **query)
 
-    def with_(self, path: str, values: Mapping[str, object], **changed: object) -> str:
-        """The address with some of its values changed; a page's number starts anew."""
-        return self(path, **{**values, **changed})
+    def bound(self, path: str) -> Callable[..., str]:
+        """What makes addresses of one page, for a template's macro."""
+        return partial(self, path)
 
 
 def _time(text: str) -> str:

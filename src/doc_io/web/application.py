@@ -17,11 +17,11 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from doc_io.document import Status
-from doc_io.errors import DocIOError, IndexAccessError
+from doc_io.errors import ConfigurationError, DocIOError
 from doc_io.index import page_queries
 from doc_io.store import DocumentStore
 from doc_io.web import numbers, shown
-from doc_io.web.address import AddressError, Links
+from doc_io.web.address import Links
 from doc_io.web.guard import LOOPBACK, Guard
 from doc_io.web.page import FORM, Make, Page, Site, answer, form_of
 from doc_io.web.pages import board, compare, document, failures, files, scores, search, story, task, usage
@@ -29,7 +29,9 @@ from doc_io.web.searching import Searching
 
 _STATIC = Path(__file__).parent / "static"
 _TYPES = {".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".svg": "image/svg+xml"}
-_NOT_FOUND = 4  # the exit code of errors that say that there is no such thing
+_STATUSES = {2: 400, 4: 404, 7: 503, 8: 503}
+"""Exit code of an error to HTTP status: cannot be read, is not there, storage or index out of reach."""
+
 _log = logging.getLogger("doc_io.web")
 
 PAGES: dict[str, Make] = {
@@ -66,7 +68,12 @@ def app(
 
     Returns:
         An ASGI application that answers GET and HEAD.
+
+    Raises:
+        ConfigurationError: The token is empty.
     """
+    if token is not None and not token.strip():
+        raise ConfigurationError(setting="token", reason="it is empty", hint="Give one that is hard to guess, or none.")
     site = Site(store, _templates(), Searching(store), dagster_url.rstrip("/") if dagster_url else None)
     routes = [Route(path, _endpoint(site, make)) for path, make in PAGES.items()]
     routes += [Route("/new", partial(_new, site)), Route("/static/{name}", _static)]
@@ -155,21 +162,13 @@ def _refused(site: Site, request: Request, error: Exception) -> Response:
     if isinstance(error, HTTPException):
         status, message = error.status_code, "There is no such page. Start from the board."
     else:
-        status, message = _status_of(error), str(error)
+        status, message = _STATUSES.get(getattr(error, "exit_code", 0), 500), str(error)
     return _error(site, request, status, message)
 
 
 def _failed(site: Site, request: Request, error: Exception) -> Response:
     _log.error("A page could not be made", exc_info=error)
     return _error(site, request, 500, "This page could not be made. The server's log says why.")
-
-
-def _status_of(error: Exception) -> int:
-    if isinstance(error, AddressError):
-        return 400
-    if isinstance(error, IndexAccessError):
-        return 503
-    return 404 if isinstance(error, DocIOError) and error.exit_code == _NOT_FOUND else 500
 
 
 def _error(site: Site, request: Request, status: int, message: str) -> Response:

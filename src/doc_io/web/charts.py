@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import date
 from typing import NamedTuple
 
 from doc_io.index.base import TokenUsage
 
 HEIGHT = 40.0
 """Of a chart of days, in its own units."""
+
+DAYS = 30
+"""That a chart of days has room for."""
 
 _SLOT = 10.0
 
@@ -34,12 +38,19 @@ class Bar(NamedTuple):
 
 
 def bars_by_day(days: Sequence[TokenUsage]) -> list[Bar]:
-    """A bar for each day, as high as its tokens; of documents where none says its tokens."""
-    tokens = [each.prompt_tokens + each.completion_tokens for each in days]
-    heights = tokens if any(tokens) else [each.documents for each in days]
+    """A bar for each of the last days up to the newest, as high as its tokens; of documents where none says its tokens.
+
+    Args:
+        days: Totals by day, in any order; a day without documents may be missing.
+    """
+    by_day = {date.fromisoformat(each.group): each for each in days if each.group}
+    newest = max(by_day, default=date.min)
+    shown = [(DAYS - 1 - (newest - day).days, by_day[day]) for day in sorted(by_day) if (newest - day).days < DAYS]
+    tokens = [each.prompt_tokens + each.completion_tokens for _, each in shown]
+    heights = tokens if any(tokens) else [each.documents for _, each in shown]
     highest = max(heights, default=0) or 1
     bars = []
-    for place, (each, height) in enumerate(zip(days, heights, strict=True)):
+    for (place, each), height, spent in zip(shown, heights, tokens, strict=True):
         tall = round(max(1.0, HEIGHT * height / highest), 2)
-        bars.append(Bar(place * _SLOT, round(HEIGHT - tall, 2), tall, each.group or "", each.documents, tokens[place]))
+        bars.append(Bar(place * _SLOT, round(HEIGHT - tall, 2), tall, each.group or "", each.documents, spent))
     return bars

@@ -7,7 +7,7 @@ import hmac
 import re
 from collections.abc import Collection, Iterable
 from http.cookies import CookieError, SimpleCookie
-from urllib.parse import parse_qsl, quote, urlencode, urlsplit
+from urllib.parse import parse_qsl, quote, urlencode
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
@@ -16,7 +16,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 """The names by which a machine calls itself."""
 
+MAX_ADDRESS = 65_536
+"""Bytes of an address: more than any page's own links have."""
+
 _HOST = re.compile(r"(?:\[([0-9a-f:.]+)\]|([^:\[\]@/]+))(?::\d*)?")
+_NO_ADDRESS = re.compile(rb"[^!-~]")
 _COOKIE = "doc_io_token"
 _A_MONTH = 30 * 24 * 3600  # seconds
 
@@ -67,17 +71,19 @@ class Guard:
             await send(message)
 
         answer = self._refusal(scope) or self._asks_for_token(scope)
-        await (answer or self._app)(scope if answer else _with_raw_path(scope), receive, send_guarded)
+        await (answer or self._app)(scope if answer else _as_sent(scope), receive, send_guarded)
 
     def _refusal(self, scope: Scope) -> Response | None:
         headers = Headers(scope=scope)
         if scope["method"] not in ("GET", "HEAD"):
             return PlainTextResponse("These pages are read-only: GET and HEAD.", 405, {"allow": "GET, HEAD"})
+        if len(scope["query_string"]) + len(scope.get("raw_path") or b"") > MAX_ADDRESS:
+            return PlainTextResponse("This address is too long.", 414)
         if not all(_name(host) in self._hosts for host in headers.getlist("host") or [""]):
             return PlainTextResponse(
                 "This server does not answer to that host name. Start it with --allow-host NAME to let it.", 421
             )
-        if not all(_name(urlsplit(origin).netloc) in self._hosts for origin in headers.getlist("origin")):
+        if not all(_name(origin.partition("://")[2]) in self._hosts for origin in headers.getlist("origin")):
             return PlainTextResponse("Pages of other sites may not read this one.", 403)
         return None
 
@@ -108,9 +114,16 @@ class Guard:
         )
 
 
-def _with_raw_path(scope: Scope) -> Scope:
-    """The scope with its path as it was sent: a task may be called ``a/b`` or ``x.json``, and escapes tell these apart."""
-    return {**scope, "path": _path_of(scope)}
+def _as_sent(scope: Scope) -> Scope:
+    """The scope with its path as it was sent: a task may be called ``a/b`` or ``x.json``, and escapes tell these apart.
+
+    Bytes that no address may have, which servers let through, are escaped: Starlette decodes a query as UTF-8 or fails.
+    """
+    return {**scope, "path": _path_of(scope), "query_string": _NO_ADDRESS.sub(_escape, scope["query_string"])}
+
+
+def _escape(found: re.Match[bytes]) -> bytes:
+    return b"%%%02X" % found[0][0]
 
 
 def _path_of(scope: Scope) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
 _THOUSAND = 1000
+_FOLDERS = 3
 
 
 def count(value: float | None) -> str:
@@ -31,9 +32,16 @@ def score(value: float | None) -> str:
     return "\N{EN DASH}" if value is None else f"{value:.3f}".rstrip("0").rstrip(".")
 
 
+_LEAST_MONEY = 0.0001
+
+
 def money(value: float | None) -> str:
     """Dollars; a dash for none."""
-    return "\N{EN DASH}" if value is None else f"${value:,.2f}" if value >= 1 else f"${value:.4f}"
+    if value is None:
+        return "\N{EN DASH}"
+    if 0 < value < _LEAST_MONEY:
+        return f"less than ${_LEAST_MONEY}"
+    return f"${value:,.2f}" if value >= 1 else f"${value:.4f}"
 
 
 def percent(value: float | None) -> str:
@@ -71,6 +79,12 @@ def ago(value: str) -> str:
     raise AssertionError
 
 
+def ending(value: str) -> str:
+    """The last three folders of a local path; what is no such path stays as it is."""
+    parts = value.split("/")
+    return value if "://" in value or len(parts) <= _FOLDERS + 1 else "…/" + "/".join(parts[-_FOLDERS:])
+
+
 FILTERS: dict[str, Callable[..., Any]] = {
     "count": count,
     "short": short,
@@ -80,5 +94,6 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "size": size,
     "moment": moment,
     "ago": ago,
+    "ending": ending,
 }
 """For the templates, by name."""

@@ -29,7 +29,7 @@ FORM = "doc_io.form"
 """Where a request's scope says in which form its page is wanted."""
 
 _FORM = re.compile(r"(.*)[.](json|csv)", re.DOTALL)
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_FORMULA = tuple("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")  # the last four are their full-width forms
 
 
 @dataclass(frozen=True)
@@ -87,13 +87,14 @@ def answer(site: Site, request: Request, page: Page) -> Response:
     form = request.scope.get(FORM, "html")
     if form == "json":
         data = json.dumps(as_plain(page.data), default=str)  # in ASCII: a text may have lone surrogates
+        data = data.replace("<", "\\u003c")  # no tag, whatever a reader takes it for
         return Response(data, page.status, media_type="application/json")
     if form == "csv":
         return _as_csv(page)
     links = Links(request.scope.get("root_path", ""))
-    path = request.url.path.removeprefix(request.scope.get("root_path", ""))
+    path = request.scope["path"].removeprefix(request.scope.get("root_path", "")) or "/"
     here = "/board" if path == "/" else path
-    query = str(request.url.query)
+    query = request.scope["query_string"].decode("ascii")
     html = site.templates.get_template(page.template).render(
         {
             "title": page.title,
@@ -149,7 +150,7 @@ def _as_csv(page: Page) -> Response:
     if page.table is None:
         return Response("This page has no table; ask for .json.", 404, media_type="text/plain")
     text = io.StringIO()
-    writer = csv.writer(text)
+    writer = csv.writer(text, quoting=csv.QUOTE_NONNUMERIC)  # quoted, no separator of another country begins a cell
     columns, rows = page.table
     writer.writerow(columns)
     writer.writerows([_cell(value) for value in row] for row in rows)

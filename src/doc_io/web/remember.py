@@ -6,12 +6,13 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
+from concurrent.futures import Future
 from typing import Any, NamedTuple, TypeVar, cast
 
 _T = TypeVar("_T")
 
 _QUICK = 0.02  # seconds; what takes less is always asked anew
-_SHARE = 20  # an answer is kept for so many times what it took: at most a twentieth of the time goes into it
+_SHARE = 50  # an answer is kept for so many times what it took: at most a fiftieth of the time goes into it
 _LONGEST = 300.0  # seconds
 _MANY = 64  # answers
 
@@ -27,7 +28,7 @@ class Remembered:
 
     def __init__(self) -> None:
         self._kept: OrderedDict[Hashable, _Kept] = OrderedDict()
-        self._pending: set[Hashable] = set()
+        self._pending: dict[Hashable, Future[Any]] = {}
         self._lock = threading.Lock()
 
     def get(self, question: Hashable, ask: Callable[[], _T]) -> tuple[_T, float]:
@@ -35,37 +36,39 @@ class Remembered:
 
         Args:
             question: What tells it from other questions.
-            ask: Finds the answer.
+            ask: Finds the answer. It is called once at a time; others who ask the same wait for it.
         """
-        now = time.monotonic()
+        ours: Future[Any] | None = None
         with self._lock:
             kept = self._kept.get(question)
-            if kept is not None and now - kept.at < _LONGEST:
-                old = now - kept.at > kept.cost * _SHARE
-                if old and question not in self._pending:
-                    self._pending.add(question)
-                    threading.Thread(target=self._renew, args=(question, ask), daemon=True).start()
-                return cast("_T", kept.value), now - kept.at
-        return self._ask(question, ask), 0.0
+            age = 0.0 if kept is None else time.monotonic() - kept.at
+            pending = self._pending.get(question)
+            if pending is None and (kept is None or age > min(kept.cost * _SHARE, _LONGEST)):
+                pending = ours = self._pending[question] = Future()
+        if kept is not None and (pending is None or age < _LONGEST):
+            if ours is not None:
+                threading.Thread(target=self._ask, args=(question, ask, ours), daemon=True).start()
+            return cast("_T", kept.value), age
+        if ours is not None:
+            self._ask(question, ask, ours)
+        return cast("_T", cast("Future[Any]", pending).result()), 0.0
 
-    def _ask(self, question: Hashable, ask: Callable[[], _T]) -> _T:
+    def _ask(self, question: Hashable, ask: Callable[[], object], pending: Future[Any]) -> None:
         started = time.monotonic()
-        value = ask()
+        value, error = None, None
+        try:
+            value = ask()
+        except BaseException as raised:  # noqa: BLE001 - told to everybody who waits, and to the next one who asks
+            error = raised
         ended = time.monotonic()
         with self._lock:
+            del self._pending[question]
             self._kept.pop(question, None)
-            if ended - started > _QUICK:
+            if error is None and ended - started > _QUICK:
                 self._kept[question] = _Kept(value, ended, ended - started)
             while len(self._kept) > _MANY:
                 self._kept.popitem(last=False)
-        return value
-
-    def _renew(self, question: Hashable, ask: Callable[[], object]) -> None:
-        try:
-            self._ask(question, ask)
-        except Exception:  # noqa: BLE001 - the next reader asks by itself, and is told
-            with self._lock:
-                self._kept.pop(question, None)
-        finally:
-            with self._lock:
-                self._pending.discard(question)
+        if error is None:
+            pending.set_result(value)
+        else:
+            pending.set_exception(error)

@@ -12,7 +12,8 @@ from doc_io.reports.search import SearchHit
 from doc_io.store import DocumentStore
 
 _PATIENCE = 1.5  # seconds that a page waits before it says how far the search is
-_HITS = 200
+MAX_HITS = 200
+"""Of a search: the newest."""
 
 
 class Searching:
@@ -29,7 +30,7 @@ class Searching:
         self._reading = _Reading()
 
     def find(self, words: str, wanted: Filter = ALL) -> tuple[list[SearchHit] | None, int]:
-        """What was found, best first; ``None`` where texts are still being read; and how many were read.
+        """What was found, the newest first; ``None`` where texts are still being read; and how many were read.
 
         Args:
             words: Words in any order.
@@ -81,6 +82,6 @@ class _Search(threading.Thread):
             first = not self._store.index.texts().is_up_to_date()
             with self._reading.lock if first else nullcontext():
                 progress = self._reading.progress
-                self.hits = search(self._store, self._words, self._wanted, limit=_HITS, progress=progress)
+                self.hits = search(self._store, self._words, self._wanted, limit=MAX_HITS, progress=progress)
         except DocIOError as error:
             self.error = error

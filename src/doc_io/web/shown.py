@@ -29,19 +29,16 @@ def marked(text: str) -> Markup:
     Args:
         text: Any text, hostile ones included.
     """
-    escaped = escape(text)
-    hidden = [character for character in set(text) if character not in "\n\t" and is_unshown(character)]
-    if not hidden:
-        return escaped
-    pattern = re.compile("[" + "".join(map(re.escape, hidden)) + "]")
-    return Markup(pattern.sub(lambda match: _sign(match[0]), str(escaped)))  # noqa: S704 - escaped above, and our signs
+    return Markup(_with_signs(str(escape(text))))  # noqa: S704 - escaped, and our signs
 
 
 def plain(value: object) -> object:
     """What every template shows of a value by itself: text without characters that act, in attributes too."""
-    if isinstance(value, Markup) or not isinstance(value, str):
-        return "\N{EN DASH}" if value is None else value
-    return printable(value, keep="\n\t")
+    if type(value) is str and value.isprintable():  # nearly every value: the quick way out
+        return value
+    if isinstance(value, str) and not isinstance(value, Markup):
+        return printable(value, keep="\n\t")
+    return "\N{EN DASH}" if value is None else value
 
 
 def markdown(text: str) -> Markup:
@@ -50,12 +47,17 @@ def markdown(text: str) -> Markup:
     Args:
         text: Any text, hostile ones included.
     """
-    html = _markdown().render(text)
+    # The signs come last: a text can spell the characters as entities. The renderer escapes, and makes no links or HTML.
+    return Markup(_with_signs(_markdown().render(text)))  # noqa: S704 - as the line above says
+
+
+def _with_signs(html: str) -> str:
+    if html.replace("\n", "").replace("\t", "").isprintable():
+        return html
     hidden = [character for character in set(html) if character not in "\n\t" and is_unshown(character)]
-    if hidden:  # also those that the text spells as entities
-        pattern = re.compile("[" + "".join(map(re.escape, hidden)) + "]")
-        html = pattern.sub(lambda match: _sign(match[0]), html)
-    return Markup(html)  # noqa: S704 - the renderer escapes, and is told to make no links, images or HTML
+    if not hidden:
+        return html
+    return re.sub("[" + "".join(map(re.escape, hidden)) + "]", lambda match: _sign(match[0]), html)
 
 
 @cache

@@ -3,37 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, cast
+from typing import Any
 
 from starlette.requests import Request
 
 from doc_io.document import Status
-from doc_io.index.base import TokenUsage
 from doc_io.index.page_queries import SplitBy
-from doc_io.reports import search, stage_counts, usage
+from doc_io.reports import stage_counts
 from doc_io.reports.board import WINDOW, Board, Cell, Column, board
+from doc_io.reports.failures import reason
 from doc_io.web.address import Chosen, Links, chosen, number
-from doc_io.web.charts import Bar, bars_by_day
+from doc_io.web.charts import bars_by_day
 from doc_io.web.page import Page, Site
-from doc_io.web.reasons import reason
 
 _SPLITS: dict[str, SplitBy] = {"model": "model_id", "template": "template_id", "experiment": "experiment_id"}
-_TASKS = 50  # on a page
 _NEWEST = 4
-_DAYS = 30
-_HITS = 500
 
 
-def board_page(site: Site, request: Request, links: Links) -> Page:
+def board_page(site: Site, request: Request, links: Links) -> Page:  # noqa: ARG001 - every page is called the same way
     """Tasks by stage: the first page."""
     query = request.query_params
     picked = chosen(query)
     by = query.get("by", "")
     skip = number(query, "skip")
-    only = _tasks_with(site, picked)
-    found = board(site.store, picked.wanted, by=_SPLITS.get(by), task=picked.task, only=only, skip=skip, limit=_TASKS)
-    counts, _ = site.remembered.get("counts", lambda: stage_counts(site.store))
-    days, _ = site.remembered.get("days", lambda: usage(site.store, "day"))
+    only, reading = _tasks_with(site, picked)
+    found = board(site.store, picked.wanted, by=_SPLITS.get(by), task=picked.task, only=only, skip=skip)
+    counts, age = site.remembered.get("counts", lambda: stage_counts(site.store))
+    days, _ = site.remembered.get("days", lambda: site.store.index.usage("day"))
     values = {**picked.values, **({"by": [by]} if by in _SPLITS else {})}
     status_totals = {status.value: sum(each.documents for each in counts if each.status is status) for status in Status}
     return Page(
@@ -59,22 +55,24 @@ def board_page(site: Site, request: Request, links: Links) -> Page:
             "filters": values,
             "options": _options(site, counts),
             "status_totals": status_totals,
-            "chart": _chart(days),
+            "chart": bars_by_day(days),
             "tokens": sum(each.prompt_tokens + each.completion_tokens for each in days),
             "latest_rows": site.store.select(limit=_NEWEST),
             "skip": skip,
-            "page_size": _TASKS,
+            "page_size": found.limit,
             "window": WINDOW,
-            "scores": [(task_id, cells) for task_id, cells in found.tasks.items()],
-            "compare_with": links,
+            "age": age,
+            "reading": reading,
         },
     )
 
 
-def _tasks_with(site: Site, picked: Chosen) -> set[str] | None:
+def _tasks_with(site: Site, picked: Chosen) -> tuple[set[str] | None, int | None]:
+    """The tasks with the words that are looked for; and how many texts were read, where the first search still reads."""
     if not picked.words.strip():
-        return None
-    return {hit.row.task_id for hit in search(site.store, picked.words, limit=_HITS)}
+        return None, None
+    hits, read = site.searching.find(picked.words)
+    return {hit.row.task_id for hit in hits or []}, read if hits is None else None
 
 
 def _stages(columns: Sequence[Column]) -> list[tuple[str, int]]:
@@ -138,7 +136,7 @@ def _options(site: Site, counts: Sequence[Any]) -> dict[str, list[str]]:
     """What the filters can be set to."""
 
     def names(by: Any) -> list[str]:
-        spent, _ = site.remembered.get(("names", by), lambda: usage(site.store, by))
+        spent, _ = site.remembered.get(("names", by), lambda: site.store.index.usage(by))
         return sorted(each.group for each in spent if each.group)[:200]
 
     return {
@@ -148,8 +146,3 @@ def _options(site: Site, counts: Sequence[Any]) -> dict[str, list[str]]:
         "template": names("template_id"),
         "experiment": names("experiment_id"),
     }
-
-
-def _chart(days: Sequence[TokenUsage]) -> list[Bar]:
-    newest = sorted((each for each in days if each.group), key=lambda each: cast("str", each.group))[-_DAYS:]
-    return bars_by_day(newest)

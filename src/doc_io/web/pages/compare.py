@@ -15,13 +15,13 @@ from doc_io.reading import Which
 from doc_io.reports import diff
 from doc_io.reports.diff import Change
 from doc_io.reports.runs import OUTCOMES, Pair, compare_selections
-from doc_io.web.address import AddressError, Links
+from doc_io.web.address import AddressError, Links, number
 from doc_io.web.aligned import Row, laid_out, rows
 from doc_io.web.page import Page, Site, document_of
 from doc_io.web.pages.task import attempts_of
 
 _LARGE = 200_000  # characters; of longer texts only what differs is shown
-_ROWS = 300
+_ROWS = 120  # pairs on a page
 _FACTS = (
     "status", "score", "template_id", "model_id", "run_id", "experiment_id", "usage_prompt_tokens",
     "usage_completion_tokens", "usage_max_tokens", "raw_chars", "parser", "parent_doc_id", "created_at",
@@ -39,11 +39,20 @@ def compare_page(site: Site, request: Request, links: Links) -> Page:
     name, old, new = sides
     pairs = _pairs(site, sides)
     only = query.get("outcome", "")
-    shown = [pair for pair in pairs if only in ("", pair.outcome)]
+    fitting = [pair for pair in pairs if only in ("", pair.outcome)]
+    skip = number(query, "skip")
+    shown = fitting[skip : skip + _ROWS]
     return Page(
         "compare_runs.html",
         f"{old} and {new}",
-        {"by": name, "old": old, "new": new, "counts": Counter(p.outcome for p in pairs), "pairs": shown[:_ROWS]},
+        {
+            "by": name,
+            "old": old,
+            "new": new,
+            "counts": Counter(p.outcome for p in pairs),
+            "pairs": shown,
+            "total": len(fitting),
+        },
         (
             ("stage", "task_id", "outcome", "old", "new", "old_score", "new_score"),
             [
@@ -57,7 +66,7 @@ def compare_page(site: Site, request: Request, links: Links) -> Page:
                 for pair in shown
             ],
         ),
-        {"outcomes": OUTCOMES, "only": only, "more": max(0, len(shown) - _ROWS), "selection": {name: [old, new]}},
+        {"outcomes": OUTCOMES, "only": only, "skip": skip, "page_size": _ROWS, "selection": {name: [old, new]}},
     )
 
 
@@ -126,11 +135,12 @@ def _facts(site: Site, old: DocumentRow, new: DocumentRow) -> list[tuple[str, st
     """What is known of both: name, older value, newer value, whether they differ."""
     left, right = ({name: getattr(row, name) for name in _FACTS} | _metadata(site, row) for row in (old, new))
     names = list(dict.fromkeys([*left, *right]))
-    return [
+    facts = [
         (name, _text(left.get(name)), _text(right.get(name)), left.get(name) != right.get(name))
         for name in names
         if left.get(name) is not None or right.get(name) is not None
     ]
+    return sorted(facts, key=lambda fact: not fact[3])  # what differs first
 
 
 def _metadata(site: Site, row: DocumentRow) -> dict[str, Any]:
@@ -170,7 +180,7 @@ def _neighbours(
     if sides is not None:
         pairs = [(pair.old, pair.new) for pair in _pairs(site, sides) if pair.old and pair.new]
     elif (old.stage, old.task_id) == (new.stage, new.task_id):
-        history, _ = attempts_of(site, old.stage, old.task_id)
+        history = attempts_of(site, old.stage, old.task_id).rows
         pairs = list(zip(history[1:], history, strict=False))
     else:
         return None, None

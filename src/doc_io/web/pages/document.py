@@ -14,12 +14,11 @@ from doc_io.document import DocumentRow, Status
 from doc_io.errors import DamagedDocumentError, DocIOError, StorageError
 from doc_io.index import page_queries
 from doc_io.reading import Which
-from doc_io.reports.board import stale_among
+from doc_io.reports.failures import reason
 from doc_io.web.address import Links, number
 from doc_io.web.costs import cost
 from doc_io.web.page import Page, Site, document_of
-from doc_io.web.pages.task import attempts_of
-from doc_io.web.reasons import reason
+from doc_io.web.pages.task import attempts_of, served_of
 from doc_io.web.shown import PART
 
 _CHILDREN = 50
@@ -59,10 +58,13 @@ def document_page(site: Site, request: Request, links: Links) -> Page:  # noqa: 
     row = document_of(site, request.path_params["doc_id"])
     query = request.query_params
     metadata, files, trouble = _record(site, row)
-    history, total = attempts_of(site, row.stage, row.task_id)
+    attempts = attempts_of(site, row.stage, row.task_id)
+    history, total = attempts.rows, attempts.total
     at = next((place for place, each in enumerate(history) if each.doc_id == row.doc_id), None)
     newer = history[at - 1] if at else None
-    older = history[at + 1] if at is not None and at + 1 < len(history) else None
+    older = next(
+        iter(site.store.history(row.stage, row.task_id, after=row, limit=1) if at is None else history[at + 1 :]), None
+    )
     parents = site.store.parents(row.doc_id)
     above = {each.doc_id: each for each in site.store.index.get_many([parent.doc_id for parent in parents])}
     children = page_queries.newest_children(site.store.index, row.doc_id, _CHILDREN)
@@ -85,7 +87,7 @@ def document_page(site: Site, request: Request, links: Links) -> Page:  # noqa: 
             "parents": parents,
             "children": children,
             "files": [{"name": name, "bytes": size} for name, size, _ in files],
-            "cost": cost(metadata),
+            "cost": cost(row, metadata),
             "command": f"doc-io show {row.doc_id}",
             "folder": site.store.storage.shown(row.doc_dir),
         },
@@ -97,11 +99,11 @@ def document_page(site: Site, request: Request, links: Links) -> Page:  # noqa: 
             "prompt": texts["prompt"],
             "as_markdown": query.get("as") == "markdown",
             "why": why if row.status is not Status.OK else "",
-            "served": site.store.latest(row.stage, row.task_id),
-            "stale": bool(stale_among(site.store, [row])),
+            "served": served_of(site, attempts),
+            "stale": _is_stale(site, above.get(row.parent_doc_id or "")),
             "newer": newer,
             "older": older,
-            "place": None if at is None else len(history) - at if total == len(history) else total - at,
+            "place": None if at is None else total - at,
             "total": total,
             "above": above,
             "readers": sorted({child.run_id for child in children if child.run_id}),
@@ -142,6 +144,12 @@ def tripped(text: Text, why: str) -> Text:
     end = text.text.find("\n", at)
     end = min(len(text.text) if end < 0 else max(end, at + 1), at + 60)
     return text._replace(before=text.text[:at], tripped=text.text[at:end], after=text.text[end:])
+
+
+def _is_stale(site: Site, parent: DocumentRow | None) -> bool:
+    """Whether the document that something was made from is no longer the latest ok one of its task."""
+    latest = site.store.latest(parent.stage, parent.task_id) if parent else None
+    return latest is not None and parent is not None and latest.doc_id != parent.doc_id
 
 
 def _record(site: Site, row: DocumentRow) -> tuple[Mapping[str, Any], list[tuple[str, int, str]], str]:

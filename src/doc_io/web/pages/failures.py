@@ -8,10 +8,9 @@ from doc_io.document import Status
 from doc_io.errors import DocIOError
 from doc_io.index.base import Filter
 from doc_io.reports import failures, stage_counts
-from doc_io.reports.failures import FailureGroup
+from doc_io.reports.failures import FailureGroup, reason
 from doc_io.web.address import Links, chosen
 from doc_io.web.page import Page, Site
-from doc_io.web.reasons import reason
 
 WINDOW = 1_000
 """The newest failures that a page groups."""

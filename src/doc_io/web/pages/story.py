@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import re
+
 from starlette.requests import Request
 
 from doc_io.document import DocumentRow
 from doc_io.reports import lineage
 from doc_io.reports.board import latest_of
+from doc_io.reports.failures import reason
 from doc_io.reports.story import story
 from doc_io.web import graph
 from doc_io.web.address import Links
 from doc_io.web.page import Page, Site, document_of
 from doc_io.web.pages.document import Text, part
-from doc_io.web.reasons import reason
 
 _SHOWN = 6_000  # characters of each text
 _MOST = 1_000  # documents of the graph
+_NUMBER = re.compile(r"\s*[-+]?[0-9.]{1,30}\s*")
 
 
 def story_page(site: Site, request: Request, links: Links) -> Page:  # noqa: ARG001 - as every page
@@ -53,4 +56,8 @@ def story_page(site: Site, request: Request, links: Links) -> Page:  # noqa: ARG
 
 
 def _text(site: Site, row: DocumentRow) -> Text | None:
-    return part(site, row, "parsed", 0) or part(site, row, "raw", 0)
+    """The parsed text; the raw one where there is none, or where nothing but the score was parsed out of its reasons."""
+    parsed = part(site, row, "parsed", 0)
+    if parsed is None or (row.score is not None and _NUMBER.fullmatch(parsed.text)):
+        return part(site, row, "raw", 0) or parsed
+    return parsed

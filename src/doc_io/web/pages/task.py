@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from starlette.requests import Request
 
 from doc_io.document import DocumentRow, Status
 from doc_io.errors import UnknownDocumentError
-from doc_io.ids import unstorable
 from doc_io.index import page_queries
-from doc_io.index.base import Filter
+from doc_io.reports.failures import reason
 from doc_io.web.address import Links, name_in
 from doc_io.web.page import Page, Site
-from doc_io.web.reasons import reason
 
-_ATTEMPTS = 200  # on a page
+_ATTEMPTS = 100  # on a page
 _COLUMNS = ("doc_id", "status", "created_at", "model_id", "template_id", "run_id", "score", "usage_prompt_tokens", "usage_completion_tokens", "raw_chars", "content_hash")  # fmt: skip
 
 
@@ -26,36 +24,64 @@ def task_page(site: Site, request: Request, links: Links) -> Page:  # noqa: ARG0
     else:
         stage, task_id = request.query_params.get("stage", ""), request.query_params.get("task", "")
     after = site.store.get(request.query_params.get("after", ""))
-    attempts, total = attempts_of(site, stage, task_id, after)
+    found = attempts_of(site, stage, task_id, after)
+    attempts = found.rows
     if not attempts:
         raise UnknownDocumentError(doc_id=f"{stage}/{task_id}", docs_root=site.store.docs_root)
-    served = site.store.latest(stage, task_id)
+    served = served_of(site, found) if after is None else site.store.latest(stage, task_id)
     return Page(
         "task.html",
         f"{task_id} · {stage}",
-        {"stage": stage, "task_id": task_id, "total": total, "served": served and served.doc_id, "attempts": attempts},
+        {
+            "stage": stage,
+            "task_id": task_id,
+            "total": found.total,
+            "served": served and served.doc_id,
+            "attempts": attempts,
+        },
         (_COLUMNS, [[getattr(row, column) for column in _COLUMNS] for row in attempts]),
         {
             "groups": _groups(attempts),
             "reason": reason,
-            "older": attempts[-1].doc_id if len(attempts) == _ATTEMPTS and total > _ATTEMPTS else None,
+            "older": attempts[-1].doc_id if found.more else None,
             "elsewhere": _other_stages(site, stage, task_id),
             "longest": max((row.raw_chars or 0 for row in attempts), default=0) or 1,
         },
     )
 
 
-def attempts_of(
-    site: Site, stage: str, task_id: str, after: DocumentRow | None = None
-) -> tuple[list[DocumentRow], int]:
-    """The newest attempts at a task, at most a page of them, and how many there are."""
-    if unstorable(stage) or unstorable(task_id):
-        return [], 0
-    total = page_queries.attempts_of_task(site.store.index, stage, task_id)
-    if total <= _ATTEMPTS:
-        history = site.store.history(stage, task_id)  # a branch's own and its parent's
-        return history, len(history)
-    return site.store.select(Filter(stage=stage, task_id=task_id), after=after, limit=_ATTEMPTS), total
+class Attempts(NamedTuple):
+    """The attempts at a task that a page shows.
+
+    Attributes:
+        rows: The newest first.
+        total: How many there are in all.
+        more: Whether there are older ones than these.
+    """
+
+    rows: list[DocumentRow]
+    total: int
+    more: bool
+
+
+def attempts_of(site: Site, stage: str, task_id: str, after: DocumentRow | None = None) -> Attempts:
+    """The newest attempts at a task, or those before one of them."""
+    found = site.store.history(stage, task_id, after=after, limit=_ATTEMPTS + 1)
+    more = len(found) > _ATTEMPTS
+    counted = more or after is not None
+    total = page_queries.attempts_of_task(site.store.index, stage, task_id) if counted else len(found)
+    return Attempts(found[:_ATTEMPTS], total, more)
+
+
+def served_of(site: Site, attempts: Attempts) -> DocumentRow | None:
+    """The attempt at a task that readers get: the latest ok one.
+
+    Args:
+        site: The site.
+        attempts: The newest ones.
+    """
+    ok = next((row for row in attempts.rows if row.status is Status.OK), None)
+    return ok if ok or not attempts.more else site.store.latest(attempts.rows[0].stage, attempts.rows[0].task_id)
 
 
 def _groups(attempts: list[DocumentRow]) -> list[dict[str, Any]]:
