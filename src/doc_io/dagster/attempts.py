@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Any
 
 from dagster import DagsterEventType
 
-from doc_io.dagster.answer_copies import AnswerCopy
 from doc_io.dagster.reuse import COMPLETE, PROVIDER_ID, Answers, Question, ReusedDocument, answer_of, find_answers
 from doc_io.document import OK, Document, Status, Usage, as_document
+from doc_io.escaping import described
+from doc_io.maintenance.answer_copies import AnswerCopy
 
 if TYPE_CHECKING:
     from doc_io.dagster.identity import OutputInfo
@@ -123,7 +124,7 @@ class Attempt:
             model_id=self.model_id,
             identifiers=self._question.document.identifiers,
             usage=self.usage,
-            metadata={**self.metadata, **noted, "error": f"{type(error).__name__}: {error}"},
+            metadata={**self.metadata, **noted, "error": described(error)},
         )
 
     def complete(self, error: BaseException | None = None) -> Document | None:
@@ -137,7 +138,7 @@ class Attempt:
             return None
         if made.outcome not in OK:
             return made
-        reason = "its step failed" if error is None else f"{type(error).__name__}: {error}"
+        reason = "its step failed" if error is None else described(error)
         facts = {"finish_reason": made.finish_reason} if made.finish_reason else {}
         return dataclasses.replace(
             made,

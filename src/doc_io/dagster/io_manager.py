@@ -168,7 +168,7 @@ class DocDirIOManager(StoreSettings, ConfigurableIOManager, UPathHooks):
             raise _refused(output, error, kept) from error
         let_go(answers)
         oddities = [each for document in documents.values() for each in document.warnings]
-        for warning in [*identity_warnings(output, rows), *dict.fromkeys(oddities)]:
+        for warning in [*identity_warnings(self.store, output, rows), *dict.fromkeys(oddities)]:
             context.log.warning(f"{printable(output.label(None))}: {printable(warning)}")
         self._report(context, output, [self._reported(context, obj, *each) for each in _with_rows(documents, rows)])
 

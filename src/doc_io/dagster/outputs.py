@@ -129,9 +129,9 @@ class OutputWriter:
         with interrupts_held():
             copy = SpoolCopy(self.spool, store, lambda: drafts or known(None))
             if not store.is_local:  # safe on this machine before the first call that may wait long
-                copy.keep()
+                copy.keep_meanwhile()
             try:
-                with interrupts_allowed(0 if copy.where else GRACE_SECONDS):
+                with interrupts_allowed(0 if copy.is_durable else GRACE_SECONDS):
                     rows = _WITH_RETRIES(write)
             except UNAVAILABLE as error:
                 copy.keep(error)

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 from dagster import AssetKey, DagsterEvent
 
 from doc_io import ids, maintenance
-from doc_io.dagster.answer_copies import AnswerCopy, copy_answer, file_orphans
 from doc_io.dagster.attempts import (
     Attempt,
     PendingAttempt,
@@ -31,6 +30,7 @@ from doc_io.dagster.settings import StoreSettings
 from doc_io.document import OK, Document, DocumentRow, DocumentsByPartition, Status
 from doc_io.document_checks import checked
 from doc_io.errors import ConfigurationError, DocIOError, SpooledError
+from doc_io.maintenance.answer_copies import AnswerCopy, copy_answer
 from doc_io.writing.draft import make_drafts
 
 if TYPE_CHECKING:
@@ -239,22 +239,6 @@ class DocumentsIndex(StoreSettings):
             make, prompt_of, start, save, context.log, concurrency, calls_per_minute, retry_on, max_tries
         )
         return DocumentsByPartition(await generation.run(partitions))
-
-    def setup_for_execution(self, context: Any) -> None:
-        """Check the settings, and file the whole answers of processes that were killed before their step had ended.
-
-        Raises:
-            ConfigurationError: The docs root or the database cannot be used.
-            StoreMismatchError: They do not belong together.
-        """
-        super().setup_for_execution(context)
-        for orphan in file_orphans(self.spool, self.store) if self.spool else ():
-            if orphan.row is None or orphan.error is not None:
-                context.log.warning(
-                    f"The answer {orphan.doc_id} of a run that was killed stays in the spool: {orphan.error}"
-                )
-            else:
-                context.log.info(f"The answer of a run that was killed is kept as {orphan.doc_id}")
 
     def teardown_after_execution(self, context: Any) -> None:
         """Keep the whole answers of steps that failed, and let go of the connections."""
