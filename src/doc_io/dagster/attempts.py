@@ -92,6 +92,15 @@ class Attempt:
         self._document = made
         return made
 
+    @property
+    def has_answer(self) -> bool:
+        """Whether there is an answer, or a part of one."""
+        return bool(self.raw) or self._document is not None
+
+    def start_over(self) -> None:
+        """Forget the answer so far: another try begins."""
+        self.raw, self.usage, self._document = "", None, None
+
     def finished(self, answer: object) -> Document:
         """What a body made of the attempt, with prompt, template and model where it does not name them.
 
