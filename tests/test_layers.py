@@ -20,14 +20,14 @@ LAYERS: list[tuple[set[str], ...]] = [
         {"document"},
         {"document_checks", "commit_record"},
     ),  # plain values, no I/O
-    ({"parsers"},),  # what is known about a text before it is a document
+    ({"parsers", "prices"},),  # what is known about a text before it is a document
     ({"file_lock", "durable_folders"},),  # what storage and index both need of the operating system
     ({"storage", "index"},),
-    ({"integrity", "task_table"}, {"store_identity"}),
+    ({"renames", "task_table"}, {"integrity"}, {"store_identity"}),
     ({"writing"},),
     ({"reading", "branch", "naming"}, {"store"}),
     ({"maintenance", "reports", "legacy"},),
-    ({"web"}, {"cli", "dagster"}),  # `doc-io serve` starts the pages
+    ({"web"}, {"dagster"}, {"cli"}),  # `doc-io serve` starts the pages, `recover` tells Dagster
     ({"testing"},),
 ]
 ONLY_IN = {

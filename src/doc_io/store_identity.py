@@ -77,6 +77,10 @@ class StoreIdentity:
             pass
         self._is_compared = True
 
+    def compare_again(self) -> None:
+        """Have the next use compare both places again."""
+        self._is_compared = self._is_claimed = False
+
     def check(self) -> Compared:
         """Compare both places, and change neither.
 

@@ -16,6 +16,7 @@ import dagster as dg
 import pytest
 
 from doc_io import Document, DocumentsByPartition, DocumentsIndex, DocumentStore
+from doc_io.dagster.attempts import Attempt
 from tests.dagster.conftest import House, materializations, reason
 
 COUNT = 40
@@ -162,6 +163,29 @@ def test_an_error_that_may_pass_is_tried_again(house: House) -> None:
 
     assert house.run([draft], tags=ALL_TOPICS).success
     assert (tries["t1"], tries["t2"]) == (2, 1)
+
+
+def test_what_came_before_an_error_that_passed_is_kept_too(house: House) -> None:
+    tries: Counter[str] = Counter()
+
+    @dg.asset(partitions_def=TOPICS, backfill_policy=dg.BackfillPolicy.single_run())
+    async def draft(context: dg.AssetExecutionContext, documents: DocumentsIndex) -> DocumentsByPartition:
+        async def make(topic: str, attempt: Attempt) -> str:
+            tries[topic] += 1
+            if topic == "t1" and tries[topic] == 1:
+                attempt.raw += "half an ans"
+                raise ConnectionError("reset")
+            return "whole"
+
+        return await documents.generate(context, make, retry_on=ConnectionError)
+
+    assert house.run([draft], tags=ALL_TOPICS).success
+
+    assert [(row.status, house.store.read(row)) for row in house.store.history("draft", "t1")] == [
+        ("ok", "whole"),
+        ("gen_error", "half an ans"),
+    ]
+    assert len(house.store.select(limit=100)) == COUNT + 1
 
 
 def test_calls_are_spread_over_the_minute(house: House) -> None:

@@ -47,6 +47,52 @@ def test_the_command_that_the_failure_names_files_the_text(house: House) -> None
     assert house.store.read(house.store.history("draft", "draft")[0]) == "paid \ud800 for"
 
 
+def test_what_is_recovered_counts_as_materialized(
+    house: House, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The partition turns green, with the metadata that its run would have left, and nothing is paid for again."""
+    paid: list[str] = []
+
+    @dg.asset(partitions_def=dg.StaticPartitionsDefinition(["a/b", "draft"]))
+    def draft(context: dg.AssetExecutionContext) -> str:
+        paid.append(context.partition_key)
+        return f"paid for {context.partition_key}"
+
+    @dg.asset
+    def other() -> str:
+        return "no partitions"
+
+    @dg.asset
+    def failed() -> Document:
+        return Document("cut", status="truncated")
+
+    home = tmp_path / "dagster_home"
+    home.mkdir()
+    monkeypatch.setenv("DAGSTER_HOME", str(home))
+    (house.root / "docs").write_text("in the way")
+    for key in ("a/b", "draft"):
+        house.run([draft], partition_key=key)
+    house.run([other, failed])
+    said = reason(house.run([other]), "other")
+    (house.root / "docs").unlink()
+    done = CliRunner().invoke(group, shlex.split(said.split("file them with: doc-io ")[1].split(". The reason")[0]))
+
+    assert done.exit_code == 0, done.output
+    assert "Reported 5 of them" in done.output
+    with dg.DagsterInstance.get() as instance:
+        assert instance.get_materialized_partitions(dg.AssetKey("draft")) == {"a/b", "draft"}
+        event = instance.get_latest_materialization_event(dg.AssetKey("other"))
+        assert event is not None
+        assert event.asset_materialization is not None
+        newest = house.store.latest("other", "other")
+        assert newest is not None
+        assert event.asset_materialization.metadata["doc_id"].value == newest.doc_id
+        assert event.asset_materialization.partition is None
+        assert instance.get_latest_materialization_event(dg.AssetKey("failed")) is None
+        assert instance.fetch_observations(dg.AssetKey("failed"), limit=1).records
+    assert paid == ["a/b", "draft"]
+
+
 def test_a_spooled_text_is_filed_once_under_its_identity(house: House) -> None:
     """With all that belongs to it; then the spool is empty."""
     (house.root / "docs").write_text("in the way")

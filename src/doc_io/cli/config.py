@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from doc_io.errors import ConfigurationError
+from doc_io.storage.open import OPTIONS_VARIABLE
 from doc_io.store import DocumentStore
 
 DEFAULT_ROOT = "data/docs"
@@ -23,7 +25,7 @@ class StoreLocation:
     Attributes:
         docs_root: A path or a URL.
         db: The path of a SQLite file, or a database URL. Default: where `DocumentStore` has the index of this root.
-        storage_options: What fsspec gets; only from pyproject.toml.
+        storage_options: What fsspec gets, from pyproject.toml or the environment.
         db_read_url: The database with a role that may only read, for `doc-io sql`. Default: ``db``.
     """
 
@@ -35,6 +37,9 @@ class StoreLocation:
     def open(self) -> DocumentStore:
         """The store; nothing is made or read yet."""
         if self.db is not None and "://" in self.db:
+            import logging  # noqa: PLC0415 - a store on this machine does without
+
+            logging.getLogger("psycopg.pool").disabled = True  # it says at each try what the error says at the end
             return DocumentStore(
                 self.docs_root, db_url=self.db, db_read_url=self.db_read_url, storage_options=self.storage_options
             )
@@ -86,7 +91,7 @@ def find(docs_root: str | None, db: str | None) -> StoreLocation:
         ConfigurationError: pyproject.toml says something that cannot be used.
     """
     said, folder = _from_pyproject()
-    options = said.pop("storage_options", {})
+    options = {**said.pop("storage_options", {}), **_from_environment()}
     for name, value in said.items():
         if name not in _SETTINGS or not isinstance(value, str):
             raise _unknown_setting(name, folder / "pyproject.toml")
@@ -94,6 +99,16 @@ def find(docs_root: str | None, db: str | None) -> StoreLocation:
     named = None if docs_root else _in(folder, said.get("db"))  # the index of the root that is named beside it
     read_url = os.environ.get("DOC_IO_DB_READ_URL") or said.get("db_read_url")
     return StoreLocation(root, db or named, options, read_url)
+
+
+def _from_environment() -> dict[str, Any]:
+    try:
+        options = json.loads(os.environ.get(OPTIONS_VARIABLE) or "{}")
+    except ValueError:
+        options = None
+    if not isinstance(options, dict):  # not shown: it may hold a secret
+        raise ConfigurationError(setting=OPTIONS_VARIABLE, reason="it is no JSON object", hint="Correct it.")
+    return options
 
 
 _HOW = (

@@ -108,6 +108,11 @@ def command_line(*words: str) -> str:
     return f"doc-io {given_store(click.get_current_context())}{shlex.join(words)}"
 
 
+def argument(*names: str) -> list[str]:
+    """Names as arguments of a command that can be pasted: after ``--`` where one would look like an option."""
+    return [*(["--"] if any(name.startswith("-") for name in names) else []), *names]
+
+
 def document(store: DocumentStore, name: str, *, quiet: bool = False) -> DocumentRow:
     """The document that a person means; of a task without an ok document its newest attempt.
 

@@ -17,6 +17,7 @@ from dagster import DagsterEventType
 
 from doc_io.dagster.reuse import COMPLETE, PROVIDER_ID, Answers, Question, ReusedDocument, answer_of, find_answers
 from doc_io.document import OK, Document, Status, Usage, as_document
+from doc_io.escaping import described
 from doc_io.maintenance.answer_copies import AnswerCopy
 
 if TYPE_CHECKING:
@@ -91,6 +92,15 @@ class Attempt:
         self._document = made
         return made
 
+    @property
+    def has_answer(self) -> bool:
+        """Whether there is an answer, or a part of one."""
+        return bool(self.raw) or self._document is not None
+
+    def start_over(self) -> None:
+        """Forget the answer so far: another try begins."""
+        self.raw, self.usage, self._document = "", None, None
+
     def finished(self, answer: object) -> Document:
         """What a body made of the attempt, with prompt, template and model where it does not name them.
 
@@ -123,7 +133,7 @@ class Attempt:
             model_id=self.model_id,
             identifiers=self._question.document.identifiers,
             usage=self.usage,
-            metadata={**self.metadata, **noted, "error": f"{type(error).__name__}: {error}"},
+            metadata={**self.metadata, **noted, "error": described(error)},
         )
 
     def complete(self, error: BaseException | None = None) -> Document | None:
@@ -137,7 +147,7 @@ class Attempt:
             return None
         if made.outcome not in OK:
             return made
-        reason = "its step failed" if error is None else f"{type(error).__name__}: {error}"
+        reason = "its step failed" if error is None else described(error)
         facts = {"finish_reason": made.finish_reason} if made.finish_reason else {}
         return dataclasses.replace(
             made,

@@ -297,8 +297,13 @@ class Generation:
         async for one_try in retrying:
             with one_try:
                 await self._limit.wait()
-                attempt.raw = ""
-                return attempt.finished(await self._call(partition, attempt))
+                attempt.start_over()
+                try:
+                    return attempt.finished(await self._call(partition, attempt))
+                except self.retry_on as error:
+                    if attempt.has_answer:  # or a part of one: it was paid for, and the next try starts over
+                        await asyncio.to_thread(self.save, {partition: attempt.failed(error)})
+                    raise
         raise AssertionError("tenacity raises the last error")
 
     async def _call(self, partition: str, attempt: Attempt) -> Any:

@@ -167,7 +167,11 @@ class DocDirIOManager(StoreSettings, ConfigurableIOManager, UPathHooks):
         let_go(answers)
         oddities = [each for document in documents.values() for each in document.warnings]
         # Not before: where Dagster's storage is away, its log raises.
-        for warning in [*metadata_warnings(output), *identity_warnings(output, rows), *dict.fromkeys(oddities)]:
+        for warning in [
+            *metadata_warnings(output),
+            *identity_warnings(self.store, output, rows),
+            *dict.fromkeys(oddities),
+        ]:
             context.log.warning(f"{printable(output.label(None))}: {printable(warning)}")
         self._report(context, output, [self._reported(context, obj, *each) for each in _with_rows(documents, rows)])
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from doc_io.errors import DocIOError, SpooledError, TextLostError
 from doc_io.maintenance.answer_copies import AnswerCopy, copy_answer
+from doc_io.storage.open import OPTIONS_VARIABLE
 from doc_io.writing.spool import spool
 
 if TYPE_CHECKING:
@@ -85,8 +87,14 @@ class SpoolCopy:
         Args:
             reason: Why they are not.
         """
-        where, index = str(self.where), self._store.index.name
-        # The index's URL is not part of the command, for it may hold a password.
-        database = "" if "://" in index else f" --db {quote(index)}"
-        command = f"doc-io --docs-root {quote(self._store.docs_root)}{database} recover {quote(where)}"
-        return SpooledError(count=len(self._kept), spool=where, reason=reason, command=command)
+        where, opened = str(self.where), self._store.unchecked
+        names = f"--docs-root {quote(self._store.docs_root)} --db {quote(opened.index.address)}"
+        # Not part of the command: passwords and keys. They are named as the environment that it needs.
+        needed = list(opened.index.environment)
+        if opened.storage.option_names:
+            needed.append(f"{OPTIONS_VARIABLE} (JSON with {', '.join(opened.storage.option_names)})")
+        joined = " and ".join(needed)
+        command = f"doc-io {names} recover {quote(where)}{f', with {joined} set' if needed else ''}"
+        return SpooledError(
+            count=len(self._kept), host=socket.gethostname(), spool=where, reason=reason, command=command
+        )

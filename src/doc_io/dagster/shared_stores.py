@@ -17,6 +17,12 @@ _stores: weakref.WeakValueDictionary[str, DocumentStore] = weakref.WeakValueDict
 _holders: Counter[int] = Counter()
 """How many IO managers and resources of a run use a store, by its id."""
 
+IDLE_SECONDS = 10.0
+"""How long connections stay open after the last run in this process has used them: a worker's next step needs them again."""
+
+_idle: dict[int, tuple[DocumentStore, threading.Timer]] = {}
+"""Stores that no run uses, by their ids, and what will close them."""
+
 
 def shared_store(*, parent: Mapping[str, Any] | None = None, **settings: Any) -> DocumentStore:
     """The store of a location: the same object for as long as it is referenced.
@@ -46,20 +52,43 @@ def hold(store: DocumentStore) -> None:
     """Note that a run uses a store."""
     with _lock:
         _holders[id(store)] += 1
+        _, timer = _idle.pop(id(store), (store, None))
+    if timer is not None:
+        timer.cancel()
+        timer.join()
 
 
 def release(store: DocumentStore) -> None:
-    """Note that a run has ended; the last one to use a store closes its connections."""
+    """Note that a run has ended; where no other one uses the store, its connections are closed after a while."""
     with _lock:
         _holders[id(store)] -= 1
-        last = _holders[id(store)] <= 0
-        if last:
-            del _holders[id(store)]
-            # The next run compares docs root and index anew: either may have been lost in between.
-            for key in [key for key, each in _stores.items() if each is store]:
-                del _stores[key]
-    if last:
-        store.close()
+        if _holders[id(store)] > 0:
+            return
+        del _holders[id(store)]
+        store.unchecked.compare_again()  # either may be lost before the next run
+        timer = threading.Timer(IDLE_SECONDS, _close_idle, [store])
+        timer.daemon = True
+        _idle[id(store)] = store, timer
+        timer.start()
+
+
+def _close_idle(store: DocumentStore) -> None:
+    with _lock:
+        if _idle.pop(id(store), None) is None:
+            return  # a run uses it again
+        for key in [key for key, each in _stores.items() if each is store]:
+            del _stores[key]
+    store.close()
+
+
+def _forget_inherited() -> None:
+    """In a forked child: the timers did not come with it, and its parent's lock may be held for ever."""
+    global _lock  # noqa: PLW0603 - there is one in each process
+    _lock = threading.Lock()
+    _idle.clear()
+
+
+os.register_at_fork(after_in_child=_forget_inherited)
 
 
 def _close(opened: Iterable[StoreIdentity], holder: int) -> None:

@@ -67,7 +67,11 @@ class Pool:
                 hint="Write it as postgresql://user@host:5432/database.",
             ) from None
         self.name = f"postgresql://{host}{parts.path}"
+        user = parts.netloc.rpartition("@")[0].partition(":")[0]
+        options = "&".join(each for each in parts.query.split("&") if each and not _OF_THE_PASSWORD.match(f"?{each}"))
+        self.address = f"postgresql://{f'{user}@' if user else ''}{host}{parts.path}{f'?{options}' if options else ''}"
         self._secrets = _secrets(self._url, parts.password)
+        self.has_password = bool(self._secrets)
         self._lock = threading.Lock()
         self._pool: ConnectionPool[Any] | None = None
         self._process = 0

@@ -216,6 +216,14 @@ def remove_parents(keys_table: str) -> str:
     )
 
 
+def rename(keys_table: str) -> str:
+    """The statement that gives many documents another stage, and another task where that is not null."""
+    return (
+        "UPDATE documents SET (stage, task_id) = (?, coalesce(?, task_id))"
+        f" WHERE doc_id IN (SELECT key FROM {keys_table})"
+    )
+
+
 def successors(keys_table: str) -> str:
     """The statement for the folder of the ok document that replaced each of many documents as the latest of its task."""
     return (

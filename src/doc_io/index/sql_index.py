@@ -15,6 +15,7 @@ from doc_io.index.base import (
     Filter,
     GroupedBy,
     HistoryHead,
+    NewName,
     NewRow,
     PruneCandidate,
     StageCount,
@@ -39,6 +40,10 @@ class Index(ABC):
 
     name: str
     """Which database this is, as it may be shown: without credentials."""
+    address: str
+    """How a command names it: the file, or the URL with its user and without a password."""
+    environment: tuple[str, ...] = ()
+    """The environment variables that such a command needs."""
 
     keys_table: ClassVar[str]
     """A list of keys as a table ``keys(key, position)`` in the engine's SQL, with one placeholder for `key_list`."""
@@ -89,9 +94,6 @@ class Index(ABC):
         Each row must follow the head of its (stage, task), or the row of the same task before it in ``rows``: later in
         time, and with that document as ``lineage_prev_doc_id``. A row whose ``doc_id`` the index has already is not
         inserted; the existing row is returned in its place.
-
-        Args:
-            rows: The new rows.
 
         Returns:
             The rows as they are in the table, in the order given.
@@ -148,6 +150,10 @@ class Index(ABC):
         Returns:
             Those of them that have no row now, in the order given.
         """
+
+    @abstractmethod
+    def rename(self, renames: Iterable[tuple[NewName, Sequence[str]]]) -> None:
+        """Give the rows of documents, named by their ids, new names; all in one transaction."""
 
     def _without_row(self, doc_ids: Sequence[str]) -> list[str]:
         found = {row.doc_id for row in self.get_many(doc_ids)}
@@ -270,8 +276,7 @@ class Index(ABC):
 
     def usage(self, by: GroupedBy, where: Filter = ALL) -> list[TokenUsage]:
         """Tokens grouped by one column, or by day (the date of ``created_at``); the group with most tokens first."""
-        found = self.rows(*queries.usage(by, where))
-        return [TokenUsage(group, *map(int, sums)) for group, *sums in found]
+        return [TokenUsage(group, *map(int, sums)) for group, *sums in self.rows(*queries.usage(by, where))]
 
     def superseded(self, where: Filter, keep_ok: int, keep_failed: int) -> Iterator[PruneCandidate]:
         """What is not among the newest of its (stage, task), and never the latest ok; newest first, in flat memory.
@@ -302,15 +307,12 @@ class Index(ABC):
         return ((each[0], each[1], each[2]) for each in self.stream(queries.WITHOUT_OK))
 
     def edges(self, doc_ids: Sequence[str], direction: Literal["up", "down"], limit: int) -> list[tuple[str, str, str]]:
-        """One level of a lineage, in one query.
+        """One level of a lineage, in one query: parent, child and input name of each edge, children oldest first.
 
         Args:
             doc_ids: The documents of the level.
             direction: To their parents or to their children.
             limit: How many documents at the other end, at most.
-
-        Returns:
-            Parent, child and input name of each edge; children oldest first.
         """
         statement = report_queries.edges(self.keys_table, direction)
         return [(parent, child, name) for parent, child, name in self.rows(statement, (self.key_list(doc_ids), limit))]
@@ -318,7 +320,7 @@ class Index(ABC):
     def compared(
         self, column: str, ancestor: str | None, where: Filter, *, newest: bool, add: Callable[[Sequence[Any]], None]
     ) -> None:
-        """Hand group, status, score, tokens and characters of each document to ``add``, in one query.
+        """Hand group, status, score, token counts, characters and model of each document to ``add``, in one query.
 
         Args:
             column: A key of `doc_io.index.report_queries.COMPARABLE`.
@@ -367,11 +369,7 @@ class Index(ABC):
 
     @abstractmethod
     def set_store_id(self, store_id: str) -> str:
-        """Set the id of the store if none is set.
-
-        Returns:
-            The id that is set now: of concurrent callers the first one's.
-        """
+        """Set the id of the store if none is set; returns the one that is set now, of concurrent callers the first's."""
 
     @abstractmethod
     def replace_store_id(self, store_id: str) -> None:
@@ -389,8 +387,7 @@ class Index(ABC):
     def repair_lock(self) -> AbstractContextManager[None]:
         """Held by one writer at a time, on any machine that shares the index; the others wait.
 
-        For the few writes that judge a document directory and then change it: those that find something in its place,
-        and removals.
+        For the few writes that judge a document directory and then change it, and for removals.
 
         Raises:
             IndexBusyError: It was not released in time.

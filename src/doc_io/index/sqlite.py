@@ -21,6 +21,7 @@ from doc_io.index.base import (
     Filter,
     GroupedBy,
     HistoryHead,
+    NewName,
     NewRow,
     StageCount,
     TaskKey,
@@ -60,7 +61,7 @@ class SqliteIndex(Index):
 
     def __init__(self, path: str | os.PathLike[str], *, on_network: bool = False) -> None:
         self._file = SqliteFile(path, on_network=on_network)
-        self.name = self._file.name
+        self.name = self.address = self._file.name
 
     def heads(self, tasks: Sequence[TaskKey]) -> dict[TaskKey, HistoryHead]:
         return self._run(lambda connection: _heads(connection, tasks))
@@ -156,6 +157,13 @@ class SqliteIndex(Index):
                 pass
             connection.execute(queries.remove_parents(self.keys_table), keys)
         return self._without_row(doc_ids)
+
+    def rename(self, renames: Iterable[tuple[NewName, Sequence[str]]]) -> None:
+        with self._file.transaction() as connection:
+            for name, doc_ids in renames:
+                connection.execute(queries.rename(self.keys_table), (*name, self.key_list(doc_ids)))
+            for statement in sqlite_totals.COUNT_AGAIN:
+                connection.execute(statement)
 
     def rebuild(self, rows: Iterable[NewRow]) -> int:
         new = f"{self.name}.new"

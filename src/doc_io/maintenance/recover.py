@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -44,16 +45,29 @@ def recover(store: DocumentStore, folder: str | os.PathLike[str]) -> Iterator[Re
         What became of each, as it happens.
 
     Raises:
-        ConfigurationError: They are meant for another store.
+        ConfigurationError: There is no such spool on this host, or its documents are meant for another store.
         StoreMismatchError: The store's docs root and index do not belong together.
     """
     waiting = LocalStorage(Path(folder).expanduser())
+    if not Path(waiting.root).is_dir():
+        raise ConfigurationError(
+            setting=f"The spool {waiting.root}",
+            reason=f"there is no such folder on the host {socket.gethostname()}",
+            hint="Run this on the host that the failed step names, with the folder that it names.",
+        )
     store.check()
+    owner = owner_of(waiting)
     if not is_owned_by(waiting, store.owner):
         raise ConfigurationError(
             setting=f"The spool {waiting.root}",
-            reason=f"its documents are meant for another store: {owner_of(waiting)} (a path counts from the spool)",
+            reason=f"its documents are meant for another store: {owner} (a path counts from the spool)",
             hint=f"Name that one; or, if it is the same under another name, remove {IDENTITY_NAME} in the spool.",
+        )
+    if owner is not None and owner.store_id is not None and store.index.store_id() != owner.store_id:
+        raise ConfigurationError(
+            setting=f"The index {store.index.name}",
+            reason="it is not the one of the store that the spool's documents are meant for",
+            hint="Name that one with --db, as the failed step does.",
         )
     for document in spooled_folders(folder):
         row = None

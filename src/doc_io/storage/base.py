@@ -106,6 +106,8 @@ class Storage(ABC):
     capabilities: Capabilities
     root: str
     """The docs root as it may be shown: without credentials."""
+    option_names: tuple[str, ...] = ()
+    """The names of the options that it is opened with; their values may be secret."""
 
     def remember_root(self) -> None:  # noqa: B027 - of a server there is nothing to remember
         """Take the docs root that is there now for the right one, which every write then makes sure of."""

@@ -13,6 +13,9 @@ from doc_io.storage.local import LocalStorage
 if TYPE_CHECKING:
     from doc_io.storage.base import Storage
 
+OPTIONS_VARIABLE = "DOC_IO_STORAGE_OPTIONS"
+"""The environment variable that gives the command line a docs root's storage options, as JSON."""
+
 _PROTOCOL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)(://|::)")
 
 

@@ -78,6 +78,7 @@ class RemoteStorage(Storage):
 
     def __init__(self, root: str, storage_options: Mapping[str, Any] | None = None) -> None:
         self._options = dict(storage_options or {})
+        self.option_names = tuple(sorted(self._options))
         named = isinstance(self._options.get("client"), str)  # the file system of WebDAV has a client that is an object
         self._protocol = protocol_of(root, self._options.pop("client") if named else FSSPEC)
         self.call_timeout = _positive(self._options.pop("call_timeout", DEFAULT_CALL_TIMEOUT), root)

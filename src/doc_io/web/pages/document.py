@@ -87,7 +87,7 @@ def document_page(site: Site, request: Request, links: Links) -> Page:  # noqa: 
             "parents": parents,
             "children": children,
             "files": [{"name": name, "bytes": size} for name, size, _ in files],
-            "cost": cost(metadata),
+            "cost": cost(row, metadata),
             "command": f"doc-io show {row.doc_id}",
             "folder": site.store.storage.shown(row.doc_dir),
         },
