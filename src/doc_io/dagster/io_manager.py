@@ -155,8 +155,6 @@ class DocDirIOManager(StoreSettings, ConfigurableIOManager, UPathHooks):
             dagster.Failure: As for `handle_output`.
         """
         output = output_info(context)
-        for warning in metadata_warnings(output):
-            context.log.warning(f"{printable(output.label(None))}: {printable(warning)}")
         answers = take_attempts(output)
         documents = with_questions(documents, answers)
         try:
@@ -169,7 +167,12 @@ class DocDirIOManager(StoreSettings, ConfigurableIOManager, UPathHooks):
             raise _refused(output, error, kept) from error
         let_go(answers)
         oddities = [each for document in documents.values() for each in document.warnings]
-        for warning in [*identity_warnings(self.store, output, rows), *dict.fromkeys(oddities)]:
+        # Not before: where Dagster's storage is away, its log raises.
+        for warning in [
+            *metadata_warnings(output),
+            *identity_warnings(self.store, output, rows),
+            *dict.fromkeys(oddities),
+        ]:
             context.log.warning(f"{printable(output.label(None))}: {printable(warning)}")
         self._report(context, output, [self._reported(context, obj, *each) for each in _with_rows(documents, rows)])
 
