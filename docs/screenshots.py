@@ -54,17 +54,17 @@ def of_the_pages() -> None:
     docs_root = "data/docs"
     with DocumentStore(docs_root) as store:
         good = _newest(store, "evaluation", Status.OK)
-        cut = _newest(store, "essay", Status.TRUNCATED)
-        whole = store.latest(cut.stage, cut.task_id) or _newest(store, "essay", Status.OK)
+        essay = _newest(store, "essay", Status.OK)
     shots = {
-        "board": ("/", "Why"),
-        "document": (f"/d/{whole.doc_id}", whole.doc_id),
-        "compare": (f"/compare?a={whole.doc_id}&b={cut.doc_id}", "Facts and metadata"),
-        "story": (f"/d/{good.doc_id}/story", "Lineage"),
-        "scores": ("/scores?stage=evaluation&by=essay.template_id", "Mean"),
+        "board": ("/", "Why", 950),
+        "document": (f"/d/{essay.doc_id}", essay.doc_id, 1240),
+        "compare": (f"/compare?a={essay.lineage_prev_doc_id}&b={essay.doc_id}", "Facts and metadata", 1060),
+        "story": (f"/d/{good.doc_id}/story", "Lineage", 1240),
+        "scores": ("/scores", "scores best", 600),
     }
     with _pages(docs_root) as url, _browser() as browser:
-        for name, (address, wanted) in shots.items():
+        for name, (address, wanted, height) in shots.items():
+            browser.set_window_size(1280, height)
             _shoot(browser, f"{url}{address}", wanted, IMAGES / f"page_{name}.png")
 
 

@@ -12,6 +12,8 @@ NO_ATHERIS = "atheris is not installed (pip install atheris)"
 NO_LITELLM = "litellm is not installed (pip install litellm)"
 NO_AXE = "axe-core is not installed (npm install axe-core); DOC_IO_AXE may name its axe.min.js"
 NO_CHROMIUM = "needs chromium (apt-get install chromium)"
+NO_NAMESPACES = "needs hosts in network namespaces, and this machine lacks"
+NO_CELERY = "dagster-celery is not installed (pip install 'doc-io[cluster]')"
 NOT_LINUX = "needs Linux: LD_PRELOAD, /proc and renameat2"
 
 ALLOWED: dict[str, str] = {
@@ -23,6 +25,8 @@ ALLOWED: dict[str, str] = {
     NO_LITELLM: "It takes 200 MB and asks the network when imported; its answers have the form of OpenAI's, which are tested.",
     NO_AXE: "CI installs it; the other tests of the pages run without it.",
     NO_CHROMIUM: "CI installs one; everything but the browser's own part is tested without it.",
+    f"{NO_NAMESPACES}: .*": "CI runs as root on Linux; what a cluster is made of is tested part by part everywhere.",
+    NO_CELERY: "It asks for an older Dagster than the other tests have: CI runs the cluster in an environment of its own.",
     NOT_LINUX: "The code under test runs elsewhere; its faults are injected on Linux only.",
     r"azurite is not installed \(npm install azurite\); DOC_IO_AZURITE may name it": "The other three stores run everywhere.",
     "its bytes are in one process": "memory:// is per process by its nature, so nothing can come over a fork.",

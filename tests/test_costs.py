@@ -71,8 +71,8 @@ dg.materialize([at_once], resources=resources, tags=tags)
     finally:
         process.kill()
 
-    assert PAID[3] == "40, and at most 2 more"
+    assert PAID[3] == "40, and at most 4 more"
     assert len(calls()) == 40
-    assert calls().total() <= 42
+    assert calls().total() <= 44
     with DocumentStore("data/docs") as store:
         assert len(store.latest_many("at_once", names["many"].get_partition_keys())) == 40

@@ -20,10 +20,10 @@ LAYERS: list[tuple[set[str], ...]] = [
         {"document"},
         {"document_checks", "commit_record"},
     ),  # plain values, no I/O
-    ({"parsers"},),  # what is known about a text before it is a document
+    ({"parsers", "prices"},),  # what is known about a text before it is a document
     ({"file_lock", "durable_folders"},),  # what storage and index both need of the operating system
     ({"storage", "index"},),
-    ({"integrity", "task_table"}, {"store_identity"}),
+    ({"renames", "task_table"}, {"integrity"}, {"store_identity"}),
     ({"writing"},),
     ({"reading", "branch", "naming"}, {"store"}),
     ({"maintenance", "reports", "legacy"},),

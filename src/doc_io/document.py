@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import KW_ONLY, dataclass, field, fields
 from enum import Enum
 from typing import Any, NamedTuple
 
 from doc_io import document_fields
 from doc_io.errors import InvalidDocumentError, UnknownStatusError
+from doc_io.escaping import is_blank
 
 # ruff: noqa: PLC0415 - `doc-io ls` makes rows alone, and must not wait for the readers of provider responses
 
@@ -67,7 +68,7 @@ class Usage:
         for name in self.__slots__:
             count = getattr(self, name)
             if count is not None and type(count) is not int:
-                object.__setattr__(self, name, document_fields.taken_count(count))
+                object.__setattr__(self, name, document_fields.taken(document_fields.taken_count, count))
 
 
 class Parent(NamedTuple):
@@ -93,7 +94,7 @@ class Document:
         raw: The model's whole answer. ``None`` only where there is none: ``gen_error``, ``skipped`` and ``truncated``, or
             where nothing but the ``parsed`` text was kept, as in files from before doc_io.
         parsed: The parsed or normalised text. Default: none, or what ``parser`` makes of ``raw``.
-        prompt: The prompt that made it. Default: not known.
+        prompt: The prompt that made it; chat messages are kept as JSON. Default: not known.
         status: How it ended, a `Status` or its name. Default: what ``finish_reason`` says, and ``gen_error`` where the
             text is empty or white space; else ``ok``.
         template_id: The prompt template. Default: from the asset; the order is in docs/reference.md, "Identity".
@@ -136,7 +137,7 @@ class Document:
         for name, take in _TAKEN.items():
             value = getattr(self, name)
             if value is not None:
-                object.__setattr__(self, name, take(value))
+                object.__setattr__(self, name, document_fields.taken(take, value))
         if self.raw is None and self.parsed is None and self.outcome not in _WITHOUT_TEXT:
             raise InvalidDocumentError(
                 what="A document without text", reason="raw is None and so is parsed", hint=_NO_TEXT
@@ -199,8 +200,8 @@ class Document:
     @property
     def warnings(self) -> tuple[str, ...]:
         """What was odd about the response and costs nothing else: an unknown finish reason, a negative count."""
-        noted = self.metadata.get("response_notes") if isinstance(self.metadata, Mapping) else None
-        if isinstance(noted, (list, tuple)):  # an unknown word is among them
+        noted = document_fields.taken(lambda metadata: metadata.get("response_notes"), self.metadata)
+        if noted is not self.metadata and isinstance(noted, (list, tuple)):  # an unknown word is among them
             return tuple(str(each) for each in noted)
         from doc_io.provider_responses.finish_words import meaning_of
 
@@ -229,7 +230,7 @@ class Document:
 
 
 def _is_blank(text: object) -> bool:
-    return text is None or (isinstance(text, str) and (not text or text.isspace()))
+    return text is None or (isinstance(text, str) and is_blank(text))
 
 
 def _taken_status(value: object) -> object:
@@ -258,7 +259,9 @@ def _taken_usage(value: object) -> object:
     return Usage(**known) if any(known.values()) else value
 
 
-_TAKEN = {
+_TAKEN: dict[str, Callable[[Any], object]] = {
+    **dict.fromkeys(("raw", "parsed"), document_fields.taken_name),
+    "prompt": document_fields.taken_prompt,
     "status": _taken_status,
     **dict.fromkeys(
         ("template_id", "model_id", "parent_doc_id", "parser", "finish_reason"), document_fields.taken_name

@@ -23,7 +23,10 @@ def checked(document: Document) -> tuple[Document, tuple[str, ...]]:
     for name, check in _CHECKS.items():
         value = getattr(document, name)
         if value is not None:
-            kept[name] = check(name, value, problems)
+            try:
+                kept[name] = check(name, value, problems)
+            except Exception as error:  # noqa: BLE001 - a value of any class, whose methods may raise anything
+                kept[name] = _kept(name, value, f"reading it raises {type(error).__name__}", problems)
     if document.status is Status.SKIPPED and (document.raw is not None or document.parsed is not None):
         problems.append("status is skipped, which means that nothing was made, and there is a text")
         kept["status"] = Status.GEN_ERROR
@@ -74,7 +77,7 @@ def _checked_entries(name: str, value: object, problems: list[str], *kinds: type
         if problem is None:
             kept[key] = each
         else:
-            problems.append(f"{name}[{key!r}]: {problem}")
+            problems.append(f"{name}[{_shown_key(key)}]: {problem}")
     return kept
 
 
@@ -97,8 +100,14 @@ def _checked_metadata(name: str, value: object, problems: list[str]) -> Any:
                 raise ValueError("there is such a key already, as a string or as a number")  # noqa: TRY301 - as below
             kept[plain] = copied
         except (ValueError, RecursionError) as problem:
-            problems.append(f"{name}[{key!r}]: {problem}")
+            problems.append(f"{name}[{_shown_key(key)}]: {problem}")
+        except Exception as error:  # noqa: BLE001 - as above, and it costs no other entry
+            problems.append(f"{name}[{_shown_key(key)}]: reading it raises {type(error).__name__}")
     return kept
+
+
+def _shown_key(key: object) -> str:
+    return repr(document_fields.plain_text(key)) if isinstance(key, str) else type(key).__name__
 
 
 def _kept(name: str, value: object, problem: str | None, problems: list[str]) -> Any:

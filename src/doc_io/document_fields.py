@@ -5,8 +5,9 @@ Nothing here raises: a document is made inside the body that has just paid for i
 
 from __future__ import annotations
 
+import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from enum import Enum
 from numbers import Complex, Integral, Number, Real
 from typing import Any
@@ -26,25 +27,48 @@ MAX_COUNT = 2**63 - 1
 _MAX_SHOWN = 60
 
 
+def taken(take: Callable[[Any], object], value: object) -> object:
+    """What ``take`` makes of a value; the value itself where that raises: checks of the document say then what is wrong."""
+    try:
+        return take(value)
+    except Exception:  # noqa: BLE001 - a value of any class, whose methods may raise anything
+        return value
+
+
+def plain_text(value: str) -> str:
+    """The characters of a text as a ``str`` and nothing more, whatever a subclass says of itself."""
+    return str.__str__(value)
+
+
 def taken_name(value: object) -> object:
     """A name or a word as a plain ``str``: an enum member of text stands for its value (Gemini's finish reasons)."""
     if isinstance(value, Enum) and isinstance(value.value, str):
         return value.value
-    return str(value) if isinstance(value, str) and type(value) is not str else value
+    return plain_text(value) if isinstance(value, str) else value
+
+
+def taken_prompt(value: object) -> object:
+    """A prompt as text: chat messages are written as JSON."""
+    if isinstance(value, (list, tuple, Mapping)):
+        return json.dumps(as_json_value(value), ensure_ascii=False, indent=1)
+    return taken_name(value)
 
 
 def taken_number(value: object) -> object:
     """A number as a ``float``: integers, Decimals and other libraries' numbers are taken."""
-    if _is_number(value):
+    if is_number(value):
         try:
-            return float(value)  # type: ignore[arg-type] # see `_is_number`
+            return float(value)  # type: ignore[arg-type] # see `is_number`
         except (OverflowError, ValueError):
             return value
     return value
 
 
-def _is_number(value: object) -> bool:
-    """Whether a value is a real number; a Decimal is a `Number` and no `Real`, and its module takes long to import."""
+def is_number(value: object) -> bool:
+    """Whether a value is a real number, also as an array of numpy or torch that holds one alone."""
+    if getattr(value, "shape", None) == () and hasattr(value, "item"):
+        value = value.item()
+    # A Decimal is a `Number` and no `Real`, and its module takes long to import.
     return isinstance(value, Number) and (isinstance(value, Real) or not isinstance(value, Complex))
 
 
@@ -103,7 +127,7 @@ def entries(value: Mapping[Any, Any], *kinds: type) -> Iterator[tuple[object, ob
         problem = text_problem(name)
         if problem is None and not isinstance(each, kinds):
             problem = f"it is {type(each).__name__}, not {expected}"
-        yield name, each, problem
+        yield (plain_text(name) if isinstance(name, str) else name), taken_name(each), problem
 
 
 def as_json_value(value: object, depth: int = 1) -> Any:
@@ -115,8 +139,8 @@ def as_json_value(value: object, depth: int = 1) -> Any:
     if isinstance(value, Enum):
         value = value.value
     if value is None or isinstance(value, (bool, str)):
-        return str(value) if isinstance(value, str) else value
-    if _is_number(value):
+        return plain_text(value) if isinstance(value, str) else value
+    if is_number(value):
         return _checked_number(value)
     if depth > MAX_METADATA_DEPTH:
         raise ValueError(f"it is nested deeper than {MAX_METADATA_DEPTH} levels")
@@ -144,7 +168,7 @@ def _checked_mapping(value: Mapping[Any, Any], depth: int) -> dict[str, Any]:
         if isinstance(key, Integral) and not isinstance(key, bool):
             name = str(int(key))  # as json.dumps writes it
         elif isinstance(key, str):
-            name = str(key)
+            name = plain_text(key)
         else:
             raise ValueError(f"it has the key {_shown(key)}, which is no string")  # noqa: TRY004 - one kind for all
         if name in copied:

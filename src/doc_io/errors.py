@@ -81,6 +81,12 @@ class AmbiguousDocumentError(DocIOError, ValueError):
     exit_code = 4
 
 
+class NameTakenError(DocIOError, ValueError):
+    """There are documents of {stage}/{task} already ({tasks} such tasks). Nothing was renamed. {hint}"""
+
+    exit_code = 5
+
+
 class DamagedDocumentError(DocIOError, OSError):
     """Document {doc_id} in {doc_dir} is not whole: {reason}. Look at it with `doc-io verify`; the other attempts are in `doc-io history`."""
 
@@ -88,7 +94,7 @@ class DamagedDocumentError(DocIOError, OSError):
 
 
 class MissingTextError(DocIOError, LookupError):
-    """Document {doc_id} (status {status}) has no {which} text. Read another one of: text, raw, parsed, prompt; or see what it has with `doc-io show {doc_id}`."""
+    """Document {doc_id} (status {status}) has no {which}. Read another one of: text, raw, parsed, prompt; or see what it has with `doc-io show {doc_id}`."""
 
     exit_code = 4
 

@@ -7,6 +7,8 @@ import unicodedata
 # Categories that draw nothing by themselves: controls, formats (bidi overrides, zero widths), surrogates,
 # private use, unassigned, and the two separators that some terminals treat as newlines.
 _UNSHOWN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+_BLANK = frozenset({"Cc", "Cf", "Zl", "Zp", "Zs"})
+_FILLERS = frozenset("\u115f\u1160\u2800\u3164\ufe0e\ufe0f\uffa0")  # letters, marks and a pattern that draw nothing
 
 
 def printable(text: str, *, keep: str = "", limit: int | None = None) -> str:
@@ -30,6 +32,19 @@ def printable(text: str, *, keep: str = "", limit: int | None = None) -> str:
 def is_unshown(character: str) -> bool:
     """Whether a character draws nothing by itself: a control, a format such as a bidirectional override, a surrogate."""
     return unicodedata.category(character) in _UNSHOWN
+
+
+def is_blank(text: str) -> bool:
+    """Whether a text has nothing to see: white space, zero widths, byte order marks and fillers alone."""
+    return all(unicodedata.category(each) in _BLANK or each in _FILLERS for each in text)
+
+
+def described(error: BaseException) -> str:
+    """An error by its class and message; by its class alone where its own ``__str__`` raises."""
+    try:
+        return f"{type(error).__name__}: {error}"
+    except Exception:  # noqa: BLE001 - the error of a user's function
+        return type(error).__name__
 
 
 def fenced(text: str) -> str:

@@ -11,6 +11,7 @@ from doc_io.commit_record import RECORD_NAME, CommitRecord, CommitRecordError, F
 from doc_io.document import DocumentRow, Parent
 from doc_io.errors import StorageError
 from doc_io.ids import is_id
+from doc_io.renames import Renames, read_renames
 from doc_io.storage.base import DOCUMENT_DEPTH, MAX_RECORD_BYTES, NO_FILE_ERRORS, Folder, Storage
 
 _BATCH_SIZE = 256  # folders; enough for a storage that reads side by side, little enough to stay flat
@@ -169,15 +170,18 @@ def missing_files(storage: Storage, path: str, files: Mapping[str, bytes]) -> di
     return missing
 
 
-def differences(row: DocumentRow, record: CommitRecord, parents: Sequence[Parent] | None = None) -> list[str]:
+def differences(
+    row: DocumentRow, record: CommitRecord, renames: Renames, parents: Sequence[Parent] | None = None
+) -> list[str]:
     """The columns in which a row is not what its commit record says.
 
     Args:
         row: The row of the index.
         record: The document's record.
+        renames: The new names of its store.
         parents: What the index has as its parents. Default: not compared.
     """
-    expected = {**record.row, "doc_dir": record.doc_dir}
+    expected = {**renames.row(record.row), "doc_dir": record.doc_dir}
     actual = row.as_dict()
     different = [column for column, value in expected.items() if actual[column] != value]
     if parents is not None and tuple(parents) != record.parents:
@@ -202,6 +206,7 @@ class DocumentProblem(NamedTuple):
 def check_documents(storage: Storage, rows: Iterable[DocumentRow]) -> Iterator[DocumentProblem]:
     """Hold rows against their commit records, and every byte of their files against the manifest; in flat memory."""
     remaining = iter(rows)
+    renames = read_renames(storage)
     while batch := list(islice(remaining, _ROWS_BATCH_SIZE)):
         found = storage.read_many([f"{row.doc_dir}/{RECORD_NAME}" for row in batch])
         records: list[tuple[DocumentRow, CommitRecord]] = []
@@ -211,7 +216,7 @@ def check_documents(storage: Storage, rows: Iterable[DocumentRow]) -> Iterator[D
                 yield DocumentProblem(row, isinstance(data, OSError), record)
                 continue
             records.append((row, record))
-            different = differences(row, record)
+            different = differences(row, record, renames)
             if different:
                 yield DocumentProblem(row, missing=False, reason=f"{RECORD_NAME} has another {', '.join(different)}")
         files = [(row, path, entry) for row, record in records for path, entry in record.files.items()]

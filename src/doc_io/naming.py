@@ -109,7 +109,9 @@ def _near(name: str, known: Sequence[str]) -> list[str]:
     from difflib import get_close_matches
 
     begin_alike = [each for each in known if name and each.startswith(name)]
-    return list(dict.fromkeys([*begin_alike[:2], *get_close_matches(name, known, n=2)]))[:3]
+    close = get_close_matches(name, known, n=2)
+    have_it = [] if begin_alike or close else [each for each in known if name and name in each]
+    return list(dict.fromkeys([*begin_alike[:2], *close, *have_it[:3]]))[:3]
 
 
 def _tasks(name: str) -> list[tuple[str, str]]:

@@ -5,16 +5,17 @@ from __future__ import annotations
 import dataclasses
 import importlib
 from collections.abc import Callable, Mapping
-from decimal import Decimal
-from numbers import Real
 from typing import Any
 
 from doc_io.document import Document, Status
-from doc_io.document_fields import score_problem, taken_number
+from doc_io.document_fields import is_number, plain_text, score_problem, taken_number
 from doc_io.errors import ConfigurationError
+from doc_io.escaping import described, is_blank
 
 Parser = Callable[[str], "str | float | tuple[str, float]"]
 """From a raw text to the parsed one, to a number that judges it, or to both."""
+
+_DAGSTERS_INTERRUPT = "DagsterExecutionInterruptedError"  # a BaseException too; Dagster is not imported here
 
 _registered: dict[str, Parser] = {}
 
@@ -72,27 +73,34 @@ def parse(document: Document) -> Document:
     if document.raw is None or document.outcome is not Status.OK:
         return document
     try:
-        parsed = find_parser(document.parser)(document.raw)
-    except Exception as error:  # noqa: BLE001 - the parser is the user's; whatever it raises, the answer was paid for
-        return _failed(document, f"{type(error).__name__}: {error}")
-    try:
-        return dataclasses.replace(document, **_result(parsed, document.score))
-    except ValueError as problem:
+        return dataclasses.replace(document, **_result(find_parser(document.parser)(document.raw), document.score))
+    except _WrongResultError as problem:
         return _failed(document, f"the parser gave {problem}")
+    except (
+        BaseException
+    ) as error:  # the parser is the user's; whatever it raises, sys.exit too, the answer was paid for
+        if isinstance(error, KeyboardInterrupt) or type(error).__name__ == _DAGSTERS_INTERRUPT:
+            raise
+        return _failed(document, described(error))
+
+
+class _WrongResultError(Exception):
+    """What a parser returned, in words."""
 
 
 def _result(parsed: object, given: float | None) -> dict[str, Any]:
-    """Text and score from what a parser returned; raises ValueError with what it is instead."""
+    """Text and score from what a parser returned; raises `_WrongResultError` with what it is instead."""
     text, score = parsed if isinstance(parsed, tuple) and len(parsed) == 2 else (parsed, None)  # noqa: PLR2004 - a pair
-    if score is None and isinstance(text, (Real, Decimal)):
+    if score is None and is_number(text):
         text, score = str(text), text
     if not isinstance(text, str):
-        raise ValueError(f"{type(parsed).__name__}, not a string")  # noqa: TRY004 - told as the reason
-    if not text or text.isspace():
-        raise ValueError("an empty text")
+        raise _WrongResultError(f"{type(parsed).__name__}, not a string")
+    text = plain_text(text)
+    if is_blank(text):
+        raise _WrongResultError("an empty text")
     number = taken_number(score)
     if number is not None and (problem := score_problem(number)):
-        raise ValueError(f"a score that is none: {problem}")
+        raise _WrongResultError(f"a score that is none: {problem}")
     return {"parsed": text, "score": number if given is None else given}
 
 

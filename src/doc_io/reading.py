@@ -162,7 +162,7 @@ def path_of(row: DocumentRow, which: Which) -> str:
         return f"{row.doc_dir}/{PARSED_NAME}"
     if which == "prompt" and row.prompt_path is not None:
         return row.prompt_path
-    raise MissingTextError(doc_id=row.doc_id, status=row.status, which=which)
+    raise MissingTextError(doc_id=row.doc_id, status=row.status, which=which if which == "text" else f"{which} text")
 
 
 def _path_or_none(row: DocumentRow, which: Which) -> str | None:

@@ -12,6 +12,7 @@ from click.testing import CliRunner
 
 from doc_io import Document, DocumentStore, Origin, Usage, maintenance
 from doc_io.cli.main import group
+from doc_io.errors import UnknownNameError
 from tests.cli.conftest import Run
 from tests.cli.test_commands import in_a_terminal, plain
 
@@ -93,6 +94,69 @@ def test_words_and_a_number_are_filters_too(store: DocumentStore, command: str) 
         return
     assert len(answer(*words)) == 1
     assert len(answer(*(("search", "text") if command == "search" else (command,)), "-n", "1")) == 1
+
+
+@pytest.mark.parametrize(
+    ("filters", "groups"),
+    [
+        (("--all",), {"m1": 4}),
+        (("--all", "--status", "ok,truncated"), {"m1": 3}),
+        (("--failed",), {"m1": 1}),
+        (("--newest", "--task", "a"), {"m1": 1}),
+        (("--until", "1h"), {}),
+        (("--words", "1 of b"), {"m1": 1}),
+        (("--all", "-n", "1"), {"m1": 4}),
+    ],
+)
+def test_a_comparison_has_the_same_filters(
+    store: DocumentStore, filters: tuple[str, ...], groups: dict[str, int]
+) -> None:
+    """Its stage is the argument."""
+    found = answer("compare", "draft", "--by", "model", *filters)
+
+    assert {each["group"]: each["documents"] for each in found} == groups
+
+
+@pytest.mark.parametrize(
+    ("words", "hint"),
+    [
+        (("compare", "drafts"), "draft"),
+        (("compare", "draft", "--by", "esay.model"), "essay"),
+        (("compare", "draft", "--model", "m"), "m1"),
+        (("prune", "--stage", "draft,drafts"), "draft"),
+        (("prune", "--run", "run"), "run-0"),
+        (("prune", "--experiment", "x"), "experiment"),
+        (("ls", "--run", "un-1"), "run-1"),
+    ],
+)
+def test_a_name_that_no_document_has_is_told(store: DocumentStore, words: tuple[str, ...], hint: str) -> None:
+    """Nothing found, and nothing to prune, would hide a typing error."""
+    said = CliRunner().invoke(group, list(words))
+
+    assert isinstance(said.exception, UnknownNameError)
+    assert hint in str(said.exception)
+
+
+def test_a_prune_takes_several_stages(store: DocumentStore) -> None:
+    """With commas, as every command."""
+
+    def would(stages: str) -> int:
+        said = CliRunner().invoke(group, ["prune", "--grace", "0s", "--keep-failed", "0", "--stage", stages])
+        return int(said.stderr.partition("Would remove ")[2].split()[0])
+
+    assert would("draft,essay") == would("draft") + would("essay") == 4
+
+
+def test_an_unpinning_of_what_is_not_pinned_names_what_is(store: DocumentStore) -> None:
+    """The task has a newer ok document since."""
+    pinned = store.find("draft/b").doc_id
+    maintenance.pin(store, pinned)
+    newer = store.save("newer", stage="draft", task_id="b").doc_id
+
+    said = CliRunner().invoke(group, ["unpin", "draft/b"])
+
+    assert said.stderr == f"{newer} was not pinned; of its task, {pinned} is.\n"
+    assert list(maintenance.pins(store)) == [pinned]
 
 
 def test_a_task_with_a_comma_is_quoted_as_in_csv(store: DocumentStore) -> None:

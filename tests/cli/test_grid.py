@@ -46,6 +46,23 @@ def test_what_tells_rows_apart_stays_and_other_columns_are_left_out() -> None:
     assert "template_id" not in head
 
 
+def test_the_first_column_is_never_left_out() -> None:
+    """It is what a comparison is by."""
+    columns = ("template_id", "documents", "ok", "score", "median", "quartiles", "tokens", "characters")
+
+    head, line = grid(columns, [("essay-v1", "80", "68%", "-", "-", "-", "1123", "294.9")], 40)
+
+    assert head.split()[1:] == ["documents", "ok", "score", "tokens"]
+    assert line.startswith("essay-v1")
+
+
+def test_of_a_failure_the_reason_is_kept_and_the_status_gives_way() -> None:
+    """In 40 columns there is room for which task and why."""
+    head, *_ = grid(("doc_id", "task_id", "status", "chars", "reason"), [("abcdef", "a task of mine", "parse_error", "30", "no score")], 40)  # fmt: skip
+
+    assert head.split() == ["doc_id", "task_id", "reason"]
+
+
 def test_wide_characters_take_two_cells() -> None:
     """The columns after them stay in line."""
     head, first, second = grid(("task_id", "status"), [("\u8349\u7a3f", "ok"), ("e\u0301t\u00e9", "ok")], 40)

@@ -11,6 +11,7 @@ from click.testing import CliRunner, Result
 from doc_io import Document, DocumentStore, Status
 from doc_io.cli.main import group
 from doc_io.errors import AmbiguousDocumentError, DocIOError, DocumentNotFoundError, UnknownDocumentError
+from tests.cli.test_commands import in_a_terminal, plain
 
 
 @pytest.fixture
@@ -159,11 +160,34 @@ def test_completion_knows_stages_tasks_and_ids(store: DocumentStore) -> None:
     assert offered("ls", "--status", start="t") == [Status.TRUNCATED.value]
     assert offered("ls", "--run", start="run-b") == ["run-b"]
     assert offered("--docs-root", "nothing", "show", start="dr") == []
+    assert offered("rename", start="") == offered("compare", start="dr") == ["draft"]
 
 
-def test_a_command_to_rename_a_stage_is_answered_with_what_to_do() -> None:
-    """A renamed asset needs no copy of its texts."""
-    result = CliRunner().invoke(group, ["rename", "draft", "drafts"])
+def test_a_hint_that_names_a_stage_with_a_dash_can_be_pasted(store: DocumentStore, tmp_path: Path) -> None:
+    """The name stands after --."""
+    for text in ("one", "two"):
+        store.save(text, stage="-x", task_id="t")
 
-    assert result.exit_code == 2
-    assert "doc_io/stage" in result.output
+    said = plain(in_a_terminal(tmp_path, "history", "--", "-x/t", errors=True))
+
+    assert "doc-io diff -- -x/t" in said
+
+
+def test_a_document_without_a_text_is_told_in_words(store: DocumentStore) -> None:
+    """Which of its texts was asked for."""
+    assert "has no text." in str(doc_io("cat", "draft/x|1@newest").exception)
+    assert "has no parsed text." in str(doc_io("cat", "draft/x|1", "--parsed").exception)
+
+
+def test_what_a_document_is_named_by_stands_in_the_help_of_each_command() -> None:
+    """Nobody has to know of the help above it."""
+    for command in ("show", "cat", "prompt", "history", "diff", "lineage", "pin", "unpin"):
+        assert "STAGE/TASK@newest" in doc_io(command, "--help").output
+
+
+def test_a_listing_that_fails_prints_its_error_alone(tmp_path: Path) -> None:
+    """No names of columns before it."""
+    said = doc_io("--docs-root", str(tmp_path / "docs"), "--db", "postgresql://127.0.0.1:1/x", "ls")
+
+    assert isinstance(said.exception, DocIOError)
+    assert said.stdout == ""

@@ -338,3 +338,19 @@ def test_a_partitioned_asset_cannot_be_loaded_without_its_key(house: House) -> N
     assert defs.load_asset_value("draft", instance=house.instance, partition_key="a") == "d"
     with pytest.raises(Exception, match="partition"):
         defs.load_asset_value("draft", instance=house.instance)
+
+
+def test_an_input_without_any_document_of_its_stage_names_the_command_for_a_renamed_asset(house: House) -> None:
+    """The most likely reason why a history is not found."""
+
+    @dg.asset
+    def first_draft() -> str:
+        raise NotImplementedError
+
+    @dg.asset
+    def essay(first_draft: str) -> str:
+        return first_draft
+
+    result = house.run([first_draft, essay], selection=[essay])
+
+    assert "doc-io rename OLD_STAGE first_draft" in reason(result, "essay")

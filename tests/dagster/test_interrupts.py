@@ -69,7 +69,8 @@ def test_a_write_that_is_not_guarded_loses_texts(house: House, monkeypatch: pyte
     for name in ("interrupts_held", "interrupts_allowed"):
         monkeypatch.setattr(outputs, name, lambda *_: nullcontext())
         monkeypatch.setattr(f"doc_io.dagster.io_manager.{name}", lambda *_: nullcontext(), raising=False)
-    monkeypatch.setattr(SpoolCopy, "keep", lambda *_: None)
+    for name in ("keep", "keep_meanwhile"):
+        monkeypatch.setattr(SpoolCopy, name, lambda *_: None)
 
     assert texts_after(house, signal.SIGINT) == set()
 

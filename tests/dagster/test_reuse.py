@@ -113,3 +113,31 @@ def test_a_prompt_that_is_not_copied_is_known_by_its_hash(house: House) -> None:
     for row in house.store.history("draft", "draft"):
         assert (row.prompt_path, len(row.prompt_hash or "")) == (None, 64)
     assert list(maintenance.verify(house.store, grace=0, full=True)) == []
+
+
+def test_a_renamed_asset_is_not_paid_for_again(house: House) -> None:
+    """With partitions or without; what was answered as another stage and task is an answer still."""
+    paid: list[str] = []
+    topics = dg.StaticPartitionsDefinition(["a"])
+
+    def asset_called(name: str, partitions: dg.PartitionsDefinition[Any] | None) -> Any:
+        @dg.asset(name=name, partitions_def=partitions)
+        def made(context: dg.AssetExecutionContext, documents: DocumentsIndex) -> Document:
+            stored = documents.reuse(context, prompt="p")
+            if stored is not None:
+                return stored
+            paid.append(name)
+            return Document("an answer", prompt="p")
+
+        return made
+
+    house.run([asset_called("old", None)])
+    house.run([asset_called("old_parts", topics)], partition_key="a")
+    maintenance.rename(house.store, "old", "new")
+    maintenance.rename(house.store, "old_parts", "new_parts")
+
+    made = house.run([asset_called("new", None)])
+    house.run([asset_called("new_parts", topics)], partition_key="a")
+
+    assert paid == ["old", "old_parts"]
+    assert materializations(made)["new"]["reused"] is True

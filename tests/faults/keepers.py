@@ -8,6 +8,7 @@ from pathlib import Path
 
 from doc_io import Document, DocumentStore, maintenance
 from doc_io.maintenance.prune import Policy
+from doc_io.maintenance.verify import NOTES
 from tests.faults.writers import FULL, Acknowledge, database, docs, open_store
 
 KEPT = {"parent", "child", "latest"}
@@ -60,6 +61,16 @@ def prune(root: Path, acknowledge: Acknowledge) -> None:
         assert {row.attempt for row in store.index.scan()} == KEPT
 
 
+def rename(root: Path, acknowledge: Acknowledge) -> None:
+    """A stage gets another name."""
+    with open_store(root) as store:
+        _acknowledge_all(store, acknowledge)
+        if store.history("draft", "t"):  # else the first try did it
+            maintenance.rename(store, "draft", "first_draft")
+        assert len(store.history("first_draft", "t")) == 5
+        assert not [each for each in maintenance.verify(store, grace=0) if each.kind not in NOTES]
+
+
 def copy(root: Path, acknowledge: Acknowledge) -> None:
     """Every document of one store comes to another."""
     with open_store(root / "source") as source, open_store(root) as target:
@@ -84,6 +95,7 @@ def _acknowledge_all(store: DocumentStore, acknowledge: Acknowledge) -> None:
 BEFORE: dict[str, Callable[[Path], None]] = {
     "reindex": a_store,
     "prune": a_store,
+    "rename": a_store,
     "copy": a_source,
     "repair": rows_without,
 }

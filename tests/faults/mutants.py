@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from doc_io.index.sql_index import Index
     from doc_io.storage.base import Storage
+    from doc_io.store import DocumentStore
     from doc_io.writing.draft import Draft
 
 
@@ -114,6 +115,18 @@ def delete_first() -> None:
 def prunes_the_young() -> None:
     """A pruning that knows no grace period."""
     module("prune").cutoff = lambda _storage, _grace: removal.Cutoff(time_text(utc_now() + timedelta(days=1)), math.inf)
+
+
+def renames_rows_first() -> None:
+    """A rename changes the index before the new names are durable."""
+    rename = module("rename")
+
+    def rows_first(store: DocumentStore, names: Any) -> None:
+        renames = rename.Renames({**rename.read_renames(store.storage).names, **names})
+        store.index.rename(list(renames.groups()))
+        rename.write_renames(store.storage, renames)
+
+    rename.file_under = rows_first
 
 
 def spool_emptied_first() -> None:

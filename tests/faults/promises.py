@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from doc_io import DocIOError, DocumentRow, DocumentStore, maintenance
+from doc_io.renames import RENAMES_NAME
 from tests.faults.writers import database, docs, spool_folder
 
 CLOSED = "promise 7: the store cannot be opened"
@@ -40,13 +41,23 @@ def broken_promises(root: Path, acknowledged: Mapping[str, str]) -> list[str]:
         with DocumentStore(docs(root), database(root)) as store:
             for _ in maintenance.recover(store, spool_folder(root)):  # a text that waits there is not lost
                 pass
-            rows = {row.doc_id: row for row in store.index.scan()}
+            if (docs(root) / RENAMES_NAME).exists():  # what interrupts a rename is told, and a reindex ends it
+                told = any(each.where == RENAMES_NAME for each in maintenance.verify(store))
+                broken += (
+                    [] if told or not _unlike_rebuilt(root, _rows(store)) else ["an interrupted rename is not told"]
+                )
+                maintenance.reindex(store)
+            rows = _rows(store)
             broken += [f"promise 1: acknowledged {doc_id} has no row" for doc_id in acknowledged.keys() - rows.keys()]
             broken += [problem for row in rows.values() for problem in _unreadable(store, row, acknowledged)]
             broken += _unlike_rebuilt(root, rows)
     except DocIOError as error:
         broken.append(f"{CLOSED}: {error}")
     return broken
+
+
+def _rows(store: DocumentStore) -> dict[str, DocumentRow]:
+    return {row.doc_id: row for row in store.index.scan()}
 
 
 def _unreadable(store: DocumentStore, row: DocumentRow, acknowledged: Mapping[str, str]) -> list[str]:

@@ -21,6 +21,7 @@ WRITERS = [
     pytest.param("writers.backfill_links", marks=SLOW),
     pytest.param("keepers.reindex", marks=SLOW),
     pytest.param("keepers.prune", marks=SLOW),
+    pytest.param("keepers.rename", marks=SLOW),
     pytest.param("keepers.copy", marks=SLOW),
     pytest.param("keepers.repair", marks=SLOW),
     # A step costs a hundred times the write in it, and the calls below the root are the same ones.
@@ -73,17 +74,20 @@ def test_a_power_cut_after_any_call_loses_nothing(writing: Bench) -> None:
     assert faults_of(writing.cut_everywhere(seed=7)) == []
 
 
-@pytest.mark.parametrize("writer", ["writers.recover", "writers.backfill_copies", "keepers.reindex", "keepers.prune"])
+@pytest.mark.parametrize(
+    "writer", ["writers.recover", "writers.backfill_copies", "keepers.reindex", "keepers.prune", "keepers.rename"]
+)
 def test_a_power_cut_in_the_middle_of_upkeep_loses_nothing(library: Path, scratch: Path, writer: str) -> None:
     """The short form of the above for those that are broken at every call only with ``-m slow``."""
     with bench(library, scratch, writer, before=prepared(writer, scratch)) as made:
         assert faults_of(made.cut_everywhere(seed=7)) == []
 
 
-def test_a_kill_in_the_middle_of_a_recovery_loses_nothing(library: Path, scratch: Path) -> None:
-    """The short form for the spool: some of the calls."""
-    with bench(library, scratch, "writers.recover", before=prepared("writers.recover", scratch)) as made:
-        assert faults_of(made.killed_at_every_call(step=9)) == []
+@pytest.mark.parametrize(("writer", "step"), [("writers.recover", 9), ("keepers.rename", 4)])
+def test_a_kill_in_the_middle_of_upkeep_loses_nothing(library: Path, scratch: Path, writer: str, step: int) -> None:
+    """The short form for the spool and for a rename: some of the calls."""
+    with bench(library, scratch, writer, before=prepared(writer, scratch)) as made:
+        assert faults_of(made.killed_at_every_call(step)) == []
 
 
 def test_the_log_misses_no_call(writing: Bench) -> None:

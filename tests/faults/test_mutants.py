@@ -32,6 +32,7 @@ KILLS = [
     ("writers.save", "index_first"),
     ("writers.recover", "spool_emptied_first"),
     ("keepers.prune", "delete_first"),
+    ("keepers.rename", "renames_rows_first"),
     *(
         pytest.param(writer, "index_first", marks=SLOW)
         for writer in ("writers.recover", "writers.backfill_copies", "writers.backfill_links", "keepers.copy")
@@ -57,7 +58,7 @@ def test_a_power_cut_shows_what_was_not_synced(library: Path, scratch: Path, wri
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize(("writer", "mutant"), KILLS)
 def test_a_kill_shows_what_is_done_in_the_wrong_order(library: Path, scratch: Path, writer: str, mutant: str) -> None:
-    """Between a row and its files, between files and their row, between the spool and the store: a document is lost."""
+    """Between a row and its files, between files and their row, between the spool and the store: a document is lost, or its name."""
     with bench(library, scratch, writer, mutant, prepared(writer, scratch)) as made:
         assert any(map(is_of_a_document, made.killed_at_every_call()))
 

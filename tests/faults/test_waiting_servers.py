@@ -9,9 +9,10 @@ import sys
 import time
 from pathlib import Path
 
+import dagster as dg
 import pytest
 
-from doc_io import DocumentStore, maintenance
+from doc_io import DocumentsIndex, DocumentStore
 from tests.servers.s3 import S3
 
 PROGRAM = """
@@ -31,10 +32,10 @@ dg.materialize([draft], resources={"io_manager": manager}, raise_on_error=False)
 
 
 @pytest.mark.timeout(180)
-def test_a_step_that_is_killed_while_a_server_does_not_answer_leaves_its_text_in_the_spool(
+def test_a_step_that_is_killed_while_a_server_does_not_answer_leaves_its_text_on_the_machine(
     tmp_path: Path, s3_server: S3
 ) -> None:
-    """The server accepts the connection and says nothing; the machine then loses power, say."""
+    """The server accepts the connection and says nothing; the process is killed. The next one on the machine files its text."""
     spool, root = tmp_path / "spool", f"{s3_server.root}/{tmp_path.name}"
     with socket.create_server(("127.0.0.1", 0)) as silent:
         endpoint = f"http://127.0.0.1:{silent.getsockname()[1]}"
@@ -42,12 +43,21 @@ def test_a_step_that_is_killed_while_a_server_does_not_answer_leaves_its_text_in
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
         step = subprocess.Popen(words, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         deadline = time.monotonic() + 120
-        while not list(spool.glob("*/*/[!.]*/metadata.json")) and step.poll() is None and time.monotonic() < deadline:
+        while (
+            not list(spool.glob(".answers/*/draft/*/[!.]*/metadata.json"))
+            and step.poll() is None
+            and time.monotonic() < deadline
+        ):
             time.sleep(0.1)
         step.kill()
         step.wait()
 
-    with DocumentStore(root, tmp_path / "index.sqlite", storage_options=s3_server.storage_options) as store:
-        [recovered] = maintenance.recover(store, spool)
-        assert recovered.row is not None
-        assert store.read(recovered.row) == "paid for"
+    index = tmp_path / "index.sqlite"
+    options = s3_server.storage_options
+    with (
+        DocumentsIndex(
+            docs_root=root, db_path=str(index), storage_options=options, spool=str(spool)
+        ).yield_for_execution(dg.build_init_resource_context()),
+        DocumentStore(root, index, storage_options=options) as store,
+    ):
+        assert store.read(store.find("draft/draft")) == "paid for"

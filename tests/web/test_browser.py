@@ -55,7 +55,7 @@ def test_every_page_is_reached_by_clicking_from_the_board(watched: Watched, serv
     ("moment", "steps", "seen"),
     [
         ("what is red and why", [], "td.because:not(:empty)"),
-        ("did the new prompt help", ["Did it help?"], "table.scores"),
+        ("did the new prompt help", ["Did it help?"], ".answer"),
         ("what did it say before", ["a.cell:not(.ok)", "a.button:has-text('Compare with')"], ".line"),
         ("why do they fail", ["Failures"], "article.cluster"),
         ("from prompt to score", ["a.cell.ok", "Story"], ".chapter"),
@@ -190,6 +190,25 @@ def test_no_page_has_a_finding_of_axe(browser: Browser, server: Server, example:
             found += [f"{address}: {each['id']}: {each['nodes'][0]['html']}" for each in run("axe.run()")["violations"]]
 
     assert found == []
+
+
+def test_a_printed_document_has_its_whole_text_and_prompt_and_no_controls(
+    watched: Watched, store: DocumentStore
+) -> None:
+    lines = "\n".join(f"line {number}" for number in range(200))
+    row = store.save(Document(lines, prompt=lines), stage="essay", task_id="t")
+    page = watched.page
+    with serving(Path(store.docs_root)) as server:
+        page.goto(f"{server.url}/d/{row.doc_id}")
+        page.emulate_media(media="print")
+
+        for hidden in ("header.top", "footer", ".steps", "button.copy"):
+            expect(page.locator(hidden).first).to_be_hidden()
+        cut = page.evaluate(
+            "[...document.querySelectorAll('pre.text')].filter(each => each.scrollHeight > each.clientHeight + 1).length"
+        )
+        assert (page.locator("pre.text").count(), cut) == (2, 0)
+        assert page.pdf(format="A4").count(b"/Type /Page\n") >= 4
 
 
 def test_a_deep_link_shows_what_was_shared(watched: Watched, server: Server, example: DocumentStore) -> None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from dataclasses import asdict, replace
+from typing import TYPE_CHECKING
 
 import click
 
@@ -19,7 +19,7 @@ _SHORT = ("template", "model", "run", "experiment", "task")
 
 
 @click.command()
-@click.argument("stage")
+@click.argument("stage", shell_complete=options.complete(options.starting("stage")))
 @click.option(
     "--by",
     default="template",
@@ -28,32 +28,48 @@ _SHORT = ("template", "model", "run", "experiment", "task")
     help="template, model, run, experiment, task, day, status …; of an ancestor with its stage: draft.template.",
 )
 @click.option("--all", "every", is_flag=True, help="Count every attempt, not the newest of each task and group.")
-@click.option("--model", "model_id", help="Only this model.")
-@click.option("--template", "template_id", help="Only this template.")
-@click.option("--run", "run_id", help="Only this run.")
-@click.option("--experiment", "experiment_id", help="Only this experiment.")
-@click.option("--since", type=filters.Time(), help="Made at or after a time (2026-01-31) or within an age (2h, 7d).")
+@filters.filters_within_stage
+@filters.words
 @options.as_json
 @click.pass_obj
-def compare(location: StoreLocation, /, stage: str, by: str, *, every: bool, as_json: bool, **chosen: Any) -> None:
-    """Show how the documents of a stage did, by template, model, run and so on.
+def compare(
+    location: StoreLocation, /, stage: str, by: str, *, chosen: filters.Selection, every: bool, as_json: bool
+) -> None:
+    """Compare templates, models, runs by what a stage made of them.
 
-    Best mean score first. --by draft.template groups evaluations by the template of the draft that they go back to.
+    Share of ok documents, scores, tokens and lengths of each group; best mean score first. --by draft.template groups
+    evaluations by the template of the draft that they go back to.
     """
     ancestor, dot, column = by.rpartition(".")
     by = f"{ancestor}{dot}{column}_id" if column in _SHORT else by
     with location.existing() as store:
-        groups = reports.compare(store, stage, by, Filter(**chosen), attempts="all" if every else "newest")
+        filters.refuse_unknown(store, Filter(stage=[stage, *([ancestor] if ancestor else [])]))
+        where = replace(chosen, filter=replace(chosen.filter, stage=stage)).as_filter(store)
+        groups = (
+            [] if where is None else reports.compare(store, stage, by, where, attempts="all" if every else "newest")
+        )
+        groups = groups[: chosen.limit]
     if as_json:
         render.as_json([{**asdict(each), "ok_rate": each.ok_rate} for each in groups])
         return
+    priced = any(each.cost for each in groups)
     render.table(
-        (by, "documents", "ok", "score", "median", "quartiles", "tokens", "characters"),
+        (
+            by,
+            "documents",
+            "ok",
+            "score",
+            "median",
+            "quartiles",
+            "tokens",
+            "characters",
+            *(("cost_usd",) if priced else ()),
+        ),
         [
             (
                 *(each.group, each.documents, f"{each.ok_rate:.0%}", _mean(each.score)),
                 *(_number(None if each.score is None else each.score.median), _quartiles(each.score)),
-                *(_mean(each.tokens), _mean(each.characters)),
+                *(_mean(each.tokens), _mean(each.characters), *((_mean(each.cost),) if priced else ())),
             )
             for each in groups
         ],

@@ -37,6 +37,9 @@ class StoreLocation:
     def open(self) -> DocumentStore:
         """The store; nothing is made or read yet."""
         if self.db is not None and "://" in self.db:
+            import logging  # noqa: PLC0415 - a store on this machine does without
+
+            logging.getLogger("psycopg.pool").disabled = True  # it says at each try what the error says at the end
             return DocumentStore(
                 self.docs_root, db_url=self.db, db_read_url=self.db_read_url, storage_options=self.storage_options
             )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
 from functools import wraps
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from doc_io.cli.options import complete, groups, listed, tasks_starting
+from doc_io.cli.options import complete, groups, listed, starting, tasks_starting
 from doc_io.document import FAILED, DocumentRow, Status
 from doc_io.index.base import Filter, GroupedBy
 
@@ -154,18 +154,19 @@ def _complete_status(ctx: click.Context, param: click.Parameter, incomplete: str
     return [each.value for each in Status if each.value.startswith(incomplete)]
 
 
-def _names(option: str, name: str, help_text: str, suggest: Callable[[DocumentStore, str], list[str]]) -> Any:
+def _names(
+    option: str, name: str, help_text: str, suggest: Callable[[DocumentStore, str], list[str]]
+) -> Callable[[_F], _F]:
     return click.option(
         option, name, multiple=True, metavar="NAMES", callback=listed, help=help_text, shell_complete=complete(suggest)
     )
 
 
-def _starting(group: GroupedBy) -> Callable[[DocumentStore, str], list[str]]:
-    return lambda store, start: [each for each in groups(store, group) if each.startswith(start)]
-
-
+stage = _names("--stage", "stage", "Only these stages; commas between them.", starting("stage"))
+run = _names("--run", "run_id", "Only these runs.", starting("run_id"))
+experiment = _names("--experiment", "experiment_id", "Only these experiments.", starting("experiment_id"))
 _FILTERS = (
-    _names("--stage", "stage", "Only these stages; commas between them.", _starting("stage")),
+    stage,
     _names("--task", "task_id", "Only these tasks.", lambda store, start: tasks_starting(store, start, None)),
     click.option(
         "--status",
@@ -177,10 +178,10 @@ _FILTERS = (
     ),
     click.option("--failed", is_flag=True, help="Only tasks whose newest attempt failed."),
     click.option("--newest", is_flag=True, help="Only the newest attempt of each task."),
-    _names("--model", "model_id", "Only these models.", _starting("model_id")),
-    _names("--template", "template_id", "Only these templates.", _starting("template_id")),
-    _names("--run", "run_id", "Only these runs.", _starting("run_id")),
-    _names("--experiment", "experiment_id", "Only these experiments.", _starting("experiment_id")),
+    _names("--model", "model_id", "Only these models.", starting("model_id")),
+    _names("--template", "template_id", "Only these templates.", starting("template_id")),
+    run,
+    experiment,
     click.option("--since", type=Time(), help="Made at or after a time (2026-01-31) or within an age (2h, 7d)."),
     click.option("--until", type=Time(), help="Made before a time, or longer ago than an age."),
 )
@@ -192,12 +193,20 @@ limit = click.option("-n", "--limit", type=click.IntRange(1), help="How many at 
 
 def filters(command: _F) -> _F:
     """The options that choose documents, handed to the command as one ``chosen``, a `Selection`."""
+    return _choosing(command, _FILTERS)
 
+
+def filters_within_stage(command: _F) -> _F:
+    """The same, for a command whose argument is the stage."""
+    return _choosing(command, _FILTERS[1:])
+
+
+def _choosing(command: _F, options: Sequence[Any]) -> _F:
     @wraps(command)
     def selecting(*args: Any, words: str | tuple[str, ...] | None = None, limit: int | None, **values: Any) -> Any:
-        names = ("stage", "task_id", "model_id", "template_id", "run_id", "experiment_id")
+        names = ("task_id", "model_id", "template_id", "run_id", "experiment_id")
         # One name is asked for by equality, which the index's own plans are made for.
-        several = {name: values.pop(name) for name in names}
+        several = {name: values.pop(name) for name in (*names, *(["stage"] if options is _FILTERS else []))}
         named: dict[str, Any] = {name: each[0] if len(each) == 1 else each or None for name, each in several.items()}
         status, failed, newest = values.pop("status"), values.pop("failed"), values.pop("newest")
         if failed:
@@ -207,6 +216,6 @@ def filters(command: _F) -> _F:
         text = " ".join(words) if isinstance(words, tuple) else words
         return command(*args, chosen=Selection(chosen, text, limit, failed), **values)
 
-    for option in reversed((*_FILTERS, limit)):
+    for option in reversed((*options, limit)):
         option(selecting)
     return selecting  # type: ignore[return-value]

@@ -14,8 +14,10 @@ _NUMBERS = frozenset(
 )
 _WHOLE = _NUMBERS | {"doc_id", "newest", "status", "created_at", "kind", "action", "file"}
 _PROSE = frozenset({"details", "because", "reason", "excerpt", "note"})  # continued in the next line, not cut
-_LEFT_OUT = ("template_id", "chars", "model_id", "created_at", "stage")
-"""Columns that are left out, in this order, where the task cannot be whole."""
+_LEFT_OUT = ("template_id", "chars", "quartiles", "characters", "model_id", "created_at", "median", "stage")
+"""Columns that are left out, in this order, where the others cannot be whole; never the first one."""
+_LESS_THAN_REASON = ("documents", "newest", "status")
+"""These too, where there is the reason of a failure."""
 _NARROWEST = 8
 _GAP = 2
 
@@ -62,9 +64,10 @@ def grid(columns: Sequence[str], rows: Sequence[Sequence[str]], width: int) -> T
 
 def _fitting(columns: list[_Column], width: int) -> list[_Column]:
     """The columns without those that may be left out, as far as there is no room for them."""
-    for spared in _LEFT_OUT:
+    reason = any(column.name == "reason" for column in columns)
+    for spared in (*_LEFT_OUT, *(_LESS_THAN_REASON if reason else ())):
         if sum(column.least + _GAP for column in columns) - _GAP > width:
-            columns = [column for column in columns if column.name != spared]
+            columns = [columns[0], *(column for column in columns[1:] if column.name != spared)]
     return columns
 
 

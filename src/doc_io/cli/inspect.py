@@ -172,7 +172,7 @@ def history(location: StoreLocation, /, doc: str, limit: int | None, *, as_json:
         if more:
             click.echo(f"There are older attempts: only {most:,} are listed (-n).", err=True)
         if len(rows) > 1:
-            render.hint("What changed last", "diff", f"{row.stage}/{row.task_id}")
+            render.hint("What changed last", "diff", *options.argument(f"{row.stage}/{row.task_id}"))
 
 
 @click.command()

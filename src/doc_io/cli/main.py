@@ -21,19 +21,24 @@ _SECTIONS: dict[str, dict[str, tuple[str, ...]]] = {
         "compare": ("compare",),
         "serve": ("serve",),
     },
-    "Maintain": {"maintain": ("verify", "reindex", "prune", "pin", "unpin", "copy", "recover")},
+    "Maintain": {"maintain": ("verify", "reindex", "prune", "pin", "unpin", "copy", "recover"), "rename": ("rename",)},
     "Migrate": {"migrate": ("backfill",), "completion": ("completion",)},
 }
 """Heading of the help text to module to commands."""
 
 _GOES_ON = "The store is whole; run the same command again and it goes on."
 _INTERRUPTIONS = {
-    **dict.fromkeys(("prune", "copy", "recover", "backfill"), _GOES_ON),
+    **dict.fromkeys(("prune", "copy", "recover", "backfill", "rename"), _GOES_ON),
     "verify": "The store is whole; run it again to check it from the start.",
     "reindex": "The old index is in its place; run it again for a new one.",
     "search": "What was read is remembered; run the same command again and it goes on.",
 }
 """What Ctrl-C leaves behind, where a command was not only reading."""
+
+_DOC = (
+    "DOC is a doc_id or the start of one, STAGE/TASK (its latest ok document), STAGE/TASK@newest, STAGE/TASK@-1 or"
+    " STAGE/TASK@RUN; see doc-io --help."
+)
 
 _HOMES = {name: home for homes in _SECTIONS.values() for home, names in homes.items() for name in names}
 
@@ -50,14 +55,11 @@ class _Commands(click.Group):
             command: click.Command = getattr(importlib.import_module(f"doc_io.cli.{home}"), cmd_name)
             if home != "completion" and not any(each.name == "docs_root" for each in command.params):
                 command.params += options.store_options()
+            if command.epilog is None and any(each.name == "doc" for each in command.params):
+                command.epilog = _DOC
             return command
         from difflib import get_close_matches  # noqa: PLC0415 - only a typing error needs it
 
-        if cmd_name == "rename":
-            ctx.fail(
-                "No such command 'rename': an asset that was renamed keeps its documents where its metadata names the stage"
-                ' that it had, {"doc_io/stage": "OLD_STAGE"}.'
-            )
         near = get_close_matches(cmd_name, _HOMES, n=1)
         if near and not ctx.resilient_parsing:
             ctx.fail(f"No such command {cmd_name!r}. Did you mean {near[0]!r}?")

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
-from itertools import islice
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -16,10 +16,12 @@ from doc_io import maintenance, reports
 from doc_io.cli import filters, options, render
 from doc_io.cli.config import StoreLocation
 from doc_io.errors import DamagedDocumentError
+from doc_io.index.base import Filter
 
 if TYPE_CHECKING:
     from doc_io.document import DocumentRow
     from doc_io.index.base import PruneCandidate
+    from doc_io.maintenance.prune import Pruned
     from doc_io.maintenance.reindex import Rejected
     from doc_io.maintenance.repair import Repair
     from doc_io.maintenance.verify import Finding, Kind
@@ -125,9 +127,9 @@ def reindex(location: StoreLocation, /, *, jobs: int, as_json: bool, **how: bool
     help="Failed attempts to keep for each task.",
 )
 @click.option("--older-than", type=filters.Age(), help="Only documents older than this, such as 30d.")
-@click.option("--stage", help="Only this stage.")
-@click.option("--run", "run_id", help="Only this run.")
-@click.option("--experiment", "experiment_id", help="Only this experiment.")
+@filters.stage
+@filters.run
+@filters.experiment
 @click.option("--cascade", is_flag=True, help="Everything selected and everything made from it, however few remain.")
 @click.option("--grace", type=filters.Age(), default="1d", show_default=True, help="Keep everything younger than this.")
 @click.option("--yes/--dry-run", default=False, help="Remove them, or only show what would be removed (the default).")
@@ -143,31 +145,39 @@ def prune(location: StoreLocation, /, *, yes: bool, as_json: bool, **policy: Any
     """
     from doc_io.maintenance.prune import Policy  # noqa: PLC0415 - `ls` need not wait for it
 
-    with location.existing() as store, render.progress("Pruning") as progress:
-        pruned = maintenance.prune(store, Policy(**policy), dry_run=not yes, progress=progress)
+    policy |= {name: policy[name] or None for name in ("stage", "run_id", "experiment_id")}
+    with location.existing() as store:
+        filters.refuse_unknown(store, Filter(**{name: policy[name] for name in ("stage", "run_id", "experiment_id")}))
+        with render.progress("Pruning") as progress:
+            pruned = maintenance.prune(store, Policy(**policy), dry_run=not yes, progress=progress)
         freed = _bytes(store, pruned.documents) if pruned.dry_run else None
-    if as_json:
-        columns = ("doc_id", "doc_dir", *_PRUNED)
-        outcome = {"kept": pruned.kept, "finished": pruned.finished, "bytes": freed, "dry_run": pruned.dry_run}
-        render.as_json_object(
-            {"documents": ({name: getattr(each, name) for name in columns} for each in pruned.documents)}, **outcome
-        )
-        return
-    count = len(pruned.documents)
-    if count:
-        rows = ([getattr(each, name) for name in ("doc_id", *_PRUNED)] for each in pruned.documents)
-        render.table(("doc_id", *_PRUNED), islice(rows, _SHOWN if render.in_terminal() else None))
-        _more(count)
+        if as_json:
+            columns = ("doc_id", "doc_dir", *_PRUNED)
+            outcome = {"kept": pruned.kept, "finished": pruned.finished, "bytes": freed, "dry_run": pruned.dry_run}
+            render.as_json_object(
+                {"documents": ({name: getattr(each, name) for name in columns} for each in pruned.documents)}, **outcome
+            )
+            return
+        if pruned.documents:
+            shown = islice(pruned.documents, _SHOWN if render.in_terminal() else None)
+            rows = ((each, [getattr(each, name) for name in _PRUNED]) for each in shown)
+            render.documents(store, ("doc_id", *_PRUNED), rows)
+            _more(len(pruned.documents))
+    _print_pruned(pruned, freed)
+
+
+def _print_pruned(pruned: Pruned, freed: int | None) -> None:
+    removed = len(pruned.documents)
     for reason, count in pruned.kept.items():
         click.echo(f"Kept: {count:,} ({reason})", err=True)
     if pruned.finished:
         click.echo(f"Completed an interrupted pruning: {_documents(len(pruned.finished))} removed.", err=True)
     if pruned.dry_run:
         frees = "" if freed is None else f", which frees {render.size(freed)}"
-        would = f"Would remove {_documents(count)}{frees}. Remove with --yes." if count else "Nothing to prune."
+        would = f"Would remove {_documents(removed)}{frees}. Remove with --yes." if removed else "Nothing to prune."
         click.echo(would, err=True)
     else:
-        click.echo(f"Removed {_documents(count)}.", err=True)
+        click.echo(f"Removed {_documents(removed)}.", err=True)
 
 
 @click.command()
@@ -175,7 +185,7 @@ def prune(location: StoreLocation, /, *, yes: bool, as_json: bool, **policy: Any
 @click.option("--note", default="", help="Why, for people.")
 @click.pass_obj
 def pin(location: StoreLocation, /, doc: str, note: str) -> None:
-    """Keep a document from being pruned, and with it what it was made from."""
+    """Keep a document, and what it was made from, from pruning."""
     with location.existing() as store:
         row = options.document(store, doc)
         maintenance.pin(store, row.doc_id, note)
@@ -189,6 +199,12 @@ def unpin(location: StoreLocation, /, doc: str) -> None:
     """Let a document be pruned again."""
     with location.existing() as store:
         row = options.document(store, doc)
+        pinned = maintenance.pins(store)
+        if row.doc_id not in pinned:
+            same = [each.doc_id for each in store.history(row.stage, row.task_id) if each.doc_id in pinned]
+            others = f"; of its task, {' and '.join(same)} is" if same else ""
+            click.echo(f"{row.doc_id} was not pinned{others}.", err=True)
+            return
         maintenance.unpin(store, row.doc_id)
         click.echo(f"Not pinned any more: {row.doc_id}.")
 
@@ -199,10 +215,11 @@ def unpin(location: StoreLocation, /, doc: str) -> None:
 @options.as_json
 @click.pass_obj
 def copy(location: StoreLocation, /, to_root: str, to_db: str, *, as_json: bool) -> None:
-    """Copy this store to another root and index.
+    """Copy this store to another disk, a bucket or another index.
 
-    Copies every document, row and pin that the target lacks. Each file is compared with its hash on the way. Nothing is
-    deleted; run it again to continue, or to copy what is new.
+    DOCS_ROOT is a path or a URL such as s3://bucket/docs, DB a SQLite file or a URL such as postgresql://user@host/db. Copies
+    every document, row and pin that the target lacks. Each file is compared with its hash on the way. Nothing is deleted; run
+    it again to continue, or to copy what is new. Then name the new place with --docs-root and --db, or in pyproject.toml.
     """
     target = StoreLocation(to_root, to_db, location.storage_options if "://" in to_root else {})
     with location.existing() as store, target.open() as copied_to:
@@ -229,12 +246,14 @@ def copy(location: StoreLocation, /, to_root: str, to_db: str, *, as_json: bool)
 @options.as_json
 @click.pass_obj
 def recover(location: StoreLocation, /, folder: str | None, dagster_home: str | None, *, as_json: bool) -> None:
-    """Save the documents that were spooled while the store could not be reached.
+    """Save the texts that wait in a spool.
 
-    FOLDER is the IO manager's spool, by default data/spool. Each document leaves the spool once the store has acknowledged
-    it; one that cannot be saved stays there and is listed. With a Dagster instance the partitions of the assets are
-    reported as materialized, so that no run makes and pays for them again.
+    They were kept there while the store could not be reached. FOLDER is the IO manager's spool, by default data/spool. Each
+    document leaves the spool once the store has acknowledged it; one that cannot be saved stays there and is listed. What a
+    process was writing when it was killed is saved too. With a Dagster instance the partitions of the assets are reported as
+    materialized, so that no run makes and pays for them again.
     """
+    from doc_io.maintenance.answer_copies import file_orphans  # noqa: PLC0415 - only this command needs it
     from doc_io.writing.spool import DEFAULT_SPOOL, spooled  # noqa: PLC0415 - only this command needs it
 
     waiting = folder or DEFAULT_SPOOL
@@ -242,7 +261,7 @@ def recover(location: StoreLocation, /, folder: str | None, dagster_home: str | 
     outcomes = []
     reported = 0
     with location.open() as store, _reporting(dagster_home) as report, render.progress("Recovering") as progress:
-        for outcome in maintenance.recover(store, waiting):
+        for outcome in chain(maintenance.recover(store, waiting), file_orphans(waiting, store)):
             outcomes.append(outcome)
             reported += outcome.row is not None and report(store, outcome.row)
             progress(len(outcomes), total)

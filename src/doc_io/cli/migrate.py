@@ -20,7 +20,20 @@ _SHOWN = 10  # lines of a list that a person reads; the CSV has all
 _COLUMNS = ("stage", "files", "filed", "existing", "bad", "documents", "linked", "unresolved", "orphans")
 
 
-@click.command()
+_LAYOUT = """\b
+The default layout has folders for each stage, and a file for each version:
+  3_generation/draft_responses_raw/TASK_v1.txt    whole answers; essay, evaluation likewise
+  3_generation/draft_responses/TASK_v1.txt        parsed texts
+\b
+A layout of your own, for --layout:
+  [[stage]]
+  name = "answer"
+  raw = ["answers"]                               # folders, relative to the data root
+  pattern = 'rev(?P<version>\\d+)-(?P<task>.+)\\.md'
+"""
+
+
+@click.command(epilog=_LAYOUT)
 @click.option("--data-root", default="data", show_default=True, metavar="PATH", help="The folder of the old tree.")
 @click.option(
     "--pickles",
@@ -63,9 +76,9 @@ def backfill(
     as_json: bool,
     **wanted: Any,
 ) -> None:
-    """Bring versioned text files, or the pickles of Dagster's default IO manager, in as documents.
+    """Bring in old text files, or the pickles of Dagster.
 
-    The old files are not changed. Run again, it adds what is new; interrupted, it goes on where it stopped. A file that
+    Versioned text files become documents, or with --pickles what Dagster's default IO manager has kept. The old files are not changed. Run again, it adds what is new; interrupted, it goes on where it stopped. A file that
     cannot be taken in is listed with the reason and stops nothing.
     """
     link = link or copy_mode == "link"

@@ -108,6 +108,11 @@ def command_line(*words: str) -> str:
     return f"doc-io {given_store(click.get_current_context())}{shlex.join(words)}"
 
 
+def argument(*names: str) -> list[str]:
+    """Names as arguments of a command that can be pasted: after ``--`` where one would look like an option."""
+    return [*(["--"] if any(name.startswith("-") for name in names) else []), *names]
+
+
 def document(store: DocumentStore, name: str, *, quiet: bool = False) -> DocumentRow:
     """The document that a person means; of a task without an ok document its newest attempt.
 
@@ -144,6 +149,11 @@ def complete(suggest: Callable[[DocumentStore, str], list[str]]) -> Callable[...
 def groups(store: DocumentStore, by: GroupedBy) -> list[str]:
     """Every stage, model, run, … that a document has."""
     return [each.group for each in store.index.usage(by) if each.group is not None]
+
+
+def starting(by: GroupedBy) -> Callable[[DocumentStore, str], list[str]]:
+    """What completes the name of a stage, model, run, …, for `complete`."""
+    return lambda store, start: [each for each in groups(store, by) if each.startswith(start)]
 
 
 def tasks_starting(store: DocumentStore, start: str, stage: str | None) -> list[str]:

@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from doc_io.document import DocumentRow
+    from doc_io.index.base import PruneCandidate
     from doc_io.progress import Progress
     from doc_io.store import DocumentStore
 
@@ -107,8 +109,10 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """
     names = [printable(column) for column in columns]
     if not in_terminal():
+        rows = iter(rows)
+        first = list(islice(rows, 1))  # before the names: an error is then all that is printed
         click.echo("\t".join(names))
-        for row in rows:
+        for row in chain(first, rows):
             click.echo("\t".join(map(shown, row)))
         return
     cells = [[_to_the_second(shown(value)) for value in row] for row in rows]
@@ -121,7 +125,7 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
 
 
 def documents(
-    store: DocumentStore, columns: Sequence[str], rows: Iterable[tuple[DocumentRow, Sequence[object]]]
+    store: DocumentStore, columns: Sequence[str], rows: Iterable[tuple[DocumentRow | PruneCandidate, Sequence[object]]]
 ) -> None:
     """Print documents as a table; in a terminal, what all of them share stands once, above, and ids are short.
 

@@ -34,9 +34,9 @@ _PAGE = 20  # what a terminal shows of search; a pipe gets all
 @options.as_json
 @click.pass_obj
 def failures(location: StoreLocation, /, *, chosen: filters.Selection, every_attempt: bool, as_json: bool) -> None:
-    """Show what is failing and why: tasks whose newest attempt failed, by stage and reason.
+    """Show what is failing and why, by stage and reason.
 
-    Reasons that differ only in numbers and ids count as one.
+    A task is failing where its newest attempt failed. Reasons that differ only in numbers and ids count as one.
     """
     with location.existing() as store:
         where = chosen.as_filter(store)
@@ -79,7 +79,8 @@ def failures(location: StoreLocation, /, *, chosen: filters.Selection, every_att
 def diff(location: StoreLocation, /, doc: str, other: str | None, *, texts: tuple[str, ...], as_json: bool) -> None:
     """Show what changed between two documents, word by word.
 
-    Of one document: since the attempt before it. Of STAGE/TASK: between its last two attempts.
+    Of one document: since the attempt before it. Of STAGE/TASK: between its last two attempts. A failed attempt against the
+    last good one: doc-io diff STAGE/TASK STAGE/TASK@newest.
     """
     which = options.one_text(texts)
     with location.existing() as store:
@@ -130,7 +131,7 @@ def lineage(location: StoreLocation, /, doc: str, form: str, limit: int, *, as_j
 @options.as_json
 @click.pass_obj
 def usage(location: StoreLocation, /, by: str, *, chosen: filters.Selection, as_json: bool) -> None:
-    """Show tokens spent, the most expensive first."""
+    """Show tokens spent, the most expensive first; with genai-prices installed, also what they cost at list price."""
     group: GroupedBy = by if by in ("stage", "status", "day") else f"{by}_id"  # type: ignore[assignment]
     with location.existing() as store:
         where = chosen.as_filter(store)
@@ -138,14 +139,19 @@ def usage(location: StoreLocation, /, by: str, *, chosen: filters.Selection, as_
         if as_json:
             render.as_json([each._asdict() for each in spent])
             return
+        costs = [() if each.cost is None else (f"{each.cost:.4g}",) for each in spent]
+        names = (by, "documents", "prompt", "completion", *(("cost_usd",) if any(costs) else ()))
+        rows = [
+            (*each[:4], *((cost or (None,)) if any(costs) else ())) for each, cost in zip(spent, costs, strict=True)
+        ]
         if not render.in_terminal():
-            render.table((by, "documents", "prompt", "completion"), spent)
+            render.table(names, rows)
             return
-        totals = [(*each, each.prompt_tokens + each.completion_tokens) for each in spent]
-        render.table((by, "documents", "prompt", "completion", "total"), totals)
+        totals = [each.prompt_tokens + each.completion_tokens for each in spent]
+        render.table((*names, "total"), [(*row, total) for row, total in zip(rows, totals, strict=True)])
         if totals:
             click.echo()
-            render.bars([(render.shown(each[0]), each[-1]) for each in totals])
+            render.bars([(render.shown(each.group), total) for each, total in zip(spent, totals, strict=True)])
 
 
 @click.command()
@@ -234,7 +240,7 @@ def export(
     quiet = parquet is None and render.in_terminal()
     with location.existing() as store, render.progress("Exporting", quiet=quiet) as progress:
         where = chosen.as_filter(store)
-        total = 0 if where is None else sum(each.documents for each in reports.usage(store, "status", where))
+        total = 0 if where is None else sum(each.documents for each in store.index.usage("status", where))
         exported: Iterator[dict[str, Any]] = (
             iter(()) if where is None else islice(reports.export(store, where, texts=texts), chosen.limit)
         )

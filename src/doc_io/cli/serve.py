@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import importlib.util
 import ipaddress
+import socket
 import webbrowser
+from contextlib import suppress
 
 import click
 
@@ -60,19 +62,28 @@ def serve(
     with location.existing() as store:
         pages = app(store, dagster_url=dagster_url, token=token, hosts=hosts)
         config = uvicorn.Config(pages, host=host, port=port, log_level="warning", server_header=False, lifespan="off")
-        sockets = [config.bind_socket()]
-        url = f"http://{'localhost' if _is_loopback(host) else host}:{sockets[0].getsockname()[1]}/"
-        who = (
-            "this machine alone"
-            if _is_loopback(host)
-            else "whoever knows the token"
-            if token
-            else f"who {proxy} lets in"
-        )
-        click.echo(f"Pages of {printable(store.docs_root)} at {url} for {printable(who)}; read-only. Ctrl-C ends it.")
-        if in_browser:
-            webbrowser.open(url)
-        uvicorn.Server(config).run(sockets=sockets)
+        with _listening(host, port) as listening:
+            url = f"http://{host if _is_address(host) else 'localhost'}:{listening.getsockname()[1]}/"
+            who = f"who {proxy} lets in" if proxy else "whoever knows the token" if token else "this machine alone"
+            click.echo(
+                f"Pages of {printable(store.docs_root)} at {url} for {printable(who)}; read-only. Ctrl-C ends it."
+            )
+            if in_browser:
+                webbrowser.open(url)
+            with suppress(KeyboardInterrupt):  # the way to end it
+                uvicorn.Server(config).run(sockets=[listening])
+
+
+def _listening(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family)
+    except OSError as error:
+        raise ConfigurationError(
+            setting=f"--host {host} --port {port}",
+            reason=error.strerror or str(error),
+            hint="Give another one; --port 0 takes any that is free.",
+        ) from error
 
 
 def _check_installed() -> None:
@@ -91,5 +102,5 @@ def _is_loopback(host: str) -> bool:
 
 
 def _is_address(host: str) -> bool:
-    """Whether it is one address or a name, and not all addresses of the machine."""
-    return host not in ("0.0.0.0", "::", "")  # noqa: S104 - compared, not listened at
+    """Whether it is a name or an address that other machines can use in a URL, and not all addresses of this one."""
+    return not _is_loopback(host) and ":" not in host and host != "0.0.0.0"  # noqa: S104 - compared, not listened at

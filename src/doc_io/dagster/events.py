@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
 import textwrap
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,7 @@ from doc_io.escaping import fenced, printable
 from doc_io.reports.failures import reason as reason_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from doc_io.store import DocumentStore
 
@@ -22,6 +23,19 @@ _IDS = ("doc_id", "logical_key_id", "parent_doc_id", "doc_dir", "prompt_path")
 
 _PREVIEW_COLUMNS = 80
 """Where lines of a preview are wrapped: Dagster's page scrolls a code block sideways otherwise."""
+
+
+def say(log: Callable[[str], None], message: str) -> None:
+    """A message in Dagster's log, or in this process's own where Dagster's storage is away: then Dagster's raises.
+
+    Args:
+        log: ``context.log.error`` or another of its methods.
+        message: What to say, where an error of the log must not cost an answer.
+    """
+    try:
+        log(message)
+    except Exception:  # noqa: BLE001 - whatever that storage raises
+        logging.getLogger(__name__).warning("%s", message)
 
 
 @dataclasses.dataclass(frozen=True)

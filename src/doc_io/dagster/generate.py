@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 import tenacity
 
 from doc_io.dagster.attempts import await_step, forget
-from doc_io.dagster.reuse import ReusedDocument
+from doc_io.dagster.events import say
+from doc_io.dagster.reuse import Prompt, ReusedDocument, check_prompt
 from doc_io.document import OK, Document, DocumentRow
 from doc_io.errors import ConfigurationError, DamagedDocumentError
 
@@ -39,8 +40,8 @@ PROGRESS_SECONDS = 10.0
 
 
 def prompt_lookup(
-    prompts: Mapping[str, str] | Callable[[str], str] | None, partitions: Sequence[str]
-) -> Callable[[str], str | None]:
+    prompts: Mapping[str, Prompt] | Callable[[str], Prompt] | None, partitions: Sequence[str]
+) -> Callable[[str], Prompt]:
     """The prompt of each partition, from what the caller of ``generate`` gave.
 
     Raises:
@@ -87,7 +88,7 @@ class Progress:
         now = time.monotonic()
         if now - self._logged >= PROGRESS_SECONDS:
             self._logged = now
-            self.log.info(str(self))
+            say(self.log.info, str(self))
 
     def __str__(self) -> str:
         done = self.asked + self.reused
@@ -160,8 +161,8 @@ class Generation:
     """
 
     make: Make
-    prompt_of: Callable[[str], str | None]
-    start: Callable[[Mapping[str, str | None]], Sequence[PendingAttempt]]
+    prompt_of: Callable[[str], Prompt]
+    start: Callable[[Mapping[str, Prompt]], Sequence[PendingAttempt]]
     save: Save
     log: Logger
     concurrency: int
@@ -204,7 +205,7 @@ class Generation:
                 await storing
         if self._error is not None:
             raise self._error
-        self.log.info(str(self._progress))
+        say(self.log.info, str(self._progress))
         return {partition: self._made[partition] for partition in partitions}
 
     async def _look_up_all(self, partitions: Sequence[str]) -> None:
@@ -219,11 +220,12 @@ class Generation:
         await self._started.put(None)
 
     def _look_up(self, partitions: Sequence[str]) -> deque[Started]:
-        prompts: dict[str, str | None] = {}
+        prompts: dict[str, Prompt] = {}
         errors: dict[str, Exception] = {}
         for partition in partitions:
             try:
                 prompts[partition] = self.prompt_of(partition)
+                check_prompt(prompts[partition])
             except Exception as error:  # noqa: BLE001 - whatever one partition raises, the others go on
                 prompts[partition], errors[partition] = None, error
         attempts = self.start(prompts)
@@ -296,8 +298,13 @@ class Generation:
         async for one_try in retrying:
             with one_try:
                 await self._limit.wait()
-                attempt.raw = ""
-                return attempt.finished(await self._call(partition, attempt))
+                attempt.start_over()
+                try:
+                    return attempt.finished(await self._call(partition, attempt))
+                except self.retry_on as error:
+                    if attempt.has_answer:  # or a part of one: it was paid for, and the next try starts over
+                        await asyncio.to_thread(self.save, {partition: attempt.failed(error)})
+                    raise
         raise AssertionError("tenacity raises the last error")
 
     async def _call(self, partition: str, attempt: Attempt) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections.abc
+import shlex
 import sys
 import typing
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -17,6 +18,7 @@ from doc_io.dagster.internals import in_a_check, in_order, is_fanned_in, known, 
 from doc_io.dagster.loaded import note_loaded
 from doc_io.document import DocumentRow, Status
 from doc_io.errors import ConfigurationError, DocIOError, DocumentNotFoundError, UnknownDocumentError
+from doc_io.index.base import Filter
 from doc_io.maintenance.leases import lease
 from doc_io.reading import StoredDocument
 
@@ -253,12 +255,16 @@ def not_found(store: DocumentStore, request: InputRequest, missing: Sequence[str
     task = request.tasks[key]
     newest = store.latest(request.stage, task, frozenset(Status))
     more = f" (and {len(missing) - 1} more partitions)" if len(missing) > 1 else ""
+    none = "none"
+    if newest is None and not store.select(Filter(stage=request.stage), limit=1):
+        renamed = f"`doc-io rename OLD_STAGE {shlex.quote(request.stage)}`"
+        none = f"none, as of every task of this stage; where the asset had another name, {renamed} brings its documents along"
     return DocumentNotFoundError(
         kind="ok",
         of=f"{request.label}{'' if key is None else f', partition {key}'}{more}",
         stage=request.stage,
         task=task,
-        newest="none" if newest is None else f"{newest.status}, {newest.doc_id} of {newest.created_at}",
+        newest=none if newest is None else f"{newest.status}, {newest.doc_id} of {newest.created_at}",
     )
 
 

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from dagster import AssetKey, DagsterEvent
 
 from doc_io import ids, maintenance
-from doc_io.dagster.answer_copies import AnswerCopy, copy_answer, file_orphans
 from doc_io.dagster.attempts import (
     Attempt,
     PendingAttempt,
@@ -20,17 +19,18 @@ from doc_io.dagster.attempts import (
     keep_attempts_of_step,
     keep_failed_attempts,
 )
-from doc_io.dagster.events import Shown, observation_of
+from doc_io.dagster.events import Shown, observation_of, say
 from doc_io.dagster.generate import Generation, Make, Save, prompt_lookup
 from doc_io.dagster.identity import OutputInfo, attempt_name, body_output_info, completed, partition_of
 from doc_io.dagster.internals import io_manager_of_output
 from doc_io.dagster.io_manager import DocDirIOManager
 from doc_io.dagster.outputs import OutputWriter
-from doc_io.dagster.reuse import Answers, Question, answer_of, find_answers, find_answers_of_many, note_asked
+from doc_io.dagster.reuse import Answers, Prompt, Question, answer_of, find_answers, find_answers_of_many, note_asked
 from doc_io.dagster.settings import StoreSettings
 from doc_io.document import OK, Document, DocumentRow, DocumentsByPartition, Status
 from doc_io.document_checks import checked
 from doc_io.errors import ConfigurationError, DocIOError, SpooledError
+from doc_io.maintenance.answer_copies import AnswerCopy, copy_answer
 from doc_io.writing.draft import make_drafts
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ class DocumentsIndex(StoreSettings):
         self,
         context: AssetExecutionContext | OpExecutionContext,
         *,
-        prompt: str | None = None,
+        prompt: Prompt = None,
         template_id: str | None = None,
         model_id: str | None = None,
         identifiers: Mapping[str, str] | None = None,
@@ -144,7 +144,7 @@ class DocumentsIndex(StoreSettings):
         self,
         context: AssetExecutionContext | OpExecutionContext,
         *,
-        prompt: str | None = None,
+        prompt: Prompt = None,
         template_id: str | None = None,
         model_id: str | None = None,
         identifiers: Mapping[str, str] | None = None,
@@ -184,7 +184,7 @@ class DocumentsIndex(StoreSettings):
         context: AssetExecutionContext | OpExecutionContext,
         make: Make,
         *,
-        prompts: Mapping[str, str] | Callable[[str], str] | None = None,
+        prompts: Mapping[str, Prompt] | Callable[[str], Prompt] | None = None,
         concurrency: int = 32,
         template_id: str | None = None,
         model_id: str | None = None,
@@ -227,7 +227,7 @@ class DocumentsIndex(StoreSettings):
         prompt_of = prompt_lookup(prompts, partitions)
         asked = Document("", template_id=template_id, model_id=model_id)
 
-        def start(asked_for: Mapping[str, str | None]) -> list[PendingAttempt]:
+        def start(asked_for: Mapping[str, Prompt]) -> list[PendingAttempt]:
             questions = self._questions(output, asked_for, asked)
             found = find_answers_of_many(self.store, questions)
             return [
@@ -240,28 +240,12 @@ class DocumentsIndex(StoreSettings):
         )
         return DocumentsByPartition(await generation.run(partitions))
 
-    def setup_for_execution(self, context: Any) -> None:
-        """Check the settings, and file the whole answers of processes that were killed before their step had ended.
-
-        Raises:
-            ConfigurationError: The docs root or the database cannot be used.
-            StoreMismatchError: They do not belong together.
-        """
-        super().setup_for_execution(context)
-        for orphan in file_orphans(self.spool, self.store) if self.spool else ():
-            if orphan.row is None or orphan.error is not None:
-                context.log.warning(
-                    f"The answer {orphan.doc_id} of a run that was killed stays in the spool: {orphan.error}"
-                )
-            else:
-                context.log.info(f"The answer of a run that was killed is kept as {orphan.doc_id}")
-
     def teardown_after_execution(self, context: Any) -> None:
         """Keep the whole answers of steps that failed, and let go of the connections."""
         keep_attempts_of(self)
         super().teardown_after_execution(context)
 
-    def _questions(self, output: OutputInfo, prompts: Mapping[Any, str | None], asked: Document) -> list[Question]:
+    def _questions(self, output: OutputInfo, prompts: Mapping[Any, Prompt], asked: Document) -> list[Question]:
         """What is asked for each partition, with what the asset, its IO manager and its task table say of it."""
         manager = manager_of(output)
         defaults = {} if manager is None else manager.writer.defaults
@@ -301,7 +285,7 @@ class DocumentsIndex(StoreSettings):
             drafts = make_drafts(self._writer(output).with_origins(None, output, made, {}, named))
             return copy_answer(self.spool, self.store, drafts)
         except (DocIOError, OSError) as error:
-            context.log.warning(f"{output.label(partition)}: no copy of the answer is kept in the spool: {error}")
+            say(context.log.warning, f"{output.label(partition)}: no copy of the answer is kept in the spool: {error}")
             return None
 
     def _keep(
@@ -313,15 +297,16 @@ class DocumentsIndex(StoreSettings):
         try:
             [row] = self._writer(output).save(self.store, output, {partition: document}, {})
         except DocIOError as lost:
-            context.log.error(f"The failed generation could not be kept: {lost}")  # noqa: TRY400 - Dagster's log
+            say(context.log.error, f"The failed generation could not be kept: {lost}")
             return isinstance(lost, SpooledError)
-        context.log.error(f"{output.label(partition)}: what there was is kept as {row.doc_id} in {row.doc_dir}")
+        say(context.log.error, f"{output.label(partition)}: what there was is kept as {row.doc_id} in {row.doc_dir}")
         if output.asset_key is not None and output.step is not None:
             manager = manager_of(output)
             shown = Shown(self.store) if manager is None else manager.shown
             metadata = shown.metadata_of_failed(row, document.raw)
-            # Not context.log_event: Dagster drops what a body logs when the body raises.
-            DagsterEvent.asset_observation(output.step, observation_of(output.asset_key, partition, row, metadata))
+            with suppress(Exception):  # Dagster's storage may be the trouble
+                # Not context.log_event: Dagster drops what a body logs when the body raises.
+                DagsterEvent.asset_observation(output.step, observation_of(output.asset_key, partition, row, metadata))
         return True
 
     def _writer(self, output: OutputInfo) -> OutputWriter:

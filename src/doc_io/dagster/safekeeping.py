@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from shlex import quote
 from typing import TYPE_CHECKING
 
 from doc_io.errors import DocIOError, SpooledError, TextLostError
+from doc_io.maintenance.answer_copies import AnswerCopy, copy_answer
 from doc_io.storage.open import OPTIONS_VARIABLE
-from doc_io.writing.spool import spool, unspool
+from doc_io.writing.spool import spool
 
 if TYPE_CHECKING:
     from doc_io.store import DocumentStore
@@ -20,6 +22,9 @@ if TYPE_CHECKING:
 class SpoolCopy:
     """A copy of documents in the spool: made before a write that may wait long, or when a write ends without them.
 
+    While the write is under way it belongs to the process, so that the next one on this machine files it should this one be
+    killed; after that it waits for `doc-io recover`.
+
     Args:
         folder: The spool; ``None`` where the user wants none.
         store: The store that the documents are meant for.
@@ -27,37 +32,54 @@ class SpoolCopy:
     """
 
     def __init__(self, folder: str | None, store: DocumentStore, drafts: Callable[[], Sequence[Draft]]) -> None:
-        self._folder = folder
+        # The message may be read in another working directory.
+        self._folder = None if folder is None else str(Path(folder).expanduser().absolute())
         self._store = store
         self._drafts = drafts
         self._kept: Sequence[Draft] = ()
+        self._under_way: AnswerCopy | None = None
         self.where: str | None = None
-        """The spool that holds the copy; ``None`` where there is none."""
+        """The spool that holds the copy after the write; ``None`` where there is none."""
 
-    def keep(self, reason: BaseException | None = None) -> None:
-        """Make the copy, where there is none yet and the user has a spool.
+    @property
+    def is_durable(self) -> bool:
+        """Whether there is a copy on this machine."""
+        return self._under_way is not None or self.where is not None
+
+    def keep_meanwhile(self) -> None:
+        """Make a copy for as long as the write is under way, where the user has a spool and this disk can hold it."""
+        if self._folder is not None:
+            with suppress(DocIOError, OSError):
+                self._under_way = copy_answer(self._folder, self._store, self._drafts())
+
+    def keep(self, reason: BaseException) -> None:
+        """Keep the documents until they are recovered, where the user has a spool.
 
         Args:
-            reason: Why the documents are not in the store. Default: they are on their way there.
+            reason: Why they are not in the store.
 
         Raises:
-            TextLostError: The write has failed, and this disk cannot hold them either.
+            TextLostError: This disk cannot hold them either.
         """
-        if self._folder is None or self.where is not None:
+        if self._folder is None:
             return
-        folder = str(Path(self._folder).expanduser().absolute())  # the message may be read in another working directory
         self._kept = self._drafts()
         try:
-            self.where = spool(folder, self._kept, owner=self._store.owner)
+            self.where = spool(self._folder, self._kept, owner=self._store.owner)
         except DocIOError as trouble:
-            if reason is not None:
-                raise TextLostError(count=len(self._kept), spool=folder, reason=reason, trouble=trouble) from reason
+            if self._under_way is None:
+                raise TextLostError(
+                    count=len(self._kept), spool=self._folder, reason=reason, trouble=trouble
+                ) from reason
+            self.where = self._under_way.where  # a spool as well
+        else:
+            self.release()
 
     def release(self) -> None:
-        """Take the copy out of the spool: the documents are in the store."""
-        if self.where is not None:
-            unspool(self.where, self._kept)
-            self.where = None
+        """Remove the copy that was made meanwhile: the documents are in the store, or wait to be recovered."""
+        if self._under_way is not None:
+            self._under_way.release()
+            self._under_way = None
 
     def error(self, reason: BaseException) -> SpooledError:
         """What a step ends with whose documents are in the spool and not in the store.

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
 
 from doc_io.dagster.shared_stores import hold, release, shared_store
 from doc_io.errors import ConfigurationError
+from doc_io.maintenance.answer_copies import file_orphans
 from doc_io.store import DocumentStore
 from doc_io.writing.spool import DEFAULT_SPOOL
 
@@ -167,13 +168,23 @@ class StoreSettings(ConfigurableResource[Any]):
     def setup_for_execution(self, context: Any) -> None:
         """Refuse unusable settings before a body runs and pays for a text that could not be saved.
 
+        Files the texts of processes that were killed before these were stored, too.
+
         Raises:
             ConfigurationError: The docs root or the database cannot be used.
             StoreMismatchError: They do not belong together.
         """
         hold(self.store)
-        if REBUILD_TAG not in (context.run.tags if context.run else ()):
-            self.store.check()
+        if REBUILD_TAG in (context.run.tags if context.run else ()):
+            return
+        self.store.check()
+        for orphan in file_orphans(self.spool, self.store) if self.spool else ():
+            if orphan.error is not None:
+                context.log.warning(
+                    f"A text of a process that was killed stays in the spool, {orphan.doc_id}: {orphan.error}"
+                )
+            else:
+                context.log.info(f"A text of a process that was killed is kept as {orphan.doc_id}")
 
     def teardown_after_execution(self, context: Any) -> None:  # noqa: ARG002 - the name is Dagster's
         """Let go of the connections when the run, or the step's process, ends."""

@@ -12,6 +12,19 @@ from doc_io.document import OK, DocumentRow, Parent, Status
 TaskKey = tuple[str, str]
 """Whose history: a stage and a task id."""
 
+
+class NewName(NamedTuple):
+    """What a renamed document is filed under.
+
+    Attributes:
+        stage: Kind of document.
+        task_id: The task; ``None`` where it is still the one of its commit record.
+    """
+
+    stage: str
+    task_id: str | None = None
+
+
 NewRow = tuple[Mapping[str, Any], Sequence[Parent]]
 """A row to insert: every column but ``seq``, and its parents in order."""
 
@@ -158,12 +171,14 @@ class TokenUsage(NamedTuple):
         documents: Number of documents.
         prompt_tokens: Sum over the documents whose count is known.
         completion_tokens: Sum over the documents whose count is known.
+        cost: US dollars at list price, over the documents whose price is known; ``None`` where there is none.
     """
 
     group: str | None
     documents: int
     prompt_tokens: int
     completion_tokens: int
+    cost: float | None = None
 
 
 class TextTerms(NamedTuple):

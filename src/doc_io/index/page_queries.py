@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal, NamedTuple
+from typing import Literal, cast
 
 from doc_io.document import COLUMNS, DocumentRow
 from doc_io.index.base import ALL, Filter
@@ -28,22 +28,8 @@ _CHILDREN = (
 )
 
 
-class Attempt(NamedTuple):
-    """What an index alone knows of a document.
-
-    Attributes:
-        seq: Its place in the order of inserts.
-        stage: Kind of document.
-        task_id: What it was made for.
-        status: The name of its status.
-        value: Its value in the column that was asked for; ``None`` where it has none.
-    """
-
-    seq: int
-    stage: str
-    task_id: str
-    status: str
-    value: str | None
+Attempt = tuple[int, str, str, str, "str | None"]
+"""What an index alone knows of a document: seq, stage, task, status, and its value in the column that was asked for."""
 
 
 def recent(index: Index, wanted: Filter = ALL, limit: int = 100, by: SplitBy | None = None) -> list[Attempt]:
@@ -60,7 +46,7 @@ def recent(index: Index, wanted: Filter = ALL, limit: int = 100, by: SplitBy | N
     columns = f"seq, stage, task_id, status, {'NULL' if by is None else _SPLITS[by]}"
     hint = "" if narrow else index.newest_hint
     statement = f"SELECT {columns} FROM documents{hint}{where} {NEWEST_FIRST} LIMIT ?"
-    return index.query(statement, [*values, limit], Attempt._make)
+    return cast("list[Attempt]", index.rows(statement, (*values, limit)))
 
 
 def by_seq(index: Index, seqs: Sequence[int]) -> list[DocumentRow]:

@@ -18,7 +18,7 @@ from doc_io.errors import (
     QueryError,
 )
 from doc_io.index import postgres_queries, postgres_schema, queries
-from doc_io.index.base import HistoryHead, NewRow, TaskKey, VersionSelector
+from doc_io.index.base import HistoryHead, NewName, NewRow, TaskKey, VersionSelector
 from doc_io.index.pool import STATEMENT_SECONDS, Pool
 from doc_io.index.postgres_rows import InsertFollowing, insert_placed, is_lost, lock_key
 from doc_io.index.postgres_search import PostgresTexts
@@ -164,6 +164,9 @@ class PostgresIndex(Index):
 
         self._run(removed)
         return self._without_row(doc_ids)
+
+    def rename(self, renames: Iterable[tuple[NewName, Sequence[str]]]) -> None:
+        self.change([(queries.rename(self.keys_table), (*name, list(doc_ids))) for name, doc_ids in renames])
 
     def rebuild(self, rows: Iterable[NewRow]) -> int:
         with self._translate_errors(), self._pool.connection() as connection:

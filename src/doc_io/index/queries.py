@@ -81,6 +81,7 @@ REPLACE_STORE_ID = (
     "INSERT INTO documents_properties (name, value) VALUES ('store_id', ?)"
     " ON CONFLICT (name) DO UPDATE SET value = excluded.value"
 )
+ANSWERS = f"SELECT {_COLUMNS} FROM documents WHERE stage = ? AND task_id = ? AND prompt_hash = ? {NEWEST_FIRST}"
 
 
 def history(stage: str, task_id: str, after: DocumentRow | None, limit: int | None) -> tuple[str, list[Any]]:
@@ -213,6 +214,14 @@ def remove_parents(keys_table: str) -> str:
     return (
         f"DELETE FROM document_parents WHERE doc_id IN (SELECT key FROM {keys_table})"
         " AND NOT EXISTS (SELECT 1 FROM documents WHERE documents.doc_id = document_parents.doc_id)"
+    )
+
+
+def rename(keys_table: str) -> str:
+    """The statement that gives many documents another stage, and another task where that is not null."""
+    return (
+        "UPDATE documents SET (stage, task_id) = (?, coalesce(?, task_id))"
+        f" WHERE doc_id IN (SELECT key FROM {keys_table})"
     )
 
 

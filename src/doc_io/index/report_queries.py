@@ -5,9 +5,10 @@ Placeholders are ``?``, as in `queries`. No value is ever part of a statement; c
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Literal
 
-from doc_io.index.base import Filter
+from doc_io.index.base import Filter, GroupedBy
 from doc_io.index.queries import where_clause
 
 COMPARABLE: dict[str, str] = {
@@ -24,10 +25,10 @@ COMPARABLE: dict[str, str] = {
 
 _MAX_DEPTH = 1000  # generations; only a forged circle is deeper
 _SEQ_BITS = 2**40  # one number orders ancestors by distance and then by seq
-_FACTS = """chosen.status, chosen.score,
-    CASE WHEN chosen.usage_prompt_tokens IS NULL AND chosen.usage_completion_tokens IS NULL THEN NULL
-        ELSE coalesce(chosen.usage_prompt_tokens, 0) + coalesce(chosen.usage_completion_tokens, 0) END AS tokens,
-    coalesce(chosen.parsed_chars, chosen.raw_chars) AS characters"""
+_FACTS = """chosen.status AS status, chosen.score AS score, chosen.usage_prompt_tokens AS prompt_tokens,
+    chosen.usage_completion_tokens AS completion_tokens, coalesce(chosen.parsed_chars, chosen.raw_chars) AS characters,
+    chosen.model_id AS model"""
+_NAMES = "status, score, prompt_tokens, completion_tokens, characters, model"
 # UNION, not UNION ALL: an ancestor that is reached by many ways is followed once. CROSS JOIN: SQLite keeps its order.
 _ABOVE = "CROSS JOIN document_parents AS given CROSS JOIN documents AS above"
 _WALK = f"""
@@ -49,7 +50,7 @@ nearest AS (
 
 
 def comparison(column: str, ancestor: str | None, where: Filter, *, newest: bool) -> tuple[str, list[Any]]:
-    """The statement and its values for what `compare` counts: group, status, score, tokens, characters.
+    """The statement and its values for what `compare` counts: group, status, score, tokens, characters, model.
 
     Args:
         column: A key of `COMPARABLE`.
@@ -57,7 +58,7 @@ def comparison(column: str, ancestor: str | None, where: Filter, *, newest: bool
         where: Which documents; of one stage.
         newest: Only the newest document of each task and group.
     """
-    condition, values = where_clause(where)
+    condition, values = where_clause(where, table="chosen")
     group = COMPARABLE[column].format(row="chosen" if ancestor is None else "ancestor")
     place = ""
     if newest:
@@ -75,7 +76,31 @@ def comparison(column: str, ancestor: str | None, where: Filter, *, newest: bool
         )
     if not newest:
         return statement, values
-    return f"SELECT shared, status, score, tokens, characters FROM ({statement}) AS placed WHERE place = 1", values
+    return f"SELECT shared, {_NAMES} FROM ({statement}) AS placed WHERE place = 1", values
+
+
+def usage_by_model(by: GroupedBy, where: Filter, starts: Sequence[int]) -> tuple[str, list[Any]]:
+    """The statement and its values for the sums of both token counts, of the documents where both are known.
+
+    Each row of its result is of one group and model: group, model, the greatest of ``starts`` that the prompts exceed (else
+    0), and the sums.
+
+    Args:
+        by: What the groups share.
+        where: Which documents.
+        starts: Lengths of prompts, in tokens, from which on they are summed apart.
+    """
+    condition, values = where_clause(where)
+    known = "usage_prompt_tokens IS NOT NULL AND usage_completion_tokens IS NOT NULL"
+    longer = "".join(
+        f" WHEN usage_prompt_tokens > {int(start)} THEN {int(start)}" for start in sorted(starts, reverse=True)
+    )
+    start = f"CASE{longer} ELSE 0 END" if longer else "0"
+    return (
+        f"SELECT {COMPARABLE[by].format(row='documents')} AS shared, model_id AS model, {start} AS longer_than,"
+        " sum(usage_prompt_tokens), sum(usage_completion_tokens)"
+        f" FROM documents{condition} {'AND' if condition else 'WHERE'} {known} GROUP BY shared, model, longer_than"
+    ), values
 
 
 def edges(keys_table: str, direction: Literal["up", "down"]) -> str:

@@ -5,16 +5,17 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
-from typing import Any, ClassVar, Literal, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from doc_io.document import DocumentRow, Parent, Status
-from doc_io.index import queries, report_queries
+from doc_io.index import queries
 from doc_io.index.base import (
     ALL,
     ConcurrentWriteError,
     Filter,
     GroupedBy,
     HistoryHead,
+    NewName,
     NewRow,
     PruneCandidate,
     StageCount,
@@ -94,9 +95,6 @@ class Index(ABC):
         time, and with that document as ``lineage_prev_doc_id``. A row whose ``doc_id`` the index has already is not
         inserted; the existing row is returned in its place.
 
-        Args:
-            rows: The new rows.
-
         Returns:
             The rows as they are in the table, in the order given.
 
@@ -152,6 +150,10 @@ class Index(ABC):
         Returns:
             Those of them that have no row now, in the order given.
         """
+
+    @abstractmethod
+    def rename(self, renames: Iterable[tuple[NewName, Sequence[str]]]) -> None:
+        """Give the rows of documents, named by their ids, new names; all in one transaction."""
 
     def _without_row(self, doc_ids: Sequence[str]) -> list[str]:
         found = {row.doc_id for row in self.get_many(doc_ids)}
@@ -209,6 +211,10 @@ class Index(ABC):
             limit: Maximum number of rows. Default: all.
         """
         return self.documents(*queries.history(stage, task_id, after, limit))
+
+    def answers(self, stage: str, task_id: str, prompt_hash: str) -> list[DocumentRow]:
+        """The documents of a task that answer the same prompt, newest first, whatever their status."""
+        return self.documents(queries.ANSWERS, (stage, task_id, prompt_hash))
 
     def parents(self, doc_id: str) -> list[Parent]:
         """The parents of a document, in the order in which they were read."""
@@ -274,8 +280,7 @@ class Index(ABC):
 
     def usage(self, by: GroupedBy, where: Filter = ALL) -> list[TokenUsage]:
         """Tokens grouped by one column, or by day (the date of ``created_at``); the group with most tokens first."""
-        found = self.rows(*queries.usage(by, where))
-        return [TokenUsage(group, *map(int, sums)) for group, *sums in found]
+        return [TokenUsage(group, *map(int, sums)) for group, *sums in self.rows(*queries.usage(by, where))]
 
     def superseded(self, where: Filter, keep_ok: int, keep_failed: int) -> Iterator[PruneCandidate]:
         """What is not among the newest of its (stage, task), and never the latest ok; newest first, in flat memory.
@@ -304,31 +309,6 @@ class Index(ABC):
     def without_ok(self) -> Iterator[tuple[str, str, int]]:
         """Tasks with attempts and no ok document: stage, task, attempts; ``skipped`` is not an attempt."""
         return ((each[0], each[1], each[2]) for each in self.stream(queries.WITHOUT_OK))
-
-    def edges(self, doc_ids: Sequence[str], direction: Literal["up", "down"], limit: int) -> list[tuple[str, str, str]]:
-        """One level of a lineage, in one query: parent, child and input name of each edge, children oldest first.
-
-        Args:
-            doc_ids: The documents of the level.
-            direction: To their parents or to their children.
-            limit: How many documents at the other end, at most.
-        """
-        statement = report_queries.edges(self.keys_table, direction)
-        return [(parent, child, name) for parent, child, name in self.rows(statement, (self.key_list(doc_ids), limit))]
-
-    def compared(
-        self, column: str, ancestor: str | None, where: Filter, *, newest: bool, add: Callable[[Sequence[Any]], None]
-    ) -> None:
-        """Hand group, status, score, tokens and characters of each document to ``add``, in one query.
-
-        Args:
-            column: A key of `doc_io.index.report_queries.COMPARABLE`.
-            ancestor: The stage whose column it is; ``None`` for the documents' own.
-            where: Which documents.
-            newest: Only the newest document of each task and group.
-            add: Called once for each document, in any order.
-        """
-        self.query(*report_queries.comparison(column, ancestor, where, newest=newest), add)
 
     @abstractmethod
     def read_sql(
@@ -368,7 +348,7 @@ class Index(ABC):
 
     @abstractmethod
     def set_store_id(self, store_id: str) -> str:
-        """Set the id of the store if none is set; returns the one that is set now: of concurrent callers the first's."""
+        """Set the id of the store if none is set; returns the one that is set now, of concurrent callers the first's."""
 
     @abstractmethod
     def replace_store_id(self, store_id: str) -> None:
@@ -386,8 +366,7 @@ class Index(ABC):
     def repair_lock(self) -> AbstractContextManager[None]:
         """Held by one writer at a time, on any machine that shares the index; the others wait.
 
-        For the few writes that judge a document directory and then change it: those that find something in its place,
-        and removals.
+        For the few writes that judge a document directory and then change it, and for removals.
 
         Raises:
             IndexBusyError: It was not released in time.

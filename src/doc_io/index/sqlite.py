@@ -21,6 +21,7 @@ from doc_io.index.base import (
     Filter,
     GroupedBy,
     HistoryHead,
+    NewName,
     NewRow,
     StageCount,
     TaskKey,
@@ -145,7 +146,7 @@ class SqliteIndex(Index):
 
     def texts(self) -> SqliteTexts:
         self._file.connection()  # makes an index where there is none
-        return SqliteTexts(self.name, self._file.error)
+        return SqliteTexts(self.name, self._file.read_only_uri, self._file.error)
 
     def remove(self, doc_ids: Sequence[str]) -> list[str]:
         keys = (self.key_list(doc_ids),)
@@ -156,6 +157,13 @@ class SqliteIndex(Index):
                 pass
             connection.execute(queries.remove_parents(self.keys_table), keys)
         return self._without_row(doc_ids)
+
+    def rename(self, renames: Iterable[tuple[NewName, Sequence[str]]]) -> None:
+        with self._file.transaction() as connection:
+            for name, doc_ids in renames:
+                connection.execute(queries.rename(self.keys_table), (*name, self.key_list(doc_ids)))
+            for statement in sqlite_totals.COUNT_AGAIN:
+                connection.execute(statement)
 
     def rebuild(self, rows: Iterable[NewRow]) -> int:
         new = f"{self.name}.new"

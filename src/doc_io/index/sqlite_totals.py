@@ -39,6 +39,9 @@ def _counted(table: str) -> str:
 FILL = [f"INSERT INTO {table} {_counted(table)}" for table in _TABLES]
 """Count a table that was filled before the triggers were made."""
 
+COUNT_AGAIN = [*(f"DELETE FROM {table}" for table in _TABLES), *FILL]
+"""Count a table whose rows were changed; the triggers see only what comes and goes."""
+
 
 def _differences(table: str) -> str:
     kept, counted = f"SELECT * FROM {table} WHERE documents <> 0", f"SELECT * FROM ({_counted(table)})"

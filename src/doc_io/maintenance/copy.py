@@ -7,11 +7,12 @@ from itertools import islice
 
 from doc_io.document import DocumentRow
 from doc_io.errors import DamagedDocumentError
-from doc_io.ids import doc_dir
 from doc_io.integrity import contents
 from doc_io.maintenance.pins import pinned
 from doc_io.maintenance.reindex import Rejected
+from doc_io.maintenance.rename import file_under
 from doc_io.progress import Progress
+from doc_io.renames import Renames, read_renames
 from doc_io.storage.base import Storage
 from doc_io.store import DocumentStore
 from doc_io.writing.draft import Draft, draft_from_files
@@ -40,7 +41,7 @@ def copy(
     *,
     progress: Progress | None = None,
 ) -> Copied:
-    """Copy a store's documents, rows and pins to another root and index.
+    """Copy a store's documents, rows, pins and renames to another root and index.
 
     A document goes the way of a write: its files, durable; then its row. Each file is compared with its hash in the
     manifest before it is written. Running it again copies what is new.
@@ -59,13 +60,16 @@ def copy(
     total = sum(each.documents for each in index.stage_counts())
     copied = existing = 0
     rejected: list[Rejected] = []
+    renames = read_renames(storage)
     with target.index.maintenance_lock():
+        if renames.names:
+            file_under(target, renames.names)
         rows = index.scan()
         while batch := list(islice(rows, _BATCH_SIZE)):
             known = {row.doc_id for row in target.index.get_many([row.doc_id for row in batch])}
             new = [row for row in batch if row.doc_id not in known]
             existing += len(known)
-            copied += _copy_batch(storage, target, new, rejected)
+            copied += _copy_batch(storage, target, new, renames, rejected)
             if progress is not None:
                 progress(copied + existing + len(rejected), total)
         for path in pinned(storage).values():
@@ -73,9 +77,11 @@ def copy(
     return Copied(copied, existing, tuple(rejected))
 
 
-def _copy_batch(storage: Storage, target: DocumentStore, rows: list[DocumentRow], rejected: list[Rejected]) -> int:
+def _copy_batch(
+    storage: Storage, target: DocumentStore, rows: list[DocumentRow], renames: Renames, rejected: list[Rejected]
+) -> int:
     copied = 0
-    forged = [row for row in rows if row.doc_dir != doc_dir(row.stage, row.logical_key_id, row.doc_id)]
+    forged = [row for row in rows if row.doc_dir != renames.doc_dir_of(row)]
     rejected += [
         Rejected(row.doc_dir, (f"the row of {row.doc_id} names it, and its folder is another",)) for row in forged
     ]

@@ -8,6 +8,7 @@ from typing import Any
 from doc_io.document import DocumentRow
 from doc_io.errors import DamagedDocumentError, InvalidDocumentError
 from doc_io.integrity import contents
+from doc_io.renames import read_renames
 from doc_io.store import DocumentStore
 from doc_io.writing.draft import draft_from_files
 
@@ -29,7 +30,8 @@ def index_document(store: DocumentStore, row: Mapping[str, Any]) -> DocumentRow:
     [[content]] = contents(store.storage, [row["doc_dir"]])
     if content.record is None:
         raise DamagedDocumentError(doc_id=row["doc_id"], doc_dir=row["doc_dir"], reason="; ".join(content.reasons))
-    different = [column for column, value in content.record.row.items() if column in row and row[column] != value]
+    recorded = read_renames(store.storage).row(content.record.row)
+    different = [column for column, value in recorded.items() if column in row and row[column] != value]
     if different:
         raise InvalidDocumentError(
             what=f"The row of document {row['doc_id']}",

@@ -8,7 +8,7 @@ and so does what a run has read otherwise (`doc_io.maintenance.leases`).
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from itertools import chain, islice
@@ -25,6 +25,7 @@ from doc_io.maintenance.removal import Cutoff, cutoff, finish, remove_documents
 from doc_io.maintenance.seq_set import SeqSet
 from doc_io.maintenance.spilled import Spilled
 from doc_io.progress import Progress
+from doc_io.renames import forget_renames
 from doc_io.storage.base import Storage
 from doc_io.store import DocumentStore
 from doc_io.writing.draft import time_text
@@ -45,9 +46,9 @@ class Policy:
         keep_ok: The newest ok documents of each task that stay; at least 1.
         keep_failed: The newest documents of each task with another status that stay.
         older_than: Only what is older than this. Default: any age beyond the grace period.
-        stage: Only of this stage.
-        run_id: Only of this run.
-        experiment_id: Only of this experiment.
+        stage: Only of this stage, or of these.
+        run_id: Only of this run, or of these.
+        experiment_id: Only of this experiment, or of these.
         cascade: Not by number, but everything that fits and everything that was made from it, directly or not. Needs a
             stage, a run or an experiment.
         grace: What is younger, or was the latest ok more recently, stays, whatever the rest says.
@@ -59,9 +60,9 @@ class Policy:
     keep_ok: int = 1
     keep_failed: int = 1
     older_than: timedelta | None = None
-    stage: str | None = None
-    run_id: str | None = None
-    experiment_id: str | None = None
+    stage: str | Collection[str] | None = None
+    run_id: str | Collection[str] | None = None
+    experiment_id: str | Collection[str] | None = None
     cascade: bool = False
     grace: timedelta = GRACE
 
@@ -134,6 +135,7 @@ def prune(
             documents.extend(removed)
             if progress is not None:
                 progress(len(documents), total)
+        forget_renames(storage, chain((each.doc_id for each in documents), finished))
         end_expired(storage, before.created_at)
     if chosen:
         kept = {**kept, "they became protected, or are young by the storage's clock": len(chosen)}

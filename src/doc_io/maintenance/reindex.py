@@ -16,6 +16,7 @@ from doc_io.index.sql_index import Index
 from doc_io.integrity import contents, is_document_or_error, judge
 from doc_io.maintenance.shards import WHOLE, Shard, documents_by_stage, folders_of, in_threads, rows_of, shards_of
 from doc_io.progress import Progress
+from doc_io.renames import read_renames
 from doc_io.storage.base import Folder, Storage
 from doc_io.store import DocumentStore
 
@@ -84,7 +85,6 @@ def reindex(
     if incremental:
         store.check()
     elif not empty:
-        storage.remember_root()
         identity.check_mounted()
     with index.maintenance_lock():
         known = documents_by_stage(index)
@@ -145,13 +145,14 @@ def gather(storage: Storage, shard: Shard, *, full: bool, having: Index | None =
         having: Leave out documents that have a row here. Default: none are left out.
     """
     full = full or not storage.capabilities.whole_files
+    renames = read_renames(storage)
     documents = filter(is_document_or_error, folders_of(storage, shard))
     while batch := list(islice(documents, _BATCH_SIZE)):
         verdicts = list(judge(storage, batch if having is None else _without_row(having, batch), full=full))
         yield Gathered(
             len(batch),
             [
-                ({**each.record.row, "doc_dir": each.folder.path}, each.record.parents)
+                ({**renames.row(each.record.row), "doc_dir": each.folder.path}, each.record.parents)
                 for each in verdicts
                 if each.record
             ],
@@ -189,7 +190,8 @@ def rebuild_gathered(
         for folder in set(stages) - done:
             yield from _up_to_date(storage, index, Shard(folder, stages[folder]), (), may_be_removed=False)
 
-    count = index.rebuild(rows())
+    renames = read_renames(storage)  # a document may have been renamed since it was gathered
+    count = index.rebuild((renames.row(row), parents) for row, parents in rows())
     store.unchecked.adopt()
     return count
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from functools import partial
 from itertools import islice
 from typing import Literal, NamedTuple
@@ -12,13 +12,14 @@ from typing import Literal, NamedTuple
 from doc_io.commit_record import RECORD_NAME
 from doc_io.document import DocumentRow, Parent
 from doc_io.errors import IndexFormatError
-from doc_io.ids import doc_dir
+from doc_io.index.base import TaskKey
 from doc_io.index.sql_index import Index
 from doc_io.integrity import FolderVerdict, differences, judge
 from doc_io.maintenance.removal import under_way
 from doc_io.maintenance.seq_set import SeqSet
 from doc_io.maintenance.shards import WHOLE, Shard, documents_by_stage, folders_of, in_threads, rows_of, shards_of
 from doc_io.progress import Progress
+from doc_io.renames import RENAMES_NAME, Renames, read_renames
 from doc_io.storage.base import QUARANTINE_PREFIX, TEMPORARY_PREFIX, Folder, Storage
 from doc_io.store import DocumentStore
 
@@ -94,7 +95,7 @@ def verify(
     differs = False
     try:
         for finding in _compared(storage, index, full=full, grace=grace, jobs=jobs, progress=progress):
-            if finding.kind == "unreadable":  # a stage that cannot be listed is found in each of its shards
+            if finding.kind == "unreadable" or finding.where == RENAMES_NAME:  # found in each shard of a stage
                 if finding in seen:
                     continue
                 seen.add(finding)
@@ -174,7 +175,8 @@ def verify_shard(storage: Storage, index: Index, shard: Shard, *, full: bool, gr
         grace: As for `verify`.
     """
     seen = SeqSet()
-    unindexed = _Unindexed(index)
+    renames = read_renames(storage)
+    unindexed, unfinished = _Unindexed(index), _UnfinishedRename(index, renames)
     verdicts = judge(storage, folders_of(storage, shard), full=full)
     while batch := list(islice(verdicts, _BATCH_SIZE)):
         rows = {row.doc_id: row for row in index.get_many([_name(each.folder) for each in batch])}
@@ -185,26 +187,49 @@ def verify_shard(storage: Storage, index: Index, shard: Shard, *, full: bool, gr
             if row is not None and row.doc_dir == each.folder.path:
                 seen.add(row.seq)
             if row is not None and (each.record is not None or row.doc_dir == each.folder.path):
-                findings += _indexed(each, row, parents.get(row.doc_id, []))
+                different = differences(row, each.record, renames, parents.get(row.doc_id, [])) if each.record else []
+                findings += _indexed(each, row, () if unfinished.explains(row, different) else different)
             elif each.record is not None:
                 unindexed.add(each.folder.path)
             else:
                 findings += _not_indexed(each, grace)
         yield Checked(len(rows), [*findings, *_orphans(index, rows.values(), parents), *unindexed.settled()])
-    yield Checked(0, list(unindexed.rest()))
+    yield Checked(0, [*unindexed.rest(), *unfinished.settled()])
     unseen = (row for row in rows_of(index, shard) if row.seq not in seen)
     while missing := list(islice(unseen, _BATCH_SIZE)):
-        yield Checked(0, list(_without_files(storage, index, missing)))
+        yield Checked(0, list(_without_files(storage, index, missing, renames)))
 
 
-def _indexed(verdict: FolderVerdict, row: DocumentRow, parents: list[Parent]) -> Iterator[Finding]:
+class _UnfinishedRename:
+    """Rows that still have their old names. A rename that is under way ends soon: some are looked up a second time."""
+
+    def __init__(self, index: Index, renames: Renames) -> None:
+        self._index = index
+        self._renames = renames
+        self._old_names: dict[str, TaskKey] = {}
+
+    def explains(self, row: DocumentRow, different: Collection[str]) -> bool:
+        """Whether a row differs from its record in nothing but the new name that it is to have."""
+        if row.doc_id not in self._renames.names or not different or not {"stage", "task_id"}.issuperset(different):
+            return False
+        if len(self._old_names) < _BATCH_SIZE:
+            self._old_names[row.doc_id] = row.stage, row.task_id
+        return True
+
+    def settled(self) -> Iterator[Finding]:
+        """What to say of those that have their old names still."""
+        rows = self._index.get_many(list(self._old_names)) if self._old_names else []
+        if any((row.stage, row.task_id) == self._old_names[row.doc_id] for row in rows):
+            yield Finding("differs", RENAMES_NAME, "the index has documents under old names: a rename was interrupted")
+
+
+def _indexed(verdict: FolderVerdict, row: DocumentRow, different: Collection[str]) -> Iterator[Finding]:
     path = verdict.folder.path
     if verdict.folder.error:
         yield Finding("unreadable", path, verdict.folder.error)
     elif verdict.record is None:
         yield Finding("damaged", path, "; ".join(verdict.reasons))
     else:
-        different = differences(row, verdict.record, parents)
         if different:
             yield Finding("differs", path, f"the row has another {', '.join(different)} than {RECORD_NAME}")
         if row.status.value == "ok" and 0 in (row.raw_chars, row.parsed_chars):
@@ -260,10 +285,10 @@ class _Unindexed:
         yield from self.settled()
 
 
-def _without_files(storage: Storage, index: Index, rows: list[DocumentRow]) -> Iterator[Finding]:
+def _without_files(storage: Storage, index: Index, rows: list[DocumentRow], renames: Renames) -> Iterator[Finding]:
     """Findings for rows whose folder was not listed; each is looked for, as it may have been written since."""
     # Where a document of this row would be, whatever folder the row names.
-    places = [doc_dir(row.stage, row.logical_key_id, row.doc_id) for row in rows]
+    places = [renames.doc_dir_of(row) for row in rows]
     read = storage.read_many([f"{place}/{RECORD_NAME}" for place in places])
     for row, place, data in zip(rows, places, read, strict=True):
         if isinstance(data, FileNotFoundError) and index.get(row.doc_id) is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from doc_io.escaping import is_blank
 from doc_io.provider_responses.fields import name, type_name
 from doc_io.provider_responses.finish_words import Meaning, meaning_of
 from doc_io.provider_responses.token_counts import TokenCounts
@@ -125,7 +126,7 @@ def detail(message: str | None) -> str:
 
 def _verdict(found: ResponseParts, meaning: Meaning | None, said: str) -> tuple[str, str | None]:
     """Status and error."""
-    has_text = bool(found.text and found.text.strip())
+    has_text = found.text is not None and not is_blank(found.text)
     status, error = OK, None
     if found.failure:
         status, error = GEN_ERROR, found.failure

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import NamedTuple
@@ -9,7 +10,7 @@ from typing import NamedTuple
 from doc_io.document import DocumentRow, Status
 from doc_io.index import page_queries
 from doc_io.index.base import ALL, Filter
-from doc_io.index.page_queries import Attempt, SplitBy
+from doc_io.index.page_queries import SplitBy
 from doc_io.store import DocumentStore
 
 WINDOW = 5_000
@@ -18,7 +19,7 @@ WINDOW = 5_000
 MAX_TASKS = 50
 """On a page."""
 
-MAX_CELLS = 300
+MAX_CELLS = 250
 """On a page: with many columns it has fewer tasks, though never fewer than ten."""
 
 _FINE = frozenset({"ok", "skipped"})
@@ -91,34 +92,40 @@ def board(
         skip: Tasks to leave out at the start.
     """
     attempts = page_queries.recent(store.index, replace(wanted, status=()), WINDOW, by)
-    newest: dict[str, dict[Column, Attempt]] = {}
-    columns: dict[Column, Attempt] = {}
+    newest: dict[str, dict[tuple[str, str | None], int]] = {}
+    columns: dict[tuple[str, str | None], int] = {}
     statuses = frozenset(map(str, wanted.status))
     failed: dict[str, None] = {}
     fitting: set[str] = set()
-    for each in attempts:
-        task_id = each.task_id
+    for (
+        seq,
+        stage,
+        task_id,
+        status,
+        value,
+    ) in attempts:  # five thousand of them: plain tuples, which cost nothing to make
         if (task and task not in task_id) or (only is not None and task_id not in only):
             continue
-        column = Column(each.stage, each.value)
+        column = (stage, value)
+        columns[column] = seq
         cells = newest.setdefault(task_id, {})
-        columns[column] = each
         if column not in cells:
-            cells[column] = each
-            if each.status not in _FINE:
+            cells[column] = seq
+            if status not in _FINE:
                 failed[task_id] = None
-            if each.status in statuses:
+            if status in statuses:
                 fitting.add(task_id)
     order = [*failed, *(task_id for task_id in newest if task_id not in failed)]
     chosen = [task_id for task_id in order if task_id in fitting] if statuses else order
     limit = max(10, min(MAX_TASKS, MAX_CELLS // max(1, len(columns))))
     page = [(task_id, newest[task_id]) for task_id in chosen[skip : skip + limit]]
     shown = _rows_of(store, page)
-    oldest = page_queries.by_seq(store.index, [attempts[-1].seq]) if len(attempts) == WINDOW else []
+    oldest = page_queries.by_seq(store.index, [attempts[-1][0]]) if len(attempts) == WINDOW else []
+    in_order = _in_order(columns)
     if by is None and wanted.run_id is None:
-        _fill(store, shown, columns, wanted)
+        _fill(store, shown, in_order, wanted)
     return Board(
-        _in_order(columns),
+        in_order,
         _cells(store, shown),
         len(chosen),
         len(attempts) < WINDOW,
@@ -128,22 +135,24 @@ def board(
 
 
 def _rows_of(
-    store: DocumentStore, page: list[tuple[str, dict[Column, Attempt]]]
+    store: DocumentStore, page: list[tuple[str, dict[tuple[str, str | None], int]]]
 ) -> dict[str, dict[Column, DocumentRow]]:
-    seqs = [cell.seq for _, cells in page for cell in cells.values()]
-    rows = {row.seq: row for row in page_queries.by_seq(store.index, seqs)}
+    rows = {
+        row.seq: row for row in page_queries.by_seq(store.index, [seq for _, each in page for seq in each.values()])
+    }
     return {
-        task_id: {column: rows[cell.seq] for column, cell in cells.items() if cell.seq in rows}
-        for task_id, cells in page
+        task_id: {Column(*column): rows[seq] for column, seq in cells.items() if seq in rows} for task_id, cells in page
     }
 
 
-def _in_order(columns: Mapping[Column, Attempt]) -> list[Column]:
+def _in_order(columns: Mapping[tuple[str, str | None], int]) -> list[Column]:
     """Columns of one stage together, the stage whose documents were made first on the left."""
     first: dict[str, int] = {}
-    for column, oldest in columns.items():
-        first[column.stage] = min(oldest.seq, first.get(column.stage, oldest.seq))
-    return sorted(columns, key=lambda column: (first[column.stage], column.stage, column.value or ""))
+    for (stage, _), oldest in columns.items():
+        first[stage] = min(oldest, first.get(stage, oldest))
+    return sorted(
+        itertools.starmap(Column, columns), key=lambda each: (first[each.stage], each.stage, each.value or "")
+    )
 
 
 def _fill(

@@ -11,7 +11,8 @@ from typing import Any, Literal
 from doc_io.document import Status
 from doc_io.errors import InvalidGroupError
 from doc_io.index.base import ALL, Filter
-from doc_io.index.report_queries import COMPARABLE
+from doc_io.index.report_queries import COMPARABLE, comparison
+from doc_io.prices import price_of
 from doc_io.store import DocumentStore
 
 
@@ -45,6 +46,7 @@ class Comparison:
         score: Of their scores; ``None`` where no document has one.
         tokens: Of prompt and completion tokens together; ``None`` where no document has any.
         characters: Of the length of their texts (the parsed one where there is one, else the raw one).
+        cost: Of their cost in US dollars at list price; ``None`` where no document has one, see `doc_io.prices`.
     """
 
     group: str | None
@@ -53,6 +55,7 @@ class Comparison:
     score: Distribution | None
     tokens: Distribution | None
     characters: Distribution | None
+    cost: Distribution | None
 
     @property
     def ok_rate(self) -> float:
@@ -97,9 +100,10 @@ def compare(
         group = groups.get(values[0])
         if group is None:
             group = groups[values[0]] = _Group()
-        group.add(*values[1:])
+        group.add(values)
 
-    store.index.compared(column, ancestor or None, replace(where, stage=stage), newest=attempts == "newest", add=add)
+    asked = comparison(column, ancestor or None, replace(where, stage=stage), newest=attempts == "newest")
+    store.index.query(*asked, add)
     compared = [group.comparison(name) for name, group in groups.items()]
     return sorted(
         compared, key=lambda each: (each.score is None, -(each.score.mean if each.score else 0), each.group or "")
@@ -111,20 +115,25 @@ class _Group:
 
     def __init__(self) -> None:
         self._documents = self._ok = 0
-        self._scores, self._tokens, self._characters = array("d"), array("d"), array("d")
+        self._scores, self._tokens, self._characters, self._costs = array("d"), array("d"), array("d"), array("d")
 
-    def add(self, status: str, score: float | None, tokens: int | None, characters: int | None) -> None:
+    def add(self, values: Sequence[Any]) -> None:
+        _, status, score, prompt_tokens, completion_tokens, characters, model = values
         self._documents += 1
         self._ok += status == Status.OK
         if score is not None:
             self._scores.append(score)
-        if tokens is not None:
-            self._tokens.append(tokens)
+        if prompt_tokens is not None or completion_tokens is not None:
+            self._tokens.append((prompt_tokens or 0) + (completion_tokens or 0))
         if characters is not None:
             self._characters.append(characters)
+        if model is not None and prompt_tokens is not None and completion_tokens is not None:
+            price = price_of(model)
+            if price is not None:
+                self._costs.append(price.of(prompt_tokens, completion_tokens))
 
     def comparison(self, name: str | None) -> Comparison:
-        distributions = map(_distribution, (self._scores, self._tokens, self._characters))
+        distributions = map(_distribution, (self._scores, self._tokens, self._characters, self._costs))
         return Comparison(name, self._documents, self._ok, *distributions)
 
 

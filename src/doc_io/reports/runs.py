@@ -56,8 +56,8 @@ def compare_selections(store: DocumentStore, old: Filter, new: Filter) -> list[P
 
 def _newest(store: DocumentStore, wanted: Filter) -> dict[tuple[str, str], DocumentRow]:
     seqs: dict[tuple[str, str], int] = {}
-    for each in page_queries.recent(store.index, wanted, WINDOW):
-        seqs.setdefault((each.stage, each.task_id), each.seq)
+    for seq, stage, task_id, _, _ in page_queries.recent(store.index, wanted, WINDOW):
+        seqs.setdefault((stage, task_id), seq)
     return {(row.stage, row.task_id): row for row in page_queries.by_seq(store.index, list(seqs.values()))}
 
 

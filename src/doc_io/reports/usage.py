@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+
 from doc_io.index.base import ALL, Filter, GroupedBy, StageCount, TokenUsage
+from doc_io.index.report_queries import usage_by_model
+from doc_io.prices import price_of
 from doc_io.store import DocumentStore
 
 
 def usage(store: DocumentStore, by: GroupedBy = "model_id", where: Filter = ALL) -> list[TokenUsage]:
-    """Tokens spent, the most expensive group first.
+    """Tokens spent, the most expensive group first; with their list price where `doc_io.prices` knows it.
 
     Args:
         store: Which store.
         by: A column, or ``day``. Default: the model.
         where: Which documents count. Default: all.
     """
-    return store.index.usage(by, where)
+    spent = store.index.usage(by, where)
+    costs = _costs(store, by, where)
+    return [each._replace(cost=costs.get(each.group)) for each in spent]
 
 
 def stage_counts(store: DocumentStore) -> list[StageCount]:
@@ -24,3 +30,17 @@ def stage_counts(store: DocumentStore) -> list[StageCount]:
         store: Which store.
     """
     return store.index.stage_counts()
+
+
+def _costs(store: DocumentStore, by: GroupedBy, where: Filter) -> dict[str | None, float]:
+    """The cost of each group, of those documents whose model has a price and whose tokens are known."""
+    models = (each.group for each in store.index.usage("model_id"))
+    prices = {model: price for model in models if model is not None and (price := price_of(model)) is not None}
+    if not prices:
+        return {}
+    costs: defaultdict[str | None, float] = defaultdict(float)
+    starts = sorted({start for price in prices.values() for start in price.starts})
+    for group, model, longer_than, *tokens in store.index.rows(*usage_by_model(by, where, starts)):
+        if model in prices:
+            costs[group] += prices[model].of(*map(int, tokens), longer_than=longer_than)
+    return dict(costs)

@@ -17,7 +17,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from doc_io.document import Status
-from doc_io.errors import DocIOError
+from doc_io.errors import ConfigurationError, DocIOError
 from doc_io.index import page_queries
 from doc_io.store import DocumentStore
 from doc_io.web import numbers, shown
@@ -68,7 +68,12 @@ def app(
 
     Returns:
         An ASGI application that answers GET and HEAD.
+
+    Raises:
+        ConfigurationError: The token is empty.
     """
+    if token is not None and not token.strip():
+        raise ConfigurationError(setting="token", reason="it is empty", hint="Give one that is hard to guess, or none.")
     site = Site(store, _templates(), Searching(store), dagster_url.rstrip("/") if dagster_url else None)
     routes = [Route(path, _endpoint(site, make)) for path, make in PAGES.items()]
     routes += [Route("/new", partial(_new, site)), Route("/static/{name}", _static)]

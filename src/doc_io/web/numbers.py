@@ -32,9 +32,16 @@ def score(value: float | None) -> str:
     return "\N{EN DASH}" if value is None else f"{value:.3f}".rstrip("0").rstrip(".")
 
 
+_LEAST_MONEY = 0.0001
+
+
 def money(value: float | None) -> str:
     """Dollars; a dash for none."""
-    return "\N{EN DASH}" if value is None else f"${value:,.2f}" if value >= 1 else f"${value:.4f}"
+    if value is None:
+        return "\N{EN DASH}"
+    if 0 < value < _LEAST_MONEY:
+        return f"less than ${_LEAST_MONEY}"
+    return f"${value:,.2f}" if value >= 1 else f"${value:.4f}"
 
 
 def percent(value: float | None) -> str:

@@ -87,6 +87,7 @@ def answer(site: Site, request: Request, page: Page) -> Response:
     form = request.scope.get(FORM, "html")
     if form == "json":
         data = json.dumps(as_plain(page.data), default=str)  # in ASCII: a text may have lone surrogates
+        data = data.replace("<", "\\u003c")  # no tag, whatever a reader takes it for
         return Response(data, page.status, media_type="application/json")
     if form == "csv":
         return _as_csv(page)

@@ -13,7 +13,7 @@ from doc_io.store import DocumentStore
 
 _PATIENCE = 1.5  # seconds that a page waits before it says how far the search is
 MAX_HITS = 200
-"""The best documents of a search."""
+"""Of a search: the newest."""
 
 
 class Searching:
@@ -30,7 +30,7 @@ class Searching:
         self._reading = _Reading()
 
     def find(self, words: str, wanted: Filter = ALL) -> tuple[list[SearchHit] | None, int]:
-        """What was found, best first; ``None`` where texts are still being read; and how many were read.
+        """What was found, the newest first; ``None`` where texts are still being read; and how many were read.
 
         Args:
             words: Words in any order.

@@ -12,6 +12,7 @@ from doc_io.document import DocumentRow
 from doc_io.errors import IndexAccessError
 from doc_io.index.base import ConcurrentWriteError, HistoryHead, NewRow, TaskKey
 from doc_io.index.sql_index import Index
+from doc_io.renames import NO_RENAMES, read_renames
 from doc_io.storage.base import Storage
 from doc_io.writing.draft import Draft, next_created_at
 from doc_io.writing.partial_writes import complete_partial_write
@@ -145,9 +146,10 @@ class _Commit:
 
     def _insert(self) -> dict[str, DocumentRow]:
         settled, new = list[NewRow](), list[NewRow]()
+        renames = read_renames(self._storage) if self._settled else NO_RENAMES  # what is new has one name alone
         for doc_id, draft in self._drafts.items():
             (settled if doc_id in self._settled else new).append(
-                ({**draft.record.row, "doc_dir": draft.doc_dir}, draft.record.parents)
+                ({**renames.row(draft.record.row), "doc_dir": draft.doc_dir}, draft.record.parents)
             )
         rows = {row.doc_id: row for row in self._index.insert(new)} if new else {}
         if settled:

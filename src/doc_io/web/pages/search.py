@@ -17,7 +17,7 @@ _HITS = 40  # on a page
 
 
 def search_page(site: Site, request: Request, links: Links) -> Page:  # noqa: ARG001 - as every page
-    """What has the words, the best first."""
+    """What has the words, the newest first."""
     picked = chosen(request.query_params)
     hits, read = site.searching.find(picked.words, picked.wanted) if picked.words.strip() else ([], 0)
     fitting = [hit for hit in hits or [] if picked.task in hit.row.task_id]

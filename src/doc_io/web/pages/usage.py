@@ -20,7 +20,7 @@ _GROUPS: dict[str, GroupedBy] = {
     "experiment": "experiment_id",
     "day": "day",
 }
-_ROWS = 200
+_ROWS = 120
 
 
 def usage_page(site: Site, request: Request, links: Links) -> Page:  # noqa: ARG001 - as every page
@@ -32,17 +32,18 @@ def usage_page(site: Site, request: Request, links: Links) -> Page:  # noqa: ARG
     spent, age = site.remembered.get(question, lambda: usage(site.store, _GROUPS[by], picked.wanted))
     if by == "day":
         spent = sorted(spent, key=lambda each: each.group or "", reverse=True)
-    totals = [(*each, each.prompt_tokens + each.completion_tokens) for each in spent]
+    totals = [(*each[:4], each.prompt_tokens + each.completion_tokens, each.cost) for each in spent]
     total = tuple(sum(cast("Any", each[place]) for each in totals) for place in range(1, 5))
     return Page(
         "usage.html",
         "Usage",
         {"by": by, "usage": spent},
-        ((by, "documents", "prompt_tokens", "completion_tokens", "tokens"), totals),
+        ((by, "documents", "prompt_tokens", "completion_tokens", "tokens", "cost_usd"), totals),
         {
             "rows": totals[:_ROWS],
-            "more": max(0, len(totals) - _ROWS),
+            "unseen": max(0, len(totals) - _ROWS),
             "total": total,
+            "cost": sum(each.cost or 0 for each in spent) or None,
             "most": max((each[4] for each in totals), default=0) or 1,
             "groups": list(_GROUPS),
             "filters": picked.values,

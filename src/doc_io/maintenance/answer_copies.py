@@ -1,4 +1,4 @@
-"""Copies of whole answers on this machine, for as long as their step has not ended: `kill -9` then loses none of them.
+"""Copies of answers on this machine, until their step has ended or their write was acknowledged: `kill -9` loses none of them.
 
 Each process has a folder in the spool, with a lock that ends with the process. The next one that finds such a folder
 unlocked files what is in it.
@@ -44,7 +44,7 @@ class _ProcessFolder:
 
 @dataclass(frozen=True)
 class AnswerCopy:
-    """A whole answer that waits for its step to end.
+    """Answers that wait for their step to end, or for the store.
 
     Attributes:
         key: Whose folder it is in.
@@ -57,18 +57,18 @@ class AnswerCopy:
     drafts: Sequence[Draft]
 
     def release(self) -> None:
-        """Remove the copy: the answer is stored, or nobody wants it."""
+        """Remove the copy: the answers are stored, or nobody wants them."""
         unspool(self.where, self.drafts)
         _count_out(self.key)
 
 
 def copy_answer(folder: str, store: DocumentStore, drafts: Sequence[Draft]) -> AnswerCopy | None:
-    """Keep a copy of an answer, durable when this returns.
+    """Keep a copy of answers, durable when this returns.
 
     Args:
         folder: The spool.
         store: The store that it is meant for.
-        drafts: The document that says that the answer is whole and its step failed.
+        drafts: What is to be filed should this process be killed.
 
     Returns:
         The copy; ``None`` where processes cannot lock files.
