@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import json
+from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from enum import Enum
 from types import SimpleNamespace
@@ -44,7 +46,7 @@ def test_an_unknown_status_is_an_error_that_lists_the_known_ones() -> None:
         Status("done")
 
 
-@pytest.mark.parametrize("text", ["", " ", "\n\t \u3000"])
+@pytest.mark.parametrize("text", ["", " ", "\n\t \u3000", "\ufeff", "\u200b\u200d\u2060", "\x00", "\u2800 \u3164"])
 def test_an_empty_text_is_no_answer_unless_its_author_says_so(text: str) -> None:
     """It would become the latest, and what is made of it would be made of nothing."""
     assert (Document(text).outcome, Document(text).reason) == (Status.GEN_ERROR, "empty")
@@ -208,3 +210,51 @@ def test_documents_by_partition_is_a_mapping_of_its_keys() -> None:
 def test_a_string_stands_for_a_document_with_that_text() -> None:
     """Assets just return text."""
     assert as_document("text") == Document("text")
+
+
+class HostileMapping(Mapping[str, Any]):
+    """A mapping that cannot be read."""
+
+    def __getitem__(self, key: str) -> Any:
+        raise RuntimeError(key)
+
+    def __iter__(self) -> Iterator[str]:
+        raise RuntimeError("iter")
+
+    def __len__(self) -> int:
+        raise RuntimeError("len")
+
+
+class HostileText(str):
+    """Characters that say other things of themselves."""
+
+    __slots__ = ()
+
+    def __str__(self) -> str:
+        raise RuntimeError("str")
+
+    def encode(self, *_: Any, **__: Any) -> bytes:
+        raise RuntimeError("encode")
+
+
+FIELDS = [each.name for each in dataclasses.fields(Document) if each.name != "raw"]
+
+
+@pytest.mark.parametrize("field", FIELDS)
+@pytest.mark.parametrize(
+    "value", [HostileMapping(), HostileText("x"), {"a": HostileMapping()}], ids=["mapping", "text", "inside"]
+)
+def test_a_value_whose_class_misbehaves_costs_nothing_else(field: str, value: Any) -> None:
+    """Its methods raise; the text is stored."""
+    document = Document(HostileText("the text"), **{field: value})
+    kept, problems = checked(document)
+
+    assert (type(kept.raw), kept.raw) == (str, "the text")
+    assert isinstance(document.warnings, tuple)
+    assert problems or getattr(kept, field) is not None
+
+
+def test_chat_messages_are_a_prompt() -> None:
+    messages = [{"role": "user", "content": "Write."}]
+
+    assert json.loads(str(Document("text", prompt=messages).prompt)) == messages  # type: ignore[arg-type] # a natural form

@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+from decimal import Decimal
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
 import pytest
 
 from doc_io import Document, Status, register_parser
@@ -72,3 +78,80 @@ def test_a_parser_that_returns_a_number_gives_the_score(parser: str, parsed: str
 def test_a_score_that_its_author_gave_wins_over_the_parsers() -> None:
     """The author knows best."""
     assert parse(Document("answer", parser="numeric", score=1)).score == 1.0
+
+
+class OddError(Exception):
+    """An error that cannot be printed."""
+
+    def __str__(self) -> str:
+        raise RuntimeError
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (SystemExit(3), "SystemExit: 3"),
+        (GeneratorExit(), "GeneratorExit"),
+        (asyncio.CancelledError(), "CancelledError"),
+        (BaseException("odd"), "BaseException: odd"),
+        (RecursionError(), "RecursionError"),
+        (OddError(), "OddError"),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_whatever_a_parser_raises_the_answer_is_kept(error: BaseException, said: str) -> None:
+    """Only an interrupt of the user's goes on."""
+
+    def raises(_: str) -> str:
+        raise error
+
+    register_parser("raises", raises)
+    parsed = parse(Document("the answer", parser="raises"))
+
+    assert (parsed.raw, parsed.status) == ("the answer", Status.PARSE_ERROR)
+    assert said in str((parsed.metadata or {})["error"])
+
+
+def test_an_interrupt_inside_of_a_parser_interrupts() -> None:
+    def interrupted(_: str) -> str:
+        raise KeyboardInterrupt
+
+    register_parser("interrupted", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        parse(Document("the answer", parser="interrupted"))
+
+
+@pytest.mark.parametrize(
+    ("result", "score"),
+    [
+        (True, 1.0),
+        (Decimal("0.5"), 0.5),
+        (Fraction(1, 4), 0.25),
+        (np.float32(0.5), 0.5),
+        (np.int64(7), 7.0),
+        (np.bool_(True), 1.0),  # noqa: FBT003 - a value
+        (np.array(3.5), 3.5),
+        (("a reason", np.float64(0.5)), 0.5),
+    ],
+)
+def test_every_kind_of_number_is_a_score(result: Any, score: float) -> None:
+    register_parser("number", lambda _: result)
+    parsed = parse(Document("the answer", parser="number"))
+
+    assert (parsed.outcome, parsed.score) == (Status.OK, score)
+
+
+@pytest.mark.parametrize(
+    "result",
+    [
+        *(float("nan"), float("inf"), -float("inf"), Decimal("NaN"), Decimal("sNaN"), np.float64("nan"), 10**400),
+        *(1j, np.array([1, 2]), None, b"x", ["a", 1], ("a", "7"), ("a", 1, 2), {"score": 1}),
+        *("\ufeff", "\u200b"),
+    ],
+    ids=repr,
+)
+def test_what_is_neither_text_nor_a_finite_number_is_a_parse_error(result: Any) -> None:
+    register_parser("odd", lambda _: result)
+    parsed = parse(Document("the answer", parser="odd"))
+
+    assert (parsed.raw, parsed.status, parsed.score) == ("the answer", Status.PARSE_ERROR, None)

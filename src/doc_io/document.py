@@ -94,7 +94,7 @@ class Document:
         raw: The model's whole answer. ``None`` only where there is none: ``gen_error``, ``skipped`` and ``truncated``, or
             where nothing but the ``parsed`` text was kept, as in files from before doc_io.
         parsed: The parsed or normalised text. Default: none, or what ``parser`` makes of ``raw``.
-        prompt: The prompt that made it. Default: not known.
+        prompt: The prompt that made it; chat messages are kept as JSON. Default: not known.
         status: How it ended, a `Status` or its name. Default: what ``finish_reason`` says, and ``gen_error`` where the
             text is empty or white space; else ``ok``.
         template_id: The prompt template. Default: from the asset; the order is in docs/reference.md, "Identity".
@@ -260,7 +260,8 @@ def _taken_usage(value: object) -> object:
 
 
 _TAKEN: dict[str, Callable[[Any], object]] = {
-    **dict.fromkeys(("raw", "parsed", "prompt"), document_fields.taken_name),
+    **dict.fromkeys(("raw", "parsed"), document_fields.taken_name),
+    "prompt": document_fields.taken_prompt,
     "status": _taken_status,
     **dict.fromkeys(
         ("template_id", "model_id", "parent_doc_id", "parser", "finish_reason"), document_fields.taken_name

@@ -5,6 +5,7 @@ Nothing here raises: a document is made inside the body that has just paid for i
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable, Iterator, Mapping
 from enum import Enum
@@ -44,6 +45,13 @@ def taken_name(value: object) -> object:
     if isinstance(value, Enum) and isinstance(value.value, str):
         return value.value
     return plain_text(value) if isinstance(value, str) else value
+
+
+def taken_prompt(value: object) -> object:
+    """A prompt as text: chat messages are written as JSON."""
+    if isinstance(value, (list, tuple, Mapping)):
+        return json.dumps(as_json_value(value), ensure_ascii=False, indent=1)
+    return taken_name(value)
 
 
 def taken_number(value: object) -> object:

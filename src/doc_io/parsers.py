@@ -15,6 +15,8 @@ from doc_io.escaping import described, is_blank
 Parser = Callable[[str], "str | float | tuple[str, float]"]
 """From a raw text to the parsed one, to a number that judges it, or to both."""
 
+_DAGSTERS_INTERRUPT = "DagsterExecutionInterruptedError"  # a BaseException too; Dagster is not imported here
+
 _registered: dict[str, Parser] = {}
 
 
@@ -74,9 +76,11 @@ def parse(document: Document) -> Document:
         return dataclasses.replace(document, **_result(find_parser(document.parser)(document.raw), document.score))
     except _WrongResultError as problem:
         return _failed(document, f"the parser gave {problem}")
-    except KeyboardInterrupt:
-        raise
-    except BaseException as error:  # noqa: BLE001 - the parser is the user's; whatever it raises (sys.exit too), the answer was paid for
+    except (
+        BaseException
+    ) as error:  # the parser is the user's; whatever it raises, sys.exit too, the answer was paid for
+        if isinstance(error, KeyboardInterrupt) or type(error).__name__ == _DAGSTERS_INTERRUPT:
+            raise
         return _failed(document, described(error))
 
 

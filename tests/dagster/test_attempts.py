@@ -1,8 +1,11 @@
 """An answer is paid for once: what an attempt had is kept, and the next try finds it."""
 
+import json
 import os
 import signal
+from collections import UserDict
 from contextlib import suppress
+from typing import Any, NoReturn
 
 import dagster as dg
 import pytest
@@ -12,6 +15,13 @@ from tests.dagster.conftest import House, materializations, reason
 
 TOPICS = dg.StaticPartitionsDefinition(["a", "b", "c", "d"])
 ALL_TOPICS = {"dagster/asset_partition_range_start": "a", "dagster/asset_partition_range_end": "d"}
+
+
+class HostileMapping(UserDict[str, Any]):
+    """A mapping that cannot be read."""
+
+    def __iter__(self) -> NoReturn:
+        raise RuntimeError("iter")
 
 
 class Model:
@@ -266,3 +276,93 @@ def test_a_parser_that_leaves_nothing_is_an_empty_answer_too(house: House) -> No
         return " "
 
     assert not house.run([draft]).success
+
+
+@pytest.mark.parametrize("wrong", [7, "text", [1], HostileMapping()], ids=lambda value: type(value).__name__)
+def test_metadata_that_is_no_mapping_costs_no_text_of_a_body_that_raises(house: House, wrong: Any) -> None:
+    @dg.asset
+    def draft(context: dg.AssetExecutionContext, documents: DocumentsIndex) -> str:
+        with documents.attempt(context, prompt="p") as attempt:
+            attempt.raw, attempt.metadata = "half", wrong
+            raise ConnectionError("gone")
+
+    assert "gone" in reason(house.run([draft]), "draft")
+    [row] = house.store.history("draft", "draft")
+    assert (house.store.read(row), house.store.read(row, "prompt")) == ("half", "p")
+
+
+@pytest.mark.parametrize("way", ["text", "response"])
+def test_a_body_that_returns_the_answer_itself_need_not_say_the_prompt_again(house: House, way: str) -> None:
+    """As a plain text, or as what `from_response` gives: the next run finds it."""
+    paid = []
+    response = {"object": "chat.completion", "model": "m-2026-01", "choices": [{"message": {"content": "answer"}}]}
+
+    @dg.asset
+    def draft(context: dg.AssetExecutionContext, documents: DocumentsIndex) -> Any:
+        with documents.attempt(context, prompt="p", model_id="m") as attempt:
+            if attempt.stored:
+                return attempt.stored
+            paid.append(1)
+            attempt.raw = "answer"
+        return attempt.raw if way == "text" else Document.from_response(response)
+
+    for _ in range(2):
+        assert house.run([draft]).success
+
+    assert len(paid) == 1
+    [row] = house.store.history("draft", "draft")
+    assert (house.store.read(row, "prompt"), row.model_id) == ("p", "m")
+
+
+def test_chat_messages_are_a_prompt(house: House) -> None:
+    """Found again by their content; the body gets them as it gave them."""
+    messages = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Write."}]
+    asked = []
+
+    @dg.asset
+    def draft(context: dg.AssetExecutionContext, documents: DocumentsIndex) -> Document:
+        with documents.attempt(context, prompt=[dict(each) for each in messages], model_id="m") as attempt:
+            if attempt.stored:
+                return attempt.stored
+            asked.append(attempt.prompt)
+            attempt.raw = "answer"
+            return attempt.document()
+
+    for _ in range(2):
+        assert house.run([draft]).success
+
+    assert asked == [messages]
+    [row] = house.store.history("draft", "draft")
+    assert json.loads(house.store.read(row, "prompt")) == messages
+
+
+@pytest.mark.parametrize("prompt", [7, b"bytes", object()], ids=lambda value: type(value).__name__)
+def test_what_is_no_prompt_is_refused_before_it_is_paid_for(house: House, prompt: Any) -> None:
+    paid = []
+
+    @dg.asset
+    def draft(context: dg.AssetExecutionContext, documents: DocumentsIndex) -> str:
+        with documents.attempt(context, prompt=prompt):
+            paid.append(1)
+            return "answer"
+
+    assert "prompt cannot be used" in reason(house.run([draft]), "draft")
+    assert paid == []
+
+
+@pytest.mark.parametrize("prompt", ["\ud800 alone", "a\0b", ""])
+def test_a_prompt_of_any_characters_is_found_again(house: House, prompt: str) -> None:
+    paid = []
+
+    @dg.asset
+    def draft(context: dg.AssetExecutionContext, documents: DocumentsIndex) -> Document:
+        with documents.attempt(context, prompt=prompt, model_id="m") as attempt:
+            if attempt.stored:
+                return attempt.stored
+            paid.append(1)
+            attempt.raw = "answer"
+            return attempt.document()
+
+    for _ in range(2):
+        assert house.run([draft]).success
+    assert len(paid) == 1

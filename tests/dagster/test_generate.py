@@ -11,6 +11,7 @@ import tracemalloc
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import pytest
@@ -207,7 +208,7 @@ def test_calls_are_spread_over_the_minute(house: House) -> None:
 
 
 def test_a_document_that_cannot_be_stored_costs_the_others_nothing(house: House) -> None:
-    """Its bare text is kept."""
+    """Its text is kept."""
 
     @dg.asset(partitions_def=TOPICS, backfill_policy=dg.BackfillPolicy.single_run())
     async def draft(context: dg.AssetExecutionContext, documents: DocumentsIndex) -> DocumentsByPartition:
@@ -219,6 +220,30 @@ def test_a_document_that_cannot_be_stored_costs_the_others_nothing(house: House)
     assert "t9: gen_error" in reason(house.run([draft], tags=ALL_TOPICS), "draft")
     assert house.store.read(house.store.history("draft", "t9")[0]) == "on t9"
     assert len(house.store.latest_many("draft", TOPICS.get_partition_keys())) == COUNT - 1
+
+
+def test_a_prompt_that_cannot_be_made_fails_its_partition_alone(house: House) -> None:
+    """Raised by the function, or no prompt at all; and a response that is returned as it is counts."""
+    response = {"object": "chat.completion", "model": "m", "choices": [{"message": {"content": "understood"}}]}
+
+    def prompt_of(topic: str) -> Any:
+        if topic == "t3":
+            raise LookupError("no such topic")
+        return 7 if topic == "t4" else topic
+
+    @dg.asset(partitions_def=TOPICS, backfill_policy=dg.BackfillPolicy.single_run())
+    async def draft(context: dg.AssetExecutionContext, documents: DocumentsIndex) -> DocumentsByPartition:
+        async def make(topic, attempt) -> Any:  # type: ignore[no-untyped-def] # noqa: ANN001 - as an author writes it
+            return response
+
+        return await documents.generate(context, make, prompts=prompt_of)
+
+    said = reason(house.run([draft], tags=ALL_TOPICS), "draft")
+    rows = house.store.latest_many("draft", TOPICS.get_partition_keys())
+
+    assert "LookupError: no such topic" in said
+    assert set(TOPICS.get_partition_keys()) - set(rows) == {"t3", "t4"}
+    assert house.store.read(rows["t5"]) == "understood"
 
 
 def test_texts_that_are_stored_do_not_add_up_in_memory(house: House) -> None:

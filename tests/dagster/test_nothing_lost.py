@@ -185,3 +185,34 @@ def test_metadata_past_a_limit_of_the_record_costs_only_itself(house: House, odd
 
     assert "metadata['odd']" in said
     assert (row.status, house.store.read(row), row.meta_small["seed"]) == ("gen_error", "paid for", 1)
+
+
+def test_a_provider_s_response_that_is_returned_as_it_is_is_kept(house: House) -> None:
+    """It is no text, so the step fails; the answer is there."""
+    response = {
+        "object": "chat.completion",
+        "model": "m",
+        "choices": [{"message": {"content": "paid for"}, "finish_reason": "stop"}],
+    }
+
+    @dg.asset(metadata={"doc_io/template_id": "essay-2"})
+    def draft() -> Any:
+        return response
+
+    said = reason(house.run([draft]), "draft")
+    [row] = house.store.history("draft", "draft")
+
+    assert "it is dict, not text" in said
+    assert row.doc_id in said
+    assert (row.status.value, row.template_id, house.store.read(row)) == ("gen_error", "essay-2", "paid for")
+
+
+def test_what_is_refused_keeps_no_prompt_where_prompts_are_not_kept(house: House) -> None:
+    @dg.asset
+    def draft() -> Document:
+        return Document("paid for", prompt="a secret", metadata={"odd": object()})
+
+    house.run([draft], manager={"prompt_copy": False})
+    [row] = house.store.history("draft", "draft")
+
+    assert (row.prompt_path, house.store.read(row)) == (None, "paid for")

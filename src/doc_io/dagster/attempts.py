@@ -52,13 +52,23 @@ class Attempt:
         self._question = question
         self._store = store
         self._document: Document | None = None
-        self.prompt = question.prompt
+        self.prompt: Any = question.prompt
         self.raw = ""
         self.template_id = template_id
         self.model_id = model_id
         self.usage: Usage | Mapping[str, Any] | None = None
         self.metadata: dict[str, Any] = {}
         self.provider_id: str | None = None
+
+    @property
+    def partition(self) -> str | None:
+        """The partition that it is for."""
+        return self._question.partition
+
+    def is_answered_by(self, document: Document) -> bool:
+        """Whether a document holds this answer, letter by letter, and was not made by `document`."""
+        texts = (self.raw, None if self._document is None else self._document.raw)
+        return document is not self._document and document.raw is not None and document.raw in texts
 
     @property
     def stored(self) -> Document | None:
@@ -78,7 +88,7 @@ class Attempt:
             response: What the provider returned, as for `doc_io.Document.from_response`. Default: ``raw`` is the answer.
             **fields: More of the document; each wins.
         """
-        known = {name: getattr(self, name) for name in ("prompt", "template_id", "usage") if getattr(self, name)}
+        known = {name: getattr(self, name) for name in ("prompt", "template_id", "usage")}
         known["identifiers"] = self._question.document.identifiers
         if response is None:
             made = Document(fields.pop("raw", self.raw), **{**known, "model_id": self.model_id, **fields})
@@ -86,9 +96,7 @@ class Attempt:
             made = Document.from_response(response, **{**known, **fields})
             if self.model_id is not None and "model_id" not in fields:
                 made = dataclasses.replace(made, model_id=self.model_id)
-        noted = {**({PROVIDER_ID: self.provider_id} if self.provider_id else {}), **self.metadata}
-        if noted:
-            made = dataclasses.replace(made, metadata={**noted, **_with(made, {})})
+        made = dataclasses.replace(made, metadata={**self._noted(), **_with(made, {})} or None)
         self._document = made
         return made
 
@@ -105,9 +113,12 @@ class Attempt:
         """What a body made of the attempt, with prompt, template and model where it does not name them.
 
         Args:
-            answer: A text or a document.
+            answer: A text, a document, or what the provider returned. ``None``: ``raw`` is the answer.
         """
-        made = as_document(answer)
+        if isinstance(answer, (str, Document)):
+            made = as_document(answer)
+        else:
+            made = self._document if answer is None and self._document is not None else self.document(answer)
         if not isinstance(made, ReusedDocument):
             asked = {"prompt": self.prompt, "template_id": self.template_id, "model_id": self.model_id}
             open_fields: dict[str, Any] = {name: value for name, value in asked.items() if getattr(made, name) is None}
@@ -123,17 +134,16 @@ class Attempt:
         """
         if self._document is not None:
             return self.complete(error) or self._document
-        noted = {PROVIDER_ID: self.provider_id} if self.provider_id else {}
         raw: object = self.raw  # a body may have set it to what is no text
         return Document(
-            (raw if isinstance(raw, str) else repr(raw)) or None,
+            (raw if raw is None or isinstance(raw, str) else repr(raw)) or None,
             status=Status.GEN_ERROR,
             prompt=self.prompt,
             template_id=self.template_id,
             model_id=self.model_id,
             identifiers=self._question.document.identifiers,
             usage=self.usage,
-            metadata={**self.metadata, **noted, "error": described(error)},
+            metadata={**self._noted(), "error": described(error)},
         )
 
     def complete(self, error: BaseException | None = None) -> Document | None:
@@ -156,6 +166,15 @@ class Attempt:
             parsed=None,
             metadata=_with(made, {**facts, COMPLETE: True, "error": f"the answer is whole, and {reason}"}),
         )
+
+    def _noted(self) -> dict[str, Any]:
+        """The metadata so far, as an entry of itself where the body has set it to what is no mapping."""
+        given: object = self.metadata
+        try:
+            noted = dict(given) if isinstance(given, Mapping) else {} if given is None else {"metadata": given}
+        except Exception:  # noqa: BLE001 - a mapping of any class
+            noted = {"metadata": given}
+        return {**({PROVIDER_ID: self.provider_id} if self.provider_id else {}), **noted}
 
     @cached_property
     def _known(self) -> Answers:
@@ -212,6 +231,21 @@ def take_attempts(output: OutputInfo) -> list[PendingAttempt]:
         ids = set(map(id, taken))
         _pending[:] = [each for each in _pending if id(each) not in ids]
     return taken
+
+
+def with_questions(
+    documents: Mapping[str | None, Document], answers: Iterable[PendingAttempt]
+) -> dict[str | None, Document]:
+    """Documents with prompt, template and model of the attempt whose answer they are, where their body did not name them."""
+    by_partition: dict[str | None, list[Attempt]] = {}
+    for each in answers:
+        by_partition.setdefault(each.attempt.partition, []).append(each.attempt)
+    named = dict(documents)
+    for partition, document in documents.items():
+        attempts = by_partition.get(partition, ())
+        if len(attempts) == 1 and attempts[0].is_answered_by(document):
+            named[partition] = attempts[0].finished(document)
+    return named
 
 
 def let_go(pending: Iterable[PendingAttempt]) -> None:

@@ -16,7 +16,7 @@ import tenacity
 
 from doc_io.dagster.attempts import await_step, forget
 from doc_io.dagster.events import say
-from doc_io.dagster.reuse import ReusedDocument
+from doc_io.dagster.reuse import Prompt, ReusedDocument, check_prompt
 from doc_io.document import OK, Document, DocumentRow
 from doc_io.errors import ConfigurationError, DamagedDocumentError
 
@@ -40,8 +40,8 @@ PROGRESS_SECONDS = 10.0
 
 
 def prompt_lookup(
-    prompts: Mapping[str, str] | Callable[[str], str] | None, partitions: Sequence[str]
-) -> Callable[[str], str | None]:
+    prompts: Mapping[str, Prompt] | Callable[[str], Prompt] | None, partitions: Sequence[str]
+) -> Callable[[str], Prompt]:
     """The prompt of each partition, from what the caller of ``generate`` gave.
 
     Raises:
@@ -161,8 +161,8 @@ class Generation:
     """
 
     make: Make
-    prompt_of: Callable[[str], str | None]
-    start: Callable[[Mapping[str, str | None]], Sequence[PendingAttempt]]
+    prompt_of: Callable[[str], Prompt]
+    start: Callable[[Mapping[str, Prompt]], Sequence[PendingAttempt]]
     save: Save
     log: Logger
     concurrency: int
@@ -220,11 +220,12 @@ class Generation:
         await self._started.put(None)
 
     def _look_up(self, partitions: Sequence[str]) -> deque[Started]:
-        prompts: dict[str, str | None] = {}
+        prompts: dict[str, Prompt] = {}
         errors: dict[str, Exception] = {}
         for partition in partitions:
             try:
                 prompts[partition] = self.prompt_of(partition)
+                check_prompt(prompts[partition])
             except Exception as error:  # noqa: BLE001 - whatever one partition raises, the others go on
                 prompts[partition], errors[partition] = None, error
         attempts = self.start(prompts)

@@ -19,7 +19,7 @@ from dagster import (
 from pydantic import Field, field_validator
 
 from doc_io.commit_record import PARSED_NAME, RAW_NAME, RECORD_NAME, decode_text
-from doc_io.dagster.attempts import let_go, take_attempts
+from doc_io.dagster.attempts import let_go, take_attempts, with_questions
 from doc_io.dagster.events import Shown, beside, failure_of_many, failure_of_one, is_failed, observation_of
 from doc_io.dagster.identity import OutputInfo, metadata_warnings, output_info, own_task_of, stage_of
 from doc_io.dagster.inputs import Reader, load
@@ -130,7 +130,7 @@ class DocDirIOManager(StoreSettings, ConfigurableIOManager, UPathHooks):
             obj: Text, a `doc_io.Document`, or a mapping of partition keys to these.
 
         Raises:
-            dagster.Failure: The value is not text; or it cannot be filed as it is, and its bare text was kept; or the
+            dagster.Failure: The value is not text; or it cannot be filed as it is, and its text was kept; or the
                 store failed, and the text waits in the spool (no retry, which would pay for another generation); or a
                 document is not ok, and was kept.
         """
@@ -156,6 +156,7 @@ class DocDirIOManager(StoreSettings, ConfigurableIOManager, UPathHooks):
         """
         output = output_info(context)
         answers = take_attempts(output)
+        documents = with_questions(documents, answers)
         try:
             self.writer.check_stage(output)
             rows = self._write(output, documents)
@@ -281,7 +282,7 @@ class DocDirIOManager(StoreSettings, ConfigurableIOManager, UPathHooks):
     def _kept_texts(
         self, context: OutputContext, output: OutputInfo, documents: Documents, error: DocIOError
     ) -> list[Reported]:
-        """Keep the bare texts of what was refused; nothing where the store itself is the trouble."""
+        """Keep the texts of what was refused; nothing where the store itself is the trouble."""
         if isinstance(error, (*UNAVAILABLE, SpooledError, TextLostError)):
             return []
         try:
@@ -367,7 +368,9 @@ class DocDirIOManager(StoreSettings, ConfigurableIOManager, UPathHooks):
 def _refused(output: OutputInfo, error: DocIOError, kept: list[Reported]) -> Failure:
     """The failure of a step whose documents cannot be written as they are; no retry would help."""
     listed = ", ".join(f"{row.doc_id} in {row.doc_dir}" for _, row, _ in kept[:10])
-    where = f" The bare text was kept as a gen_error document: {listed}." if kept else ""
+    where = (
+        f" The text, with all that is right of its fields, was kept as a gen_error document: {listed}." if kept else ""
+    )
     metadata = kept[0][2] if len(kept) == 1 else {}
     return Failure(description=f"{output.label(None)}: {error}{where}", metadata=metadata, allow_retries=False)
 

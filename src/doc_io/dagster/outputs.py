@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import tenacity
@@ -43,7 +42,7 @@ from doc_io.reading import StoredDocument
 from doc_io.writing.draft import Origin, hash_of_prompt, make_drafts
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable
+    from collections.abc import Callable, Collection, Iterable, Sequence
 
     from dagster import OutputContext
 
@@ -154,7 +153,7 @@ class OutputWriter:
         documents: Mapping[str, Document],
         lookup: Callable[[OutputInfo, Iterable[str]], Mapping[str, Task]],
     ) -> dict[str, DocumentRow]:
-        """Write documents that have nothing to do with each other: one that is refused leaves its bare text.
+        """Write documents that have nothing to do with each other: one that is refused leaves its text.
 
         Args:
             store: Where.
@@ -186,7 +185,7 @@ class OutputWriter:
     def save_texts(
         self, store: DocumentStore, output: OutputInfo, documents: Documents, error: DocIOError
     ) -> dict[str | None, DocumentRow]:
-        """Keep the bare texts of what cannot be filed as it was returned: they were paid for.
+        """Keep the texts of what cannot be filed as it was returned, and what is right of the rest: they were paid for.
 
         Args:
             store: Where.
@@ -205,13 +204,9 @@ class OutputWriter:
             for key, each in documents.items()
             if each.raw is not None and not isinstance(each, ReusedDocument)
         }
-        texts: list[tuple[Document | str, Origin]] = [
-            (
-                refused_document(each, error),
-                self._origin(output, key, output.attempt_of(key)),
-            )
-            for key, each in made.items()
-        ]
+        attempts = {key: output.attempt_of(key) for key in made}
+        named = self.with_origins(None, output, made, {}, attempts)
+        texts = [(refused_document(each, error), origin) for each, origin in named]
         return dict(zip(made, store.save_many(texts), strict=True))
 
     def judged(self, output: OutputInfo, partition: str | None, document: Document) -> Document:
@@ -239,9 +234,9 @@ class OutputWriter:
         documents: Documents,
         tasks: Mapping[str, Task],
         attempts: Mapping[str | None, str],
-    ) -> list[tuple[Document | str, Origin]]:
+    ) -> list[tuple[Document, Origin]]:
         """The documents under their identities; without a store, as far as that is known without one."""
-        made_with: list[tuple[Document | str, Origin]] = []
+        made_with: list[tuple[Document, Origin]] = []
         for partition, made in documents.items():
             document = completed(made, output, partition, self.defaults, task=tasks.get(partition or ""), store=store)
             prompt, prompt_path = (
@@ -313,13 +308,20 @@ def value_of(value: object, partition: str | None) -> Any:
 def salvage_valid(
     context: OutputContext, output: OutputInfo, value: object, convert: Callable[[object], object]
 ) -> Documents:
-    """Of what `documents_of` refuses as a whole, the texts that were made for partitions of the run."""
+    """Of what `documents_of` refuses as a whole, the texts that were made for partitions of the run.
+
+    A provider's response counts too, although it is no text: its answer was paid for.
+    """
     found: Documents = {}
-    keys = _partitions(context, output)
-    if isinstance(value, Mapping) and keys is not None:
-        for key in keys:
-            with suppress(InvalidDocumentError, KeyError):
-                found[key] = _one(output, key, value[key], convert)
+    keys: Sequence[str | None] = _partitions(context, output) or [None]
+    for key in keys:
+        one = value[key] if isinstance(value, Mapping) and key in value else value if len(keys) == 1 else None
+        try:
+            found[key] = _one(output, key, one, convert)
+        except InvalidDocumentError:
+            answer = Document.from_response(one)
+            if answer.raw is not None:
+                found[key] = answer
     return found
 
 

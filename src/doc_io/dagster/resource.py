@@ -25,7 +25,7 @@ from doc_io.dagster.identity import OutputInfo, attempt_name, body_output_info, 
 from doc_io.dagster.internals import io_manager_of_output
 from doc_io.dagster.io_manager import DocDirIOManager
 from doc_io.dagster.outputs import OutputWriter
-from doc_io.dagster.reuse import Answers, Question, answer_of, find_answers, find_answers_of_many, note_asked
+from doc_io.dagster.reuse import Answers, Prompt, Question, answer_of, find_answers, find_answers_of_many, note_asked
 from doc_io.dagster.settings import StoreSettings
 from doc_io.document import OK, Document, DocumentRow, DocumentsByPartition, Status
 from doc_io.document_checks import checked
@@ -98,7 +98,7 @@ class DocumentsIndex(StoreSettings):
         self,
         context: AssetExecutionContext | OpExecutionContext,
         *,
-        prompt: str | None = None,
+        prompt: Prompt = None,
         template_id: str | None = None,
         model_id: str | None = None,
         identifiers: Mapping[str, str] | None = None,
@@ -144,7 +144,7 @@ class DocumentsIndex(StoreSettings):
         self,
         context: AssetExecutionContext | OpExecutionContext,
         *,
-        prompt: str | None = None,
+        prompt: Prompt = None,
         template_id: str | None = None,
         model_id: str | None = None,
         identifiers: Mapping[str, str] | None = None,
@@ -184,7 +184,7 @@ class DocumentsIndex(StoreSettings):
         context: AssetExecutionContext | OpExecutionContext,
         make: Make,
         *,
-        prompts: Mapping[str, str] | Callable[[str], str] | None = None,
+        prompts: Mapping[str, Prompt] | Callable[[str], Prompt] | None = None,
         concurrency: int = 32,
         template_id: str | None = None,
         model_id: str | None = None,
@@ -227,7 +227,7 @@ class DocumentsIndex(StoreSettings):
         prompt_of = prompt_lookup(prompts, partitions)
         asked = Document("", template_id=template_id, model_id=model_id)
 
-        def start(asked_for: Mapping[str, str | None]) -> list[PendingAttempt]:
+        def start(asked_for: Mapping[str, Prompt]) -> list[PendingAttempt]:
             questions = self._questions(output, asked_for, asked)
             found = find_answers_of_many(self.store, questions)
             return [
@@ -245,7 +245,7 @@ class DocumentsIndex(StoreSettings):
         keep_attempts_of(self)
         super().teardown_after_execution(context)
 
-    def _questions(self, output: OutputInfo, prompts: Mapping[Any, str | None], asked: Document) -> list[Question]:
+    def _questions(self, output: OutputInfo, prompts: Mapping[Any, Prompt], asked: Document) -> list[Question]:
         """What is asked for each partition, with what the asset, its IO manager and its task table say of it."""
         manager = manager_of(output)
         defaults = {} if manager is None else manager.writer.defaults

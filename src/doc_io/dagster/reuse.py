@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 from doc_io.document import OK, Document, DocumentRow, Status
-from doc_io.errors import DocIOError
+from doc_io.document_fields import taken, taken_prompt, text_problem
+from doc_io.errors import ConfigurationError, DocIOError
 from doc_io.writing.draft import hash_of_prompt, logical_key_id
 
 if TYPE_CHECKING:
@@ -75,6 +76,22 @@ class ReusedDocument(Document):
         return self.preview if self.raw is None else self.raw
 
 
+Prompt = str | Sequence[Mapping[str, Any]] | None
+"""A text, or chat messages; ``None`` where there is none."""
+
+
+def check_prompt(prompt: object) -> None:
+    """Refuse what is no prompt.
+
+    Raises:
+        ConfigurationError: It is neither text nor chat messages.
+    """
+    problem = None if prompt is None else text_problem(taken(taken_prompt, prompt))
+    if problem is not None:
+        hint = "Give a str, or chat messages that JSON can hold."
+        raise ConfigurationError(setting="prompt", reason=problem, hint=hint)
+
+
 @dataclasses.dataclass(frozen=True)
 class Question:
     """What a body is about to ask a model.
@@ -83,13 +100,17 @@ class Question:
         output: What Dagster knows of the output.
         partition: The partition.
         document: Template, model and identifiers, completed from the asset.
-        prompt: The prompt. ``None``: the step's inputs stand for it.
+        prompt: The prompt, a text or chat messages. ``None``: the step's inputs stand for it.
     """
 
     output: OutputInfo
     partition: str | None
     document: Document
-    prompt: str | None
+    prompt: Prompt
+
+    def __post_init__(self) -> None:
+        """Refuse what is no prompt, before it is paid for."""
+        check_prompt(self.prompt)
 
     @property
     def task_id(self) -> str:
@@ -99,7 +120,7 @@ class Question:
     @property
     def prompt_hash(self) -> str | None:
         """As the column of this name."""
-        return None if self.prompt is None else hash_of_prompt(self.prompt)
+        return None if self.prompt is None else hash_of_prompt(str(taken_prompt(self.prompt)))
 
     def difference(self, store: DocumentStore, row: DocumentRow) -> str | None:
         """What a document of the same stage and task has otherwise, in words; ``None`` where it fits."""
@@ -177,7 +198,9 @@ def answer_of(store: DocumentStore, question: Question, row: DocumentRow) -> Doc
 
 def _rows_that_fit(store: DocumentStore, question: Question) -> Iterator[DocumentRow]:
     output = question.output
-    rows = [row for row in store.history(output.stage, question.task_id) if question.difference(store, row) is None]
+    asked = output.stage, question.task_id
+    found = store.history(*asked) if question.prompt_hash is None else store.index.answers(*asked, question.prompt_hash)
+    rows = [row for row in found if question.difference(store, row) is None]
     if _is_forced(output):  # a retry of this very run need not pay again
         rows = [row for row in rows if row.run_id is not None and row.run_id == output.run_id]
     if question.prompt is not None or not rows:

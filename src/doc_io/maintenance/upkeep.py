@@ -137,6 +137,7 @@ def begin(verb: Verb, store: DocumentStore, files: Workspace, steps: int) -> int
     Returns:
         How many steps there are: each does its share of the parts.
     """
+    files.remove()  # what was done by an older plan does not count
     parts = verb.parts(store, files)
     steps = max(1, min(steps, len(parts)))
     files.write("plan", {"steps": steps, "parts": parts})
