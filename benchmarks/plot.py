@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -43,5 +43,32 @@ def draw(results: Mapping[str, Any], path: Path) -> None:
     axes[0][0].set_ylabel("time, floor = 1")
     figure.tight_layout()
     path.parent.mkdir(parents=True, exist_ok=True)
+    _save(figure, path)
+    growth = [contest for contest in results["contests"] if contest["name"].startswith("growth at ")]
+    if growth:
+        _draw_growth(growth, path.with_name(f"growth{path.suffix}"))
+
+
+def _draw_growth(contests: Sequence[Mapping[str, Any]], path: Path) -> None:
+    """Seconds and memory of each verb over the documents in the store."""
+    seconds: dict[str, list[tuple[int, float]]] = {}
+    memory: dict[str, list[tuple[int, float]]] = {}
+    for contest in contests:
+        for lane in contest["lanes"]:
+            name, size = lane["name"], lane["size"]
+            seconds.setdefault(name, []).append((size, contest["facts"][f"{name}, s of processor time"]))
+            memory.setdefault(name, []).append((size, contest["facts"][f"{name}, MB"]))
+    figure, axes = plt.subplots(1, 2, figsize=(11, 5))
+    for axis, values, title in ((axes[0], seconds, "seconds of processor time"), (axes[1], memory, "memory, MB")):
+        for number, (name, points) in enumerate(values.items()):
+            style = ("-", "--", ":")[number // 10 % 3]
+            axis.plot(*zip(*sorted(points), strict=True), marker=".", linestyle=style, label=name)
+        axis.set(xscale="log", yscale="log", xlabel="documents", title=title)
+    axes[1].legend(fontsize=7, bbox_to_anchor=(1.02, 1), loc="upper left")
+    figure.tight_layout()
+    _save(figure, path)
+
+
+def _save(figure: Any, path: Path) -> None:
     figure.savefig(path, metadata={"Date": None} if path.suffix == ".svg" else None)
     plt.close(figure)

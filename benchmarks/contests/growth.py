@@ -126,7 +126,8 @@ def filled(place: Path, size: int) -> str:
 
 def measured(place: Path, size: int, parent: str) -> Contest:
     """Run each verb once; the contest only says what came of it, as an order of chance and a warm-up would change that."""
-    lanes, facts = [], {}
+    lanes: list[Lane] = []
+    facts: dict[str, float] = {}
     for name, (prepare, verb) in VERBS.items():
         program = _PROGRAM.format(prepare=prepare, verb=verb)
         command = [
@@ -141,7 +142,8 @@ def measured(place: Path, size: int, parent: str) -> Contest:
         done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)  # noqa: S603 - our own program
         seconds, used, peak, count = json.loads(done.stdout)
         lanes.append(Lane(name, partial(float, seconds), size=size))
-        counted = "" if count is None else f", {count:,} counted, {1000 * seconds / max(count, 1):.3g} ms each"
-        facts[name] = f"{used:.3g} s of processor time, {peak / 1024:.0f} MB{counted}"
-        print(f"{size:,} {name}: {seconds:.3g} s, {facts[name]}", file=sys.stderr, flush=True)
+        facts[f"{name}, s of processor time"] = round(used, 3)
+        facts[f"{name}, MB"] = round(peak / 1024)
+        if count is not None:
+            facts[f"{name}, counted"] = count
     return Contest(f"growth at {size:,} documents", lanes, 1, lambda: facts)

@@ -14,7 +14,7 @@ from examples.cluster.model import Paid, numbers_in, parents_in, read_ledger
 from examples.cluster.servers import Cluster
 
 SPOOL = "data/spool"
-_COMMAND = re.compile(r"(?<=: )\S*doc-io .*? recover \S+")
+_COMMAND = re.compile(r"(?<=: )doc-io .*? recover [^\s,]*[^\s,.]")
 
 
 @dataclass(frozen=True)

@@ -79,6 +79,9 @@ class BranchIndex(_Over):
             return own + self._parent.history(stage, task_id)
         return own + (self._parent.history(stage, task_id, limit=limit - len(own)) if len(own) < limit else [])
 
+    def answers(self, stage: str, task_id: str, prompt_hash: str) -> list[DocumentRow]:
+        return self._own.answers(stage, task_id, prompt_hash) + self._parent.answers(stage, task_id, prompt_hash)
+
     def parents(self, doc_id: str) -> list[Parent]:
         return self._own.parents(doc_id) or self._parent.parents(doc_id)
 

@@ -23,6 +23,7 @@ def test_every_example_of_the_page_ends_with_success(place: Path, monkeypatch: p
     """One after the other in one store, as a reader might type them."""
     monkeypatch.chdir(place)
     (place / "old").mkdir()
+    (place / "data" / "spool").mkdir()
     for example in EXAMPLES:
         result = CliRunner().invoke(group, shlex.split(example, comments=True))
 

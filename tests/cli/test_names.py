@@ -160,6 +160,7 @@ def test_completion_knows_stages_tasks_and_ids(store: DocumentStore) -> None:
     assert offered("ls", "--status", start="t") == [Status.TRUNCATED.value]
     assert offered("ls", "--run", start="run-b") == ["run-b"]
     assert offered("--docs-root", "nothing", "show", start="dr") == []
+    assert offered("rename", start="") == offered("compare", start="dr") == ["draft"]
 
 
 def test_a_hint_that_names_a_stage_with_a_dash_can_be_pasted(store: DocumentStore, tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from doc_io import DocDirIOManager, DocumentsIndex, DocumentStoreComponent
 
 PYPROJECT = Path(__file__).parents[2] / "pyproject.toml"
 
-_FINDS_THE_PROJECT = "path_within_project" in inspect.signature(dg.load_from_defs_folder).parameters  # since 1.11.1
+FINDS_THE_PROJECT = "path_within_project" in inspect.signature(dg.load_from_defs_folder).parameters  # since 1.11.1
 
 DEFINITIONS = """\
 import dagster as dg
@@ -61,7 +61,7 @@ class Project:
     def load(self, attributes: str) -> dg.Definitions:
         yaml = f"type: doc_io.DocumentStoreComponent\nattributes:\n{attributes}"
         (self.defs / "documents" / "defs.yaml").write_text(yaml)
-        name = "path_within_project" if _FINDS_THE_PROJECT else "project_root"
+        name = "path_within_project" if FINDS_THE_PROJECT else "project_root"
         return dg.load_from_defs_folder(**{name: self.root})
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,8 @@ import pytest
 from doc_io import DocDirIOManager, DocumentRow, DocumentStore, Policy, build_upkeep_job, maintenance
 from doc_io.errors import StorageError
 from doc_io.maintenance import upkeep
+from doc_io.maintenance.upkeep import Workspace
+from doc_io.maintenance.upkeep_verbs import Verify
 from doc_io.maintenance.verify import NOTES
 from doc_io.storage.base import Folder
 from doc_io.storage.local import LocalStorage
@@ -255,3 +258,16 @@ def test_a_new_run_removes_what_a_failed_one_has_left(
     resumed = run(missing, after=first)
     [failure] = [event for event in resumed.all_events if event.is_step_failure]
     assert "Start the job anew" in str(failure.step_failure_data.error)
+
+
+def test_a_plan_that_is_made_anew_does_all_parts_again(store: DocumentStore) -> None:
+    """A run that is re-executed as a whole begins from the start, whatever the one before had done."""
+    verb, files = Verify(), Workspace(store.storage, "a-run")
+    for _ in range(2):
+        steps = upkeep.begin(verb, store, files, 2)
+        shares = [list(upkeep.share_of(files, step)) for step in range(steps)]
+        for number, part in chain.from_iterable(shares):
+            list(upkeep.do(verb, store, files, number, part))
+
+        assert sum(map(len, shares)) > 30
+        assert [list(upkeep.share_of(files, step)) for step in range(steps)] == [[], []]

@@ -153,14 +153,15 @@ def read_one(store: DocumentStore, diary: Diary, row: DocumentRow) -> None:
 
 def open_and_close(root: Path, diary: Diary, chance: random.Random, unfinished: str | None) -> None:
     """Open the store, write once, close it: a last connection that closes takes SQLite's log away."""
-    while True:
-        name = f"{chance.randrange(TASKS)}/{secrets.token_hex(6)}"
+    names = (f"{chance.randrange(TASKS)}/{secrets.token_hex(6)}" for _ in itertools.count())
+    for name in itertools.chain([unfinished] if unfinished else [], names):
+        diary.say("begins", name)
         began = time.time()
         with open_store(root) as store:
             row = store.save(
                 document_of(name), stage="essay", task_id=name.split("/", maxsplit=1)[0], run_id="soak", attempt=name
             )
-        diary.acknowledged(row, began)
+        diary.acknowledged(row, 0.0 if name == unfinished else began)
 
 
 def upkeep(root: Path, diary: Diary, chance: random.Random, unfinished: str | None) -> None:
@@ -246,7 +247,7 @@ class Crew:
             self._trouble()
         elif what == "SIGSTOP":
             os.kill(self._running[number], signal.SIGSTOP)
-            self._stopped.setdefault(self._running[number], time.monotonic() + self._chance.uniform(0, 3))
+            self._stopped.setdefault(self._running[number], time.monotonic() + self._chance.uniform(0, GRACE / 3))
         else:
             self._end(number, what)
             self._running[number] = self._begin(number)
@@ -282,10 +283,16 @@ class Crew:
                 del self._stopped[process]
 
     def _trouble(self) -> None:
+        """Take the docs root away, or make it read-only; not while it is walked, as a walk does not see that it was away."""
+        keepers = [number for number, role in enumerate(ROLES) if role is upkeep]
+        for number in keepers:
+            self._end(number, "SIGKILL")
         self._append_to_troubles()
         with self._chance.choice([self.docs_root.away, self.docs_root.read_only])():
             time.sleep(self._chance.uniform(0, 0.3))
         self._append_to_troubles()
+        for number in keepers:
+            self._running[number] = self._begin(number)
 
     def _append_to_troubles(self) -> None:
         with self._troubles.open("ab") as file:
@@ -296,6 +303,13 @@ class Crew:
         for child in self._running:
             os.kill(child, signal.SIGKILL)
             os.waitpid(child, 0)
+
+    def settle(self) -> None:
+        """Send the attempts again whose outcome nobody knows: a retry converges."""
+        with open_store(self.root) as store:
+            for name in filter(None, map(self._unfinished, range(len(ROLES)))):
+                task = name.split("/", maxsplit=1)[0]
+                store.save(document_of(name), stage="essay", task_id=task, run_id="soak", attempt=name)
 
     def said(self) -> list[list[str]]:
         """Everything that was said, in words."""
@@ -394,6 +408,7 @@ def soak(folder: Path, kills: int, seed: int) -> tuple[Said, list[str]]:
         crew.stop()
     print(", ".join(f"{count} × {what}" for what, count in sorted(crew.strikes.items())), flush=True)
     said = Said(crew.said(), time.time())
+    crew.settle()
     try:
         return said, crew.problems + said.broken + judge(crew.root, said, POLICY)
     finally:

@@ -108,7 +108,7 @@ def test_the_end_of_an_interrupted_removal_spares_what_is_being_written_anew(
 
 def test_without_a_look_at_its_age_it_would_be_lost(store: DocumentStore, monkeypatch: pytest.MonkeyPatch) -> None:
     """The control."""
-    monkeypatch.setattr(LocalStorage, "modified", lambda _storage, folders: [0.0] * len(folders))
+    monkeypatch.setattr(LocalStorage, "modified", lambda _storage, folders: [1.0] * len(folders))  # 1970
     row = end_a_removal_while_it_is_written_anew(store, monkeypatch)
 
     with pytest.raises(DocIOError):

@@ -391,6 +391,15 @@ class IndexContract:
         assert [*first, *second, *last] == made[::-1]
         assert [len(first), len(second)] == [2, 2]
 
+    def test_the_answers_to_a_prompt_are_found_whatever_their_status(self, index: Index) -> None:
+        """Newest first, of one task alone."""
+        first = add(index, attempt="1", prompt_hash="a", status="gen_error")
+        add(index, attempt="2", prompt_hash="b")
+        add(index, "another task", prompt_hash="a")
+        third = add(index, attempt="3", prompt_hash="a")
+
+        assert index.answers("draft", "task", "a") == [third, first]
+
     def test_tokens_are_summed_by_run_and_by_day(self, index: Index) -> None:
         """Of rows that are there: after removals too; a run that is not known is a group."""
         rows = [

@@ -101,6 +101,7 @@ def test_every_look_up_is_answered_from_an_index(index: Index, url: str) -> None
         (postgres_queries.GET_MANY, [tasks]),
         (queries.GET, ["0" * 16]),
         queries.history("draft", "t1", None, None),
+        (queries.ANSWERS, ["draft", "t1", "0" * 64]),
         (postgres_queries.HEADS, [["draft"] * 100, tasks]),
         (queries.PARENTS, ["0" * 16]),
         (queries.SCAN, [0]),

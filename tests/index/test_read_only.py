@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from doc_io.errors import IndexAccessError
+from doc_io.index.base import TextTerms
 from doc_io.index.open import open_index
 from tests.index.contract import add
 
@@ -61,6 +62,9 @@ def test_an_index_that_may_only_be_read_is_read(folder: Path, *, writer_is_alive
         assert other.get(row.doc_id) == row
         assert other.read_sql("SELECT doc_id FROM documents") == (["doc_id"], [(row.doc_id,)])
         assert other.stage_counts()[0].documents == 1
+        texts = other.texts()  # in a temporary file
+        texts.add([TextTerms(row.doc_id, ["word"], [])])
+        assert texts.search(["word"], None, 10) == [row.doc_id]
         with pytest.raises(IndexAccessError, match=f"no permission to write {path}"):
             add(other, "new")
 

@@ -84,6 +84,7 @@ def test_an_index_that_was_deleted_while_open_takes_no_row_with_it(tmp_path: Pat
 PLANNED = {
     "get": (queries.GET, ["d"]),
     "history": queries.history("s", "t", None, 10),
+    "answers": (queries.ANSWERS, ["s", "t", "h"]),
     "parents": (queries.PARENTS, ["d"]),
     "children": (queries.CHILDREN, ["d", "d"]),
     "latest by task": queries.latest_by_task("s", "t", VersionSelector()),

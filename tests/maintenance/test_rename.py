@@ -16,6 +16,8 @@ from doc_io.errors import NameTakenError, UnknownNameError
 from doc_io.index.sqlite import SqliteIndex
 from doc_io.integrity import check_documents
 from doc_io.maintenance.prune import Policy
+from doc_io.maintenance.reindex import gather, rebuild_gathered
+from doc_io.maintenance.shards import documents_by_stage, shards_of
 from doc_io.renames import RENAMES_NAME
 
 
@@ -211,7 +213,7 @@ def test_a_forged_folder_in_the_row_of_a_renamed_document_is_found(store: Docume
     assert ("differs", row.doc_dir) in found(store)
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.lists(
         st.tuples(st.sampled_from(["a", "b", "ü/%", "A"]), st.sampled_from(["a", "b", "ü/%", "A", "c.d"])), max_size=6
@@ -239,6 +241,30 @@ def test_any_renames_in_a_row_are_those_of_a_rebuilt_index(
 
         assert [(row, store.parents(row.doc_id)) for row in store.index.scan()] == rows
         assert store.index.stage_counts() == counts
+
+
+def test_what_is_gathered_before_a_rename_is_rebuilt_under_the_new_name(store: DocumentStore) -> None:
+    """A rebuild over many steps takes hours; a rename comes in between."""
+    shards = shards_of(store.storage, documents_by_stage(store.index))
+    gathered = [
+        (each, [row for batch in gather(store.storage, each, full=False) for row in batch.rows]) for each in shards
+    ]
+
+    maintenance.rename(store, "draft", "sketch")
+    rebuild_gathered(store, gathered, may_be_removed=False)
+
+    assert len(store.history("sketch", "d1")) == 2
+    assert found(store) == []
+
+
+def test_shards_of_a_stage_and_of_its_folder_are_gone_over(store: DocumentStore) -> None:
+    """The rows are of one stage, the folders of another."""
+    maintenance.rename(store, "draft", "sketch")
+    before = list(store.index.scan())
+
+    assert list(maintenance.verify(store, full=True, jobs=3)) == []
+    maintenance.reindex(store, jobs=3)
+    assert list(store.index.scan()) == before
 
 
 def test_the_file_of_new_names_is_small(store: DocumentStore) -> None:

@@ -414,6 +414,29 @@ def test_a_board_with_many_columns_is_no_larger_than_others(store: DocumentStore
     assert "Tasks 1–10 of 60" in first.text
 
 
+def test_no_page_without_its_text_weighs_over_100_kb(store: DocumentStore) -> None:
+    """With names as long as those of Dagster's runs and of providers' models, and a reason in every cell."""
+    run = "7d9f1c3e-aaaa-bbbb-cccc-1234567890ab"
+    why = "APITimeoutError: Request timed out after 61.2 s (request req_011CQbxyzabcdefghijklmno)"
+    names = {"model_id": "claude-sonnet-4-5-20250929-v1:0", "template_id": "essay-with-headings-v12"}
+    failed = Document(None, status=Status.GEN_ERROR, metadata={"error": why}, **names)  # type: ignore[arg-type]  # names of its fields
+    tasks = [f"a-task-of-some-length-{number}" for number in range(200)]
+    store.save_many(
+        (failed, Origin(stage=stage, task_id=task, run_id=f"{run}{task}", experiment_id="an-experiment-of-september"))
+        for task in [*tasks, *tasks[:1] * 100]
+        for stage in ("outline", "draft", "essay", "evaluation", "translation")
+    )
+    pages = pages_of(store)
+    one = store.select(limit=1)[0]
+
+    weights = {
+        address: len(pages.get(address).content)
+        for address in ("/", "/?by=template", "/failures", "/usage?by=run", f"/t/essay/{tasks[0]}", f"/d/{one.doc_id}")
+    }
+
+    assert {address: weight for address, weight in weights.items() if weight > 100_000} == {}
+
+
 def test_a_long_list_comes_a_page_at_a_time(store: DocumentStore) -> None:
     for run in ("r1", "r2"):
         store.save_many((f"{run} {task}", Origin(stage="essay", task_id=f"t{task}", run_id=run)) for task in range(130))

@@ -19,7 +19,7 @@ _SHORT = ("template", "model", "run", "experiment", "task")
 
 
 @click.command()
-@click.argument("stage")
+@click.argument("stage", shell_complete=options.complete(options.starting("stage")))
 @click.option(
     "--by",
     default="template",
@@ -37,7 +37,8 @@ def compare(
 ) -> None:
     """Compare templates, models, runs by what a stage made of them.
 
-    Share of ok documents, scores, tokens and lengths of each group; best mean score first. --by draft.template groups evaluations by the template of the draft that they go back to.
+    Share of ok documents, scores, tokens and lengths of each group; best mean score first. --by draft.template groups
+    evaluations by the template of the draft that they go back to.
     """
     ancestor, dot, column = by.rpartition(".")
     by = f"{ancestor}{dot}{column}_id" if column in _SHORT else by

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from doc_io.cli.options import complete, groups, listed, tasks_starting
+from doc_io.cli.options import complete, groups, listed, starting, tasks_starting
 from doc_io.document import FAILED, DocumentRow, Status
 from doc_io.index.base import Filter, GroupedBy
 
@@ -162,13 +162,9 @@ def _names(
     )
 
 
-def _starting(group: GroupedBy) -> Callable[[DocumentStore, str], list[str]]:
-    return lambda store, start: [each for each in groups(store, group) if each.startswith(start)]
-
-
-stage = _names("--stage", "stage", "Only these stages; commas between them.", _starting("stage"))
-run = _names("--run", "run_id", "Only these runs.", _starting("run_id"))
-experiment = _names("--experiment", "experiment_id", "Only these experiments.", _starting("experiment_id"))
+stage = _names("--stage", "stage", "Only these stages; commas between them.", starting("stage"))
+run = _names("--run", "run_id", "Only these runs.", starting("run_id"))
+experiment = _names("--experiment", "experiment_id", "Only these experiments.", starting("experiment_id"))
 _FILTERS = (
     stage,
     _names("--task", "task_id", "Only these tasks.", lambda store, start: tasks_starting(store, start, None)),
@@ -182,8 +178,8 @@ _FILTERS = (
     ),
     click.option("--failed", is_flag=True, help="Only tasks whose newest attempt failed."),
     click.option("--newest", is_flag=True, help="Only the newest attempt of each task."),
-    _names("--model", "model_id", "Only these models.", _starting("model_id")),
-    _names("--template", "template_id", "Only these templates.", _starting("template_id")),
+    _names("--model", "model_id", "Only these models.", starting("model_id")),
+    _names("--template", "template_id", "Only these templates.", starting("template_id")),
     run,
     experiment,
     click.option("--since", type=Time(), help="Made at or after a time (2026-01-31) or within an age (2h, 7d)."),

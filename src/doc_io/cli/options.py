@@ -151,6 +151,11 @@ def groups(store: DocumentStore, by: GroupedBy) -> list[str]:
     return [each.group for each in store.index.usage(by) if each.group is not None]
 
 
+def starting(by: GroupedBy) -> Callable[[DocumentStore, str], list[str]]:
+    """What completes the name of a stage, model, run, …, for `complete`."""
+    return lambda store, start: [each for each in groups(store, by) if each.startswith(start)]
+
+
 def tasks_starting(store: DocumentStore, start: str, stage: str | None) -> list[str]:
     """Tasks of the newest documents that begin like this."""
     return [row.task_id for row in store.select(Filter(stage=stage), limit=5000) if row.task_id.startswith(start)]

@@ -12,21 +12,12 @@ from doc_io.escaping import printable
 from doc_io.ids import stage_of_key
 
 if TYPE_CHECKING:
-    from click.shell_completion import CompletionItem
-
     from doc_io.cli.config import StoreLocation
     from doc_io.store import DocumentStore
 
 
-def _stages(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    def starting(store: DocumentStore, start: str) -> list[str]:
-        return [each for each in options.groups(store, "stage") if each.startswith(start)]
-
-    return options.complete(starting)(ctx, param, incomplete)
-
-
 @click.command()
-@click.argument("old", shell_complete=_stages)
+@click.argument("old", shell_complete=options.complete(options.starting("stage")))
 @click.argument("new")
 @click.option("--merge", is_flag=True, help="Join documents that are there under the new name already.")
 @click.option("--dry-run", is_flag=True, help="Only say what would be renamed.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
 import textwrap
 from typing import TYPE_CHECKING, Any
 
@@ -13,15 +14,32 @@ from doc_io.escaping import fenced, printable
 from doc_io.reports.failures import reason as reason_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
+    from doc_io.errors import DocIOError
     from doc_io.store import DocumentStore
+
+Reported = tuple["str | None", "DocumentRow", "dict[str, Any]"]
+"""Partition, row, and what Dagster gets to see of it."""
 
 _COUNTS = ("raw_chars", "usage_prompt_tokens", "usage_completion_tokens", "usage_max_tokens")
 _IDS = ("doc_id", "logical_key_id", "parent_doc_id", "doc_dir", "prompt_path")
 
 _PREVIEW_COLUMNS = 80
 """Where lines of a preview are wrapped: Dagster's page scrolls a code block sideways otherwise."""
+
+
+def say(log: Callable[[str], None], message: str) -> None:
+    """A message in Dagster's log, or in this process's own where Dagster's storage is away: then Dagster's raises.
+
+    Args:
+        log: ``context.log.error`` or another of its methods.
+        message: What to say, where an error of the log must not cost an answer.
+    """
+    try:
+        log(message)
+    except Exception:  # noqa: BLE001 - whatever that storage raises
+        logging.getLogger(__name__).warning("%s", message)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -134,9 +152,21 @@ def failure_of_one(label: str, row: DocumentRow, metadata: Mapping[str, Any]) ->
     )
 
 
-def failure_of_many(
-    label: str, shown: Shown, kept: Sequence[tuple[str | None, DocumentRow, Mapping[str, Any]]]
-) -> Failure:
+def failure_of_refused(label: str, error: DocIOError, kept: Sequence[Reported]) -> Failure:
+    """The failure of a step whose documents cannot be written as they are; no retry would help.
+
+    Args:
+        label: The output in words.
+        error: Why they cannot.
+        kept: What was kept of them all the same.
+    """
+    listed = ", ".join(f"{row.doc_id} in {row.doc_dir}" for _, row, _ in kept[:10])
+    where = f" The text, with all that is right of its fields, was kept as a gen_error document: {listed}."
+    metadata = kept[0][2] if len(kept) == 1 else {}
+    return Failure(description=f"{label}: {error}{where if kept else ''}", metadata=metadata, allow_retries=False)
+
+
+def failure_of_many(label: str, shown: Shown, kept: Sequence[Reported]) -> Failure:
     """The failure of a run over many partitions, of which some are not good.
 
     Args:

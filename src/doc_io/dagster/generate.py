@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import tenacity
 
 from doc_io.dagster.attempts import await_step, forget
+from doc_io.dagster.events import say
 from doc_io.dagster.reuse import Prompt, ReusedDocument, check_prompt
 from doc_io.document import OK, Document, DocumentRow
 from doc_io.errors import ConfigurationError, DamagedDocumentError
@@ -87,7 +88,7 @@ class Progress:
         now = time.monotonic()
         if now - self._logged >= PROGRESS_SECONDS:
             self._logged = now
-            self.log.info(str(self))
+            say(self.log.info, str(self))
 
     def __str__(self) -> str:
         done = self.asked + self.reused
@@ -204,7 +205,7 @@ class Generation:
                 await storing
         if self._error is not None:
             raise self._error
-        self.log.info(str(self._progress))
+        say(self.log.info, str(self._progress))
         return {partition: self._made[partition] for partition in partitions}
 
     async def _look_up_all(self, partitions: Sequence[str]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +19,7 @@ from doc_io.dagster.attempts import (
     keep_attempts_of_step,
     keep_failed_attempts,
 )
-from doc_io.dagster.events import Shown, observation_of
+from doc_io.dagster.events import Shown, observation_of, say
 from doc_io.dagster.generate import Generation, Make, Save, prompt_lookup
 from doc_io.dagster.identity import OutputInfo, attempt_name, body_output_info, completed, partition_of
 from doc_io.dagster.internals import io_manager_of_output
@@ -285,7 +285,7 @@ class DocumentsIndex(StoreSettings):
             drafts = make_drafts(self._writer(output).with_origins(None, output, made, {}, named))
             return copy_answer(self.spool, self.store, drafts)
         except (DocIOError, OSError) as error:
-            context.log.warning(f"{output.label(partition)}: no copy of the answer is kept in the spool: {error}")
+            say(context.log.warning, f"{output.label(partition)}: no copy of the answer is kept in the spool: {error}")
             return None
 
     def _keep(
@@ -297,15 +297,16 @@ class DocumentsIndex(StoreSettings):
         try:
             [row] = self._writer(output).save(self.store, output, {partition: document}, {})
         except DocIOError as lost:
-            context.log.error(f"The failed generation could not be kept: {lost}")  # noqa: TRY400 - Dagster's log
+            say(context.log.error, f"The failed generation could not be kept: {lost}")
             return isinstance(lost, SpooledError)
-        context.log.error(f"{output.label(partition)}: what there was is kept as {row.doc_id} in {row.doc_dir}")
+        say(context.log.error, f"{output.label(partition)}: what there was is kept as {row.doc_id} in {row.doc_dir}")
         if output.asset_key is not None and output.step is not None:
             manager = manager_of(output)
             shown = Shown(self.store) if manager is None else manager.shown
             metadata = shown.metadata_of_failed(row, document.raw)
-            # Not context.log_event: Dagster drops what a body logs when the body raises.
-            DagsterEvent.asset_observation(output.step, observation_of(output.asset_key, partition, row, metadata))
+            with suppress(Exception):  # Dagster's storage may be the trouble
+                # Not context.log_event: Dagster drops what a body logs when the body raises.
+                DagsterEvent.asset_observation(output.step, observation_of(output.asset_key, partition, row, metadata))
         return True
 
     def _writer(self, output: OutputInfo) -> OutputWriter:

@@ -198,7 +198,9 @@ def answer_of(store: DocumentStore, question: Question, row: DocumentRow) -> Doc
 
 def _rows_that_fit(store: DocumentStore, question: Question) -> Iterator[DocumentRow]:
     output = question.output
-    rows = [row for row in store.history(output.stage, question.task_id) if question.difference(store, row) is None]
+    asked = output.stage, question.task_id
+    found = store.history(*asked) if question.prompt_hash is None else store.index.answers(*asked, question.prompt_hash)
+    rows = [row for row in found if question.difference(store, row) is None]
     if _is_forced(output):  # a retry of this very run need not pay again
         rows = [row for row in rows if row.run_id is not None and row.run_id == output.run_id]
     if question.prompt is not None or not rows:

@@ -81,6 +81,7 @@ REPLACE_STORE_ID = (
     "INSERT INTO documents_properties (name, value) VALUES ('store_id', ?)"
     " ON CONFLICT (name) DO UPDATE SET value = excluded.value"
 )
+ANSWERS = f"SELECT {_COLUMNS} FROM documents WHERE stage = ? AND task_id = ? AND prompt_hash = ? {NEWEST_FIRST}"
 
 
 def history(stage: str, task_id: str, after: DocumentRow | None, limit: int | None) -> tuple[str, list[Any]]:

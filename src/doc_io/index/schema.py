@@ -10,7 +10,7 @@ Which index answers which query (tests hold the query plans):
 - ``documents_by_parent``, ``document_parents_by_parent``: what was made from a document.
 - ``documents_newest``: the newest of all, and of every filter. It covers what can be filtered by, so that a kind that is
   rare, or not there at all, costs one pass over the index and reads no row.
-- ``documents_by_prompt``: the ok documents of a task that answer the same prompt.
+- ``documents_by_prompt``: the documents of a task that answer the same prompt.
 """
 
 from __future__ import annotations
@@ -101,7 +101,7 @@ def create_indexes(suffix: str = "") -> list[str]:
         "documents_by_run": f"documents (run_id, stage, task_id, created_at, seq, {_TOKENS})",
         "documents_by_parent": "documents (parent_doc_id) WHERE parent_doc_id IS NOT NULL",
         "documents_newest": f"documents (created_at, seq, {filters})",
-        "documents_by_prompt": f"documents (stage, task_id, prompt_hash, created_at, seq) {ok} AND prompt_hash IS NOT NULL",
+        "documents_by_prompt": "documents (stage, task_id, prompt_hash, created_at, seq) WHERE prompt_hash IS NOT NULL",
         "document_parents_by_parent": "document_parents (parent_doc_id)",
         # Last: of two indexes that would serve equally well, SQLite takes the one that was made later.
         "documents_ok_by_task": f"documents (stage, task_id, created_at, seq) {ok}",

@@ -5,10 +5,10 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
-from typing import Any, ClassVar, Literal, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from doc_io.document import DocumentRow, Parent, Status
-from doc_io.index import queries, report_queries
+from doc_io.index import queries
 from doc_io.index.base import (
     ALL,
     ConcurrentWriteError,
@@ -212,6 +212,10 @@ class Index(ABC):
         """
         return self.documents(*queries.history(stage, task_id, after, limit))
 
+    def answers(self, stage: str, task_id: str, prompt_hash: str) -> list[DocumentRow]:
+        """The documents of a task that answer the same prompt, newest first, whatever their status."""
+        return self.documents(queries.ANSWERS, (stage, task_id, prompt_hash))
+
     def parents(self, doc_id: str) -> list[Parent]:
         """The parents of a document, in the order in which they were read."""
         return [Parent(*each) for each in self.rows(queries.PARENTS, (doc_id,))]
@@ -305,31 +309,6 @@ class Index(ABC):
     def without_ok(self) -> Iterator[tuple[str, str, int]]:
         """Tasks with attempts and no ok document: stage, task, attempts; ``skipped`` is not an attempt."""
         return ((each[0], each[1], each[2]) for each in self.stream(queries.WITHOUT_OK))
-
-    def edges(self, doc_ids: Sequence[str], direction: Literal["up", "down"], limit: int) -> list[tuple[str, str, str]]:
-        """One level of a lineage, in one query: parent, child and input name of each edge, children oldest first.
-
-        Args:
-            doc_ids: The documents of the level.
-            direction: To their parents or to their children.
-            limit: How many documents at the other end, at most.
-        """
-        statement = report_queries.edges(self.keys_table, direction)
-        return [(parent, child, name) for parent, child, name in self.rows(statement, (self.key_list(doc_ids), limit))]
-
-    def compared(
-        self, column: str, ancestor: str | None, where: Filter, *, newest: bool, add: Callable[[Sequence[Any]], None]
-    ) -> None:
-        """Hand group, status, score, token counts, characters and model of each document to ``add``, in one query.
-
-        Args:
-            column: A key of `doc_io.index.report_queries.COMPARABLE`.
-            ancestor: The stage whose column it is; ``None`` for the documents' own.
-            where: Which documents.
-            newest: Only the newest document of each task and group.
-            add: Called once for each document, in any order.
-        """
-        self.query(*report_queries.comparison(column, ancestor, where, newest=newest), add)
 
     @abstractmethod
     def read_sql(

@@ -146,7 +146,7 @@ class SqliteIndex(Index):
 
     def texts(self) -> SqliteTexts:
         self._file.connection()  # makes an index where there is none
-        return SqliteTexts(self.name, self._file.error)
+        return SqliteTexts(self.name, self._file.read_only_uri, self._file.error)
 
     def remove(self, doc_ids: Sequence[str]) -> list[str]:
         keys = (self.key_list(doc_ids),)

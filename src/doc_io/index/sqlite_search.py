@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import sqlite3
+import tempfile
+import weakref
 from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
+from pathlib import Path
 
 from doc_io.document import DocumentRow
 from doc_io.errors import IndexAccessError
@@ -41,13 +46,25 @@ class SqliteTexts(Texts):
     """The terms of one index's texts.
 
     Args:
-        index: The path of the index; the terms are beside it, with ``.search`` at the end of the name.
+        index: The path of the index; the terms are beside it, with ``.search`` at the end of the name. Where this process may
+            not write there, they are in a temporary file, made anew or from those that are there.
+        read_only_uri: Gives the URI by which SQLite opens the index for reading.
         error: Gives doc_io's error for one of SQLite's.
     """
 
-    def __init__(self, index: str, error: Callable[[Exception], IndexAccessError]) -> None:
-        self._index = index
+    def __init__(
+        self, index: str, read_only_uri: Callable[[], str], error: Callable[[Exception], IndexAccessError]
+    ) -> None:
+        self._path = f"{index}.search"
+        self._read_only_uri = read_only_uri
         self._error = error
+        written = (Path(index).parent, Path(self._path))
+        if not all(os.access(path, os.W_OK) for path in written if path.exists()):
+            folder = tempfile.TemporaryDirectory(prefix="doc_io-search-")
+            weakref.finalize(self, folder.cleanup)
+            existing, self._path = self._path, f"{folder.name}/terms"
+            with suppress(OSError):
+                shutil.copyfile(existing, self._path)
 
     def is_up_to_date(self) -> bool:
         with self._connection() as connection:
@@ -83,14 +100,18 @@ class SqliteTexts(Texts):
         with self._connection() as connection:
             return [doc_id for (doc_id,) in connection.execute(statement, (query, *values, limit))]
 
+    def _connect(self) -> sqlite3.Connection:
+        uri = Path(self._path).as_uri()  # so that SQLite takes one for the index too
+        return sqlite3.connect(uri, uri=True, timeout=30, isolation_level=None)
+
     @contextmanager
     def _connection(self) -> Iterator[sqlite3.Connection]:
         try:
-            with closing(sqlite3.connect(f"{self._index}.search", timeout=30, isolation_level=None)) as connection:
+            with closing(self._connect()) as connection:
                 connection.execute("PRAGMA synchronous = OFF")  # a lost one is made again
                 if connection.execute("PRAGMA user_version").fetchone()[0] != _FORMAT:
                     _create(connection)
-                connection.execute("ATTACH ? AS rows", (self._index,))
+                connection.execute("ATTACH ? AS rows", (self._read_only_uri(),))
                 yield connection
         except sqlite3.Error as error:
             raise self._error(error) from error

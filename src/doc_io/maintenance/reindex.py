@@ -85,7 +85,6 @@ def reindex(
     if incremental:
         store.check()
     elif not empty:
-        storage.remember_root()
         identity.check_mounted()
     with index.maintenance_lock():
         known = documents_by_stage(index)

@@ -108,30 +108,30 @@ def _carry_out(
 
 def _remove(storage: Storage, index: Index, folders: Mapping[str, str], before: Cutoff) -> list[str]:
     with index.repair_lock():  # who sends one of these attempts again waits, and then finds no folder to give a row to
+        successors = index.successors(list(folders))
+        written = list({**dict.fromkeys(folders.values()), **dict.fromkeys(successors.values())})
+        modified = dict(zip(written, storage.modified(written), strict=True))
         protected = _protected(storage, index, folders, before)
-        if not storage.is_same_root():  # pins and leases were looked for on the disk below
+        # What replaced a document as the latest ok must be as old: until then a run may have read it. Also of those whose
+        # row went in a removal that was interrupted: whoever sent the attempt again since may be about to commit its row.
+        for doc_id, doc_dir in folders.items():
+            successor = successors.get(doc_id)
+            if modified[doc_dir] > before.modified or (successor and not 0 < modified[successor] <= before.modified):
+                protected.add(doc_id)
+        if not storage.is_same_root():  # all this was looked for on the disk below
             raise StorageError(docs_root=storage.root, action="prune", path="", reason="it is not mounted any more")
         # The index itself refuses to part with a document that something still there was made from.
         gone = index.remove([doc_id for doc_id in folders if doc_id not in protected])
-        storage.remove_many([folders[doc_id] for doc_id in gone])
-    return gone
+        # What was not to be seen may come back with its mount, and be young.
+        storage.remove_many([folders[doc_id] for doc_id in gone if modified[folders[doc_id]]])
+        return gone
 
 
 def _protected(storage: Storage, index: Index, folders: Mapping[str, str], before: Cutoff) -> set[str]:
     kept = {*pinned_among(storage, folders), *leased(storage, before.created_at)}
     there = {row.doc_id for row in index.get_many(list(folders))}
     removable = {each.doc_id for each in index.removable(list(folders), before.created_at)}
-    protected = {doc_id for doc_id in there if doc_id in kept or doc_id not in removable}
-    # What replaced a document as the latest ok must be as old: until then a run may have read it.
-    successors = index.successors(list(removable))
-    written = list({**dict.fromkeys(folders.values()), **dict.fromkeys(successors.values())})
-    modified = dict(zip(written, storage.modified(written), strict=True))
-    for doc_id, doc_dir in folders.items():
-        # Also of those whose row went in a removal that was interrupted: whoever sent the attempt again since may be
-        # about to commit its new row.
-        if max(modified[doc_dir], modified.get(successors.get(doc_id, ""), 0.0)) > before.modified:
-            protected.add(doc_id)
-    return protected
+    return {doc_id for doc_id in there if doc_id in kept or doc_id not in removable}
 
 
 def read_tombstone(storage: Storage, tombstone: str) -> list[tuple[str, str]]:

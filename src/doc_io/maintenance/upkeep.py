@@ -79,10 +79,11 @@ class Workspace:
         Raises:
             ConfigurationError: It is not there.
         """
-        self._storage.remember_root()  # a docs root that is not mounted has no plan
+        root_id = self._storage.root_id()  # asked first: an unmount in between must not go unseen
         plan = self.read("plan")
         if plan is None:
             raise _removed("its plan is not there")
+        self._storage.expected_root = root_id  # it holds the plan, so it is the right one
         return plan
 
     def names(self) -> list[str]:
@@ -137,6 +138,7 @@ def begin(verb: Verb, store: DocumentStore, files: Workspace, steps: int) -> int
     Returns:
         How many steps there are: each does its share of the parts.
     """
+    files.remove()  # what was done by an older plan does not count
     parts = verb.parts(store, files)
     steps = max(1, min(steps, len(parts)))
     files.write("plan", {"steps": steps, "parts": parts})

@@ -19,7 +19,7 @@ WINDOW = 5_000
 MAX_TASKS = 50
 """On a page."""
 
-MAX_CELLS = 300
+MAX_CELLS = 250
 """On a page: with many columns it has fewer tasks, though never fewer than ten."""
 
 _FINE = frozenset({"ok", "skipped"})

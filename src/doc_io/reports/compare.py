@@ -11,7 +11,7 @@ from typing import Any, Literal
 from doc_io.document import Status
 from doc_io.errors import InvalidGroupError
 from doc_io.index.base import ALL, Filter
-from doc_io.index.report_queries import COMPARABLE
+from doc_io.index.report_queries import COMPARABLE, comparison
 from doc_io.prices import price_of
 from doc_io.store import DocumentStore
 
@@ -102,7 +102,8 @@ def compare(
             group = groups[values[0]] = _Group()
         group.add(values)
 
-    store.index.compared(column, ancestor or None, replace(where, stage=stage), newest=attempts == "newest", add=add)
+    asked = comparison(column, ancestor or None, replace(where, stage=stage), newest=attempts == "newest")
+    store.index.query(*asked, add)
     compared = [group.comparison(name) for name, group in groups.items()]
     return sorted(
         compared, key=lambda each: (each.score is None, -(each.score.mean if each.score else 0), each.group or "")

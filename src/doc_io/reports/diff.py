@@ -5,15 +5,19 @@ from __future__ import annotations
 import re
 import zlib
 from collections.abc import Iterator, Sequence
-from typing import Literal, NamedTuple
+from itertools import chain
+from typing import Any, Literal, NamedTuple, TypeVar
 
 from doc_io.document import DocumentRow
 from doc_io.reading import Which
 from doc_io.store import DocumentStore
 
 _WORD = re.compile(r"\s+|\w+|[^\w\s]")
-_MAX_WORDS = 50_000  # in one changed passage: 0.1 s; a larger one is compared chunk by chunk first
-_CHUNK = 16  # words, on average
+_MAX_ITEMS = 200_000  # words or lines of both texts that are compared at once: 0.3 s where they have little in common
+_MAX_REFINED = 50_000  # in one passage that differs: 0.1 s
+_MIN_CHUNK = 16  # words or lines, on average
+
+_T = TypeVar("_T", str, "tuple[str, ...]")
 
 
 class Change(NamedTuple):
@@ -47,8 +51,8 @@ def diff(store: DocumentStore, old: DocumentRow, new: DocumentRow, which: Which 
 def diff_texts(old: str, new: str) -> Iterator[Change]:
     """The passages that turn one text into another: lines first, then the words of lines that changed.
 
-    Of a changed passage of more than 50,000 words chunks of some 16 words are compared before their words; one that has
-    nothing in common with the other text is removed and added as a whole. 5 MB take a second or two.
+    Of more than 200,000 lines or words, chunks of 16 or more are compared before what is in them; a passage of chunks that
+    has nothing in common with the other text is removed and added as a whole. 5 MB take a second or two.
 
     Args:
         old: The older text.
@@ -57,41 +61,42 @@ def diff_texts(old: str, new: str) -> Iterator[Change]:
     Returns:
         Passages in order. Those that are not ``added`` make up the old text, those not ``removed`` the new one.
     """
-    for old_lines, new_lines in _passages(old.splitlines(keepends=True), new.splitlines(keepends=True)):
+    for old_lines, new_lines in _compared(old.splitlines(keepends=True), new.splitlines(keepends=True)):
         before, after = "".join(old_lines), "".join(new_lines)
         if before and after and before != after:
-            yield from _by_word(before, after)
+            for removed, added in _compared(_WORD.findall(before), _WORD.findall(after)):
+                yield from _change("".join(removed), "".join(added))
         else:
             yield from _change(before, after)
 
 
-def _by_word(before: str, after: str) -> Iterator[Change]:
-    old, new = _WORD.findall(before), _WORD.findall(after)
-    if len(old) + len(new) <= _MAX_WORDS:
-        for removed, added in _passages(old, new):
-            yield from _change("".join(removed), "".join(added))
+def _compared(old: list[str], new: list[str]) -> Iterator[tuple[Sequence[str], Sequence[str]]]:
+    """As `_passages`, in time that is linear in the length."""
+    total = len(old) + len(new)
+    if total <= _MAX_ITEMS:
+        yield from _passages(old, new)
         return
-    for old_chunks, new_chunks in _passages(_chunks(old), _chunks(new)):
-        removed, added = "".join(old_chunks), "".join(new_chunks)
-        if removed == added or len(old_chunks) + len(new_chunks) > _MAX_WORDS // _CHUNK:
-            yield from _change(removed, added)
-            continue
-        for old_words, new_words in _passages(_WORD.findall(removed), _WORD.findall(added)):
-            yield from _change("".join(old_words), "".join(new_words))
+    size = max(_MIN_CHUNK, 2 * total // _MAX_ITEMS)
+    for old_chunks, new_chunks in _passages(_chunks(old, size), _chunks(new, size)):
+        removed, added = list(chain.from_iterable(old_chunks)), list(chain.from_iterable(new_chunks))
+        if removed == added or len(removed) + len(added) > _MAX_REFINED:
+            yield removed, added
+        else:
+            yield from _passages(removed, added)
 
 
-def _chunks(words: Sequence[str]) -> list[str]:
-    """Words in chunks that end where the words themselves say so: an insertion leaves the chunks after it as they are."""
-    ends = {word for word in set(words) if zlib.crc32(word.encode("utf-8", "surrogatepass")) % _CHUNK == 0}
+def _chunks(items: list[str], size: int) -> list[tuple[str, ...]]:
+    """Items in chunks that end where the items themselves say so: an insertion leaves the chunks after it as they are."""
+    ends = {item for item in set(items) if zlib.crc32(item.encode("utf-8", "surrogatepass")) % size == 0}
     chunks, start = [], 0
-    for end, word in enumerate(words, start=1):
-        if word in ends and end - start >= _CHUNK // 2:  # shorter ones are met by chance
-            chunks.append("".join(words[start:end]))
+    for end in (at for at, item in enumerate(items, start=1) if item in ends):
+        if end - start >= size // 2:  # shorter ones are met by chance
+            chunks.append(tuple(items[start:end]))
             start = end
-    return [*chunks, "".join(words[start:])]
+    return [*chunks, tuple(items[start:])]
 
 
-def _passages(old: Sequence[str], new: Sequence[str]) -> Iterator[tuple[Sequence[str], Sequence[str]]]:
+def _passages(old: Sequence[_T], new: Sequence[_T]) -> Iterator[tuple[Sequence[_T], Sequence[_T]]]:
     """Passages of two sequences in turn: equal ones, and those that differ.
 
     libgit2 compares them as the lines of two files, with a number for each word: Myers' algorithm with heuristics that
@@ -112,16 +117,16 @@ def _passages(old: Sequence[str], new: Sequence[str]) -> Iterator[tuple[Sequence
     yield old[old_end:], new[new_end:]
 
 
-class _Numbers(dict[str, str]):
-    """A line for each word: a number of its own."""
+class _Numbers(dict[Any, str]):
+    """A line for each word, line or chunk: a number of its own."""
 
-    def __missing__(self, word: str) -> str:
-        line = self[word] = f"{len(self):x}\n"
+    def __missing__(self, item: object) -> str:
+        line = self[item] = f"{len(self):x}\n"
         return line
 
 
-def _numbered(words: Sequence[str], numbers: _Numbers) -> bytes:
-    return "".join(map(numbers.__getitem__, words)).encode()
+def _numbered(items: Sequence[_T], numbers: _Numbers) -> bytes:
+    return "".join(map(numbers.__getitem__, items)).encode()
 
 
 def _change(before: str, after: str) -> Iterator[Change]:

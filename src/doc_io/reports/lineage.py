@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import Literal, NamedTuple
 
 from doc_io.document import DocumentRow
+from doc_io.index import report_queries
 from doc_io.store import DocumentStore
 
 
@@ -92,13 +93,15 @@ def _follow(
     Returns:
         Whether that is all there is.
     """
+    index = store.index
     reached, edges = so_far
     complete = True
     seen = {start}
     level = [start]
     while level and complete:
         # At most `limit` of the answer are reached already, so one more says whether there are others.
-        found = [Edge(*each) for each in store.index.edges(level, direction, limit + 1)]
+        asked = index.key_list(level), limit + 1
+        found = [Edge(*each) for each in index.rows(report_queries.edges(index.keys_table, direction), asked)]
         level = []
         for edge in found:
             end = edge.parent if direction == "up" else edge.child

@@ -109,12 +109,16 @@ class Storage(ABC):
     option_names: tuple[str, ...] = ()
     """The names of the options that it is opened with; their values may be secret."""
 
-    def remember_root(self) -> None:  # noqa: B027 - of a server there is nothing to remember
-        """Take the docs root that is there now for the right one, which every write then makes sure of."""
+    expected_root: object = None
+    """The `root_id` of the right docs root, which every write makes sure of; ``None`` for whatever is there."""
+
+    def root_id(self) -> object:
+        """What tells that the docs root is the same: another one where its file system was unmounted. Default: nothing does."""
+        return None
 
     def is_same_root(self) -> bool:
-        """Whether the docs root is still the one remembered: not that its file system was unmounted, or one mounted over it."""
-        return True
+        """Whether the docs root is the expected one."""
+        return self.expected_root is None or self.expected_root == self.root_id()
 
     def create(self, doc_dir: str, files: Mapping[str, bytes]) -> None:
         """Write a new document, whole and durable when this returns.

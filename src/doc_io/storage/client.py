@@ -12,7 +12,10 @@ from concurrent.futures import TimeoutError as FutureTimeoutError  # another cla
 from typing import Any
 
 MAX_REQUESTS = 32
-"""Requests under way at the same time; more only makes the one Python thread wait."""
+"""Requests that one call has under way at the same time; more only makes the one Python thread wait."""
+
+MAX_CONNECTIONS = 8 * MAX_REQUESTS
+"""Connections of a client: those of eight threads that have as many requests under way as they may."""
 
 DEFAULT_CALL_TIMEOUT = 60.0
 """Seconds; see `doc_io.storage.remote.RemoteStorage`."""

@@ -54,24 +54,19 @@ class LocalStorage(Storage):
     def __init__(self, root: str | os.PathLike[str]) -> None:
         self.root = os.path.abspath(os.fspath(root))
         self._settled: set[str] = set()
-        self._root_id: tuple[int, int] | None = None
 
-    def remember_root(self) -> None:
-        self._settled.clear()
-        self._root_id = self._found_root()
-
-    def is_same_root(self) -> bool:
-        return self._root_id in (None, self._found_root())
-
-    def _found_root(self) -> tuple[int, int] | None:
+    def root_id(self) -> object:
         with suppress(OSError):
             found = os.stat(self.root)
             return found.st_dev, found.st_ino
         return None
 
-    def _check_root(self) -> None:
-        # After the write: what an unmount in the middle of it left on the disk below is then not taken for durable.
+    def _check_root(self, written: Iterable[str] = ()) -> None:
+        """Refuse a write onto the disk below a mount, to be called after it: the root and what was written are to be seen."""
+        for path in written:
+            os.stat(path)  # else it was unmounted and is mounted again
         if not self.is_same_root():
+            self._settled.clear()
             raise OSError(errno.ESTALE, "the docs root is not the folder that it was; check that it is mounted")
 
     def create_many(self, documents: Mapping[str, Mapping[str, bytes]], *, written: set[str] | None = None) -> set[str]:
@@ -108,7 +103,7 @@ class LocalStorage(Storage):
             opened.sync()
             for_each(sync_folder, list(dict.fromkeys(folders)), parallel=len(batch) > 1)
             self._settle(made)
-            self._check_root()
+            self._check_root(finals)
         except OSError:
             # After a failed fsync Linux forgets what was not written, so these folders must not be taken for documents
             # by a later attempt (wiki.postgresql.org/wiki/Fsync_Errors). An interrupt leaves them: they are whole, and
@@ -219,14 +214,14 @@ class LocalStorage(Storage):
                 with suppress(OSError):
                     os.unlink(temporary)
             sync_folder(folder)
-            self._check_root()
+            self._check_root([final])
 
     def put(self, path: str, data: bytes) -> None:
         with self._translate_errors("write", path):
             self._check_root()
             make_durable_folder(os.path.dirname(self._path(path)))
             self.replace(path, data)
-            self._check_root()
+            self._check_root([self._path(path)])
 
     def delete(self, path: str) -> None:
         final = self._path(path)

@@ -19,7 +19,7 @@ from obstore import exceptions
 from obstore.store import AzureStore, S3Store
 
 from doc_io.errors import ConfigurationError
-from doc_io.storage.client import MAX_REQUESTS
+from doc_io.storage.client import MAX_CONNECTIONS
 
 if TYPE_CHECKING:
     from obstore import ObjectMeta
@@ -67,7 +67,7 @@ class ObstoreClient:
 
     def __init__(self, store: ObjectStore) -> None:
         self._store = store
-        self.pool = ThreadPoolExecutor(MAX_REQUESTS, "doc_io obstore")
+        self.pool = ThreadPoolExecutor(MAX_CONNECTIONS, "doc_io obstore")
 
     def pipe_file(self, path: str, data: bytes, mode: Literal["create", "overwrite"] = "overwrite") -> None:
         """One PUT, however long the data is: parts can not be refused together because of what is there already."""

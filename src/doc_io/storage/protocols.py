@@ -11,7 +11,7 @@ from typing import Any
 
 from doc_io.errors import ConfigurationError
 from doc_io.storage.base import Capabilities
-from doc_io.storage.client import MAX_REQUESTS, Client
+from doc_io.storage.client import MAX_CONNECTIONS, Client
 from doc_io.storage.listing import Pages, azure_pages, gcs_pages, obstore_pages, s3_pages
 
 FSSPEC, OBSTORE = "fsspec", "obstore"
@@ -183,8 +183,8 @@ _NOTHING = Capabilities(atomic_create=False, atomic_document=False, durable=Fals
 
 
 def _s3_options(timeout: float) -> Mapping[str, Any]:
-    # botocore's pool has 10 connections by default, and further requests wait for one.
-    limits = {"connect_timeout": timeout / 2, "read_timeout": timeout / 2, "max_pool_connections": MAX_REQUESTS}
+    # botocore's pool has 10 connections by default, and further requests, also of other threads, wait for one.
+    limits = {"connect_timeout": timeout / 2, "read_timeout": timeout / 2, "max_pool_connections": MAX_CONNECTIONS}
     return {**_FRESH, "config_kwargs": limits}
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import shlex
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -110,7 +109,6 @@ def document_page(site: Site, request: Request, links: Links) -> Page:  # noqa: 
             "metadata_rows": [(name, _as_text(value)) for name, value in metadata.items() if name != "error"],
             "file_rows": files,
             "trouble": trouble,
-            "rerun": f"doc-io prompt {shlex.quote(row.doc_id)}",
         },
     )
 

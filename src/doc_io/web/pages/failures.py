@@ -71,7 +71,7 @@ def failures_page(site: Site, request: Request, links: Links) -> Page:  # noqa: 
             "age": age,
             "window": WINDOW,
             "reason": reason,
-            "more": len(clusters) - len(shown),
+            "unseen": len(clusters) - len(shown),
             "most": max((each.documents for each in clusters), default=1),
             "options": {
                 "stage": sorted({each.stage for each in counts}),

@@ -23,7 +23,7 @@ _NEWEST = 200
 _GENERATIONS = 5
 _LIMITS = (1.0, 5.0, 10.0, 100.0)  # where scales that people judge by end
 _WIDTH = 200  # of a plot
-_GROUPS = 100
+_GROUPS = 80
 _COLUMNS = (
     "group", "documents", "ok", "ok_rate", "scored", "mean", "lower_quartile", "median", "upper_quartile", "tokens_mean", "cost_mean"
 )  # fmt: skip
@@ -67,7 +67,7 @@ def scores_page(site: Site, request: Request, links: Links) -> Page:  # noqa: AR
         (_COLUMNS, [list(_flat(each).values()) for each in groups]),
         {
             "rows": [_group(each, low, high) for each in groups[:_GROUPS]],
-            "more": max(0, len(groups) - _GROUPS),
+            "unseen": max(0, len(groups) - _GROUPS),
             "stages": stages,
             "choices": _choices(stages, stage if isinstance(stage, str) else ""),
             "scale": (low, high),

@@ -13,7 +13,7 @@ from doc_io.reports.failures import reason
 from doc_io.web.address import Links, name_in
 from doc_io.web.page import Page, Site
 
-_ATTEMPTS = 100  # on a page
+_ATTEMPTS = 80  # on a page
 _COLUMNS = ("doc_id", "status", "created_at", "model_id", "template_id", "run_id", "score", "usage_prompt_tokens", "usage_completion_tokens", "raw_chars", "content_hash")  # fmt: skip
 
 

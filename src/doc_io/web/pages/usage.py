@@ -20,7 +20,7 @@ _GROUPS: dict[str, GroupedBy] = {
     "experiment": "experiment_id",
     "day": "day",
 }
-_ROWS = 200
+_ROWS = 120
 
 
 def usage_page(site: Site, request: Request, links: Links) -> Page:  # noqa: ARG001 - as every page
@@ -41,7 +41,7 @@ def usage_page(site: Site, request: Request, links: Links) -> Page:  # noqa: ARG
         ((by, "documents", "prompt_tokens", "completion_tokens", "tokens", "cost_usd"), totals),
         {
             "rows": totals[:_ROWS],
-            "more": max(0, len(totals) - _ROWS),
+            "unseen": max(0, len(totals) - _ROWS),
             "total": total,
             "cost": sum(each.cost or 0 for each in spent) or None,
             "most": max((each[4] for each in totals), default=0) or 1,
