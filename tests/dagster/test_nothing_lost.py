@@ -172,6 +172,33 @@ def test_of_a_run_over_many_partitions_with_a_wrong_key_the_right_texts_are_kept
     assert (row.status, house.store.read(row)) == ("gen_error", "text of a")
 
 
+def test_a_whole_answer_of_a_refused_output_is_not_paid_for_again(house: House) -> None:
+    """One value of a run over many partitions is no text, one field of another is wrong: only the first is asked again."""
+    asked: list[str] = []
+
+    @dg.asset(partitions_def=dg.StaticPartitionsDefinition(["a", "b"]), backfill_policy=dg.BackfillPolicy.single_run())
+    def draft(context: dg.AssetExecutionContext, documents: DocumentsIndex) -> DocumentsByPartition:
+        wrong: dict[str, Any] = {} if asked else {"metadata": {"seed": object()}}
+        found: dict[str, Any] = {}
+        for key in context.partition_keys:
+            prompt = f"Write of {key}."
+            found[key] = documents.reuse(context, prompt=prompt, partition_key=key)
+            if found[key] is None:
+                asked.append(key)
+                found[key] = Document(f"text of {key}", prompt=prompt, **wrong)
+        return DocumentsByPartition(found | ({"b": 7} if wrong else {}))
+
+    tags = {"dagster/asset_partition_range_start": "a", "dagster/asset_partition_range_end": "b"}
+
+    assert not house.run([draft], tags=tags).success
+    assert house.run([draft], tags=tags).success
+    assert asked == ["a", "b", "b"]
+    assert {key: house.store.read(row) for key, row in house.store.latest_many("draft", ["a", "b"]).items()} == {
+        "a": "text of a",
+        "b": "text of b",
+    }
+
+
 @pytest.mark.parametrize("odd", [json.loads("[" * 80 + "]" * 80), 10**800], ids=["deep", "digits"])
 def test_metadata_past_a_limit_of_the_record_costs_only_itself(house: House, odd: object) -> None:
     """Whoever keeps what is right of a document has the limits of the one who writes it."""

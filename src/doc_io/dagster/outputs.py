@@ -20,9 +20,9 @@ from doc_io.dagster.identity import (
 )
 from doc_io.dagster.internals import in_order
 from doc_io.dagster.interrupts import GRACE_SECONDS, interrupts_allowed, interrupts_held
-from doc_io.dagster.reuse import ReusedDocument
+from doc_io.dagster.reuse import COMPLETE, ReusedDocument
 from doc_io.dagster.safekeeping import SpoolCopy
-from doc_io.document import EMPTY, Document, DocumentRow, Status, as_document
+from doc_io.document import EMPTY, OK, Document, DocumentRow, Status, as_document
 from doc_io.document_checks import checked
 from doc_io.errors import (
     DocIOError,
@@ -265,9 +265,10 @@ class OutputWriter:
 
 
 def refused_document(document: Document, error: DocIOError) -> Document:
-    """What is right of a document that cannot be filed as it is, as a ``gen_error`` that says why."""
+    """What is right of a document that cannot be filed as it is, as a ``gen_error`` that says why; `reuse` finds a whole answer."""
     kept, _ = checked(document)
-    metadata = {**(kept.metadata or {}), "error": str(error)}
+    complete = {COMPLETE: True} if document.outcome in OK else {}
+    metadata = {**(kept.metadata or {}), **complete, "error": str(error)}
     return dataclasses.replace(kept, status=Status.GEN_ERROR, metadata=metadata)
 
 
