@@ -305,12 +305,10 @@ class DocDirIOManager(StoreSettings, ConfigurableIOManager, UPathHooks):
         self, context: OutputContext, obj: Any, partition: str | None, row: DocumentRow, document: Document
     ) -> Reported:
         text = document.beginning if isinstance(document, ReusedDocument) else document.raw
-        if is_failed(row):
-            metadata = self.shown.metadata_of_failed(row, text)
-        else:
-            metadata = self.shown.metadata_of(row, text)
-            if isinstance(document, ReusedDocument) and not document.made_by_this_step:
-                metadata["reused"] = True
+        failed = is_failed(row)
+        metadata = self.shown.metadata_of_failed(row, text) if failed else self.shown.metadata_of(row, text)
+        if not failed and isinstance(document, ReusedDocument) and not document.made_by_this_step:
+            metadata["reused"] = True
         if obj is not None:
             metadata |= self.get_metadata(context, value_of(obj, partition))
         return partition, row, metadata
@@ -390,10 +388,8 @@ async def _gathered(loaded: Iterable[Any]) -> list[Any]:
     return list(await asyncio.gather(*loaded))
 
 
-def _materialize(
-    context: OutputContext, asset_key: AssetKey, partition: str | None, metadata: Mapping[str, Any]
-) -> None:
-    context.log_event(AssetMaterialization(asset_key, partition=partition, metadata=metadata))
+def _materialize(context: OutputContext, key: AssetKey, partition: str | None, metadata: Mapping[str, Any]) -> None:
+    context.log_event(AssetMaterialization(key, partition=partition, metadata=metadata))
 
 
 def _observe(context: OutputContext, output: OutputInfo, kept: list[Reported]) -> None:
