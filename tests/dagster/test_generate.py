@@ -305,7 +305,7 @@ def started(root: Path, server: Server) -> subprocess.Popen[bytes]:
         pytest.param(signal.SIGKILL, 12, marks=[pytest.mark.slow, pytest.mark.timeout(900)]),
     ],
 )
-def test_a_run_that_is_killed_at_random_and_run_again_pays_for_no_stored_answer_twice(
+def test_a_run_that_is_killed_and_run_again_pays_at_most_for_what_was_under_way(
     tmp_path: Path, sent: signal.Signals, kills: int
 ) -> None:
     """Counted at the server. At most two calls, and two answers that were being written, may have been cut each time."""
