@@ -39,8 +39,9 @@ def broken_promises(root: Path, acknowledged: Mapping[str, str]) -> list[str]:
                 maintenance.reindex(store, empty=True)
     try:
         with DocumentStore(docs(root), database(root)) as store:
-            for _ in maintenance.recover(store, spool_folder(root)):  # a text that waits there is not lost
-                pass
+            if spool_folder(root).is_dir():
+                for _ in maintenance.recover(store, spool_folder(root)):  # a text that waits there is not lost
+                    pass
             if (docs(root) / RENAMES_NAME).exists():  # what interrupts a rename is told, and a reindex ends it
                 told = any(each.where == RENAMES_NAME for each in maintenance.verify(store))
                 broken += (
