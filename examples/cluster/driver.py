@@ -19,7 +19,7 @@ import dagster as dg
 from examples.cluster.definitions import STAGES
 
 OUTCOMES = Path("outcomes.jsonl")
-QUIET = {"loggers": {"console": {"config": {"log_level": "ERROR"}}}}
+QUIET = {"loggers": {"console": {"config": {"log_level": "WARNING"}}}}
 
 
 def main(module: str, processes: int) -> None:

@@ -22,7 +22,7 @@ import pytest
 from doc_io import maintenance
 from doc_io.maintenance.verify import NOTES
 from examples.cluster import faults
-from examples.cluster.account import Account, account, recover, recovery_commands, spooled_on
+from examples.cluster.account import SPOOL, Account, account, recover, recovery_commands, spooled_on
 from examples.cluster.definitions import STAGES
 from examples.cluster.hosts import Host, missing, wait_until
 from examples.cluster.model import Paid, read_ledger
@@ -99,7 +99,8 @@ class Running:
         assert killed or not nowhere.keys() & self.noted("handed"), "handed over, and nowhere"
         assert found.twice == []
         assert found.wrong_parents == []
-        assert found.spooled == {host.name: [] for host in self.cluster.workers}
+        left = [str(path) for host in self.cluster.workers for path in (host.disk / SPOOL).rglob("raw.txt")]
+        assert found.spooled == {host.name: [] for host in self.cluster.workers}, left
         for stage in STAGES:
             assert {row.task_id for row in found.of(stage)} >= set(topics), stage
         with self.cluster.hosts["visitor"].network(), self.cluster.store() as store:

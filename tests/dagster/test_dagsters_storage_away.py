@@ -19,12 +19,13 @@ def storage(monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]:
 
 
 def take_away(storage: pytest.MonkeyPatch) -> None:
-    """No event can be stored from now on."""
+    """No event can be stored or read from now on."""
 
     def away(*_: object, **__: object) -> None:
         raise OSError("the storage is away")
 
-    storage.setattr(dg.DagsterInstance, "handle_new_event", away)
+    for name in ("handle_new_event", "all_logs"):
+        storage.setattr(dg.DagsterInstance, name, away)
 
 
 def test_two_answers_of_a_body_are_kept_though_dagsters_log_raises(house: House, storage: pytest.MonkeyPatch) -> None:

@@ -53,7 +53,8 @@ def texts_after(house: House, number: int) -> set[str]:
     tags = {"dagster/asset_partition_range_start": KEYS[0], "dagster/asset_partition_range_end": KEYS[-1]}
     with suppress(KeyboardInterrupt):  # Dagster passes it on, by version
         house.run([draft], tags=tags)
-    assert all(each.error is None for each in maintenance.recover(house.store, house.root / "spool"))
+    if (house.root / "spool").exists():
+        assert all(each.error is None for each in maintenance.recover(house.store, house.root / "spool"))
     rows = [row for row in house.store.select_all() if row.stage == "draft"]
     return set(house.store.read_many(rows).values())
 

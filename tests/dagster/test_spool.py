@@ -93,6 +93,19 @@ def test_what_is_recovered_counts_as_materialized(
     assert paid == ["a/b", "draft"]
 
 
+def test_the_next_run_says_what_still_waits(house: House, capfd: pytest.CaptureFixture[str]) -> None:
+    """With the command: where Dagster's storage was away too, nobody was told when it was spooled."""
+    (house.root / "docs").write_text("in the way")
+    house.run([draft])
+    (house.root / "docs").unlink()
+    capfd.readouterr()
+    house.run([dg.asset(name="other")(lambda: "text")])
+
+    said = capfd.readouterr().err
+    assert "1 document(s) of failed steps wait on the host" in said
+    assert f"recover {house.root}/spool" in said
+
+
 def test_a_spooled_text_is_filed_once_under_its_identity(house: House) -> None:
     """With all that belongs to it; then the spool is empty."""
     (house.root / "docs").write_text("in the way")

@@ -87,14 +87,25 @@ class SpoolCopy:
         Args:
             reason: Why they are not.
         """
-        where, opened = str(self.where), self._store.unchecked
-        names = f"--docs-root {quote(self._store.docs_root)} --db {quote(opened.index.address)}"
-        # Not part of the command: passwords and keys. They are named as the environment that it needs.
-        needed = list(opened.index.environment)
-        if opened.storage.option_names:
-            needed.append(f"{OPTIONS_VARIABLE} (JSON with {', '.join(opened.storage.option_names)})")
-        joined = " and ".join(needed)
-        command = f"doc-io {names} recover {quote(where)}{f', with {joined} set' if needed else ''}"
+        where = str(self.where)
+        command = recovery_command(self._store, where)
         return SpooledError(
             count=len(self._kept), host=socket.gethostname(), spool=where, reason=reason, command=command
         )
+
+
+def recovery_command(store: DocumentStore, where: str) -> str:
+    """The command that files what is in a spool.
+
+    Args:
+        store: The store that the documents are meant for.
+        where: The spool.
+    """
+    opened = store.unchecked
+    names = f"--docs-root {quote(store.docs_root)} --db {quote(opened.index.address)}"
+    # Not part of the command: passwords and keys. They are named as the environment that it needs.
+    needed = list(opened.index.environment)
+    if opened.storage.option_names:
+        needed.append(f"{OPTIONS_VARIABLE} (JSON with {', '.join(opened.storage.option_names)})")
+    joined = " and ".join(needed)
+    return f"doc-io {names} recover {quote(where)}{f', with {joined} set' if needed else ''}"

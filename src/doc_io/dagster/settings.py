@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import os
+import socket
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from dagster import Config, ConfigurableResource, EnvVar
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
 
+from doc_io.dagster.safekeeping import recovery_command
 from doc_io.dagster.shared_stores import hold, release, shared_store
 from doc_io.errors import ConfigurationError
 from doc_io.maintenance.answer_copies import file_orphans
 from doc_io.store import DocumentStore
-from doc_io.writing.spool import DEFAULT_SPOOL
+from doc_io.writing.spool import DEFAULT_SPOOL, spooled
 
 REBUILD_TAG = "doc_io/rebuild"
 """The tag of runs that make the index anew, and so run where it does not belong to the docs root."""
@@ -168,7 +171,7 @@ class StoreSettings(ConfigurableResource[Any]):
     def setup_for_execution(self, context: Any) -> None:
         """Refuse unusable settings before a body runs and pays for a text that could not be saved.
 
-        Files the texts of processes that were killed before these were stored, too.
+        Names what waits in the spool, and files the texts of processes that were killed before these were stored.
 
         Raises:
             ConfigurationError: The docs root or the database cannot be used.
@@ -178,7 +181,15 @@ class StoreSettings(ConfigurableResource[Any]):
         if REBUILD_TAG in (context.run.tags if context.run else ()):
             return
         self.store.check()
-        for orphan in file_orphans(self.spool, self.store) if self.spool else ():
+        if not self.spool:
+            return
+        if waiting := spooled(self.spool):
+            where = str(Path(self.spool).expanduser().absolute())
+            context.log.warning(
+                f"{waiting} document(s) of failed steps wait on the host {socket.gethostname()}."
+                f" File them with: {recovery_command(self.store, where)}"
+            )
+        for orphan in file_orphans(self.spool, self.store):
             if orphan.error is not None:
                 context.log.warning(
                     f"A text of a process that was killed stays in the spool, {orphan.doc_id}: {orphan.error}"

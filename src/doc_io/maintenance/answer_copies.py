@@ -111,7 +111,8 @@ def file_orphans(folder: str, store: DocumentStore) -> Iterator[Recovered]:
             continue
         orphaned = _ProcessFolder(lock.with_suffix(""), descriptor)
         try:
-            yield from recover(store, orphaned.path)
+            if orphaned.path.is_dir():  # else it was killed before there was anything in it
+                yield from recover(store, orphaned.path)
         except ConfigurationError:  # of another store
             os.close(descriptor)
         else:
