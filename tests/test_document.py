@@ -24,7 +24,9 @@ def test_a_document_is_ok_unless_something_says_otherwise() -> None:
     assert Document("text").outcome is Status.OK
 
 
-@pytest.mark.parametrize("reason", ["length", "max_tokens", "MAX_TOKENS", "max_output_tokens"])
+@pytest.mark.parametrize(
+    "reason", ["length", "max_tokens", "MAX_TOKENS", "max_output_tokens", "ERROR_LIMIT", "FinishReason.MAX_TOKENS"]
+)
 def test_an_answer_that_hit_the_token_limit_is_truncated(reason: str) -> None:
     """The providers' own words for it are understood."""
     assert Document("half", finish_reason=reason).outcome is Status.TRUNCATED
@@ -54,7 +56,10 @@ def test_an_empty_text_is_no_answer_unless_its_author_says_so(text: str) -> None
     assert Document("raw", parsed=text).outcome is Status.GEN_ERROR
 
 
-@pytest.mark.parametrize("word", ["content_filter", "refusal", "SAFETY", "failed", "cancelled"])
+@pytest.mark.parametrize(
+    "word",
+    ["content_filter", "refusal", "SAFETY", "failed", "cancelled", "expired", "ERROR_TOXIC", "FinishReason.SPII"],
+)
 def test_what_the_provider_calls_no_answer_is_not_ok(word: str) -> None:
     """Also where the author built the document without `from_response`."""
     assert Document("I cannot help with that.", finish_reason=word).outcome is Status.GEN_ERROR

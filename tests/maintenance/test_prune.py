@@ -64,6 +64,38 @@ def test_by_default_it_only_says_what_would_go(store: DocumentStore) -> None:
     assert left(store) == {row.doc_id for row in rows}
 
 
+def test_what_would_go_is_a_sequence_that_can_be_read_again_and_again(store: DocumentStore) -> None:
+    """Newest first; it is in a temporary file, and looks like a tuple."""
+    rows = attempts(store, "ok", "ok", "ok", "ok")
+
+    documents = maintenance.prune(store, Policy(grace=NOW)).documents
+
+    assert [each.doc_id for each in documents] == [row.doc_id for row in rows[2::-1]]
+    assert [*documents] == [documents[0], *documents[1:]] == list(documents[:])
+    assert documents[-1] == documents[2] == next(reversed(documents))
+    assert documents == tuple(documents)
+    assert {each.status for each in documents} == {Status.OK}
+
+
+def test_a_chain_is_pruned_whole_though_its_parents_seem_newer(
+    store: DocumentStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The machine that wrote the children had a clock that was behind; the index was rebuilt since."""
+    parents: list[str] = []
+    for number in range(4):
+        set_clock(monkeypatch, timedelta(days=-10 - number))
+        row = store.save(f"{number}", stage=f"stage-{number}", task_id="t", parents=parents, experiment_id="e")
+        parents = [row.doc_id]
+    set_clock(monkeypatch, NOW)
+    for number in range(4):
+        store.save("newer", stage=f"stage-{number}", task_id="t")
+    maintenance.reindex(store)
+
+    maintenance.prune(store, Policy(experiment_id="e", cascade=True, grace=NOW), dry_run=False)
+
+    assert len(left(store)) == 4
+
+
 def test_what_is_in_the_grace_period_stays(store: DocumentStore) -> None:
     """A run that goes on may come back to it."""
     rows = attempts(store, "ok", "ok")

@@ -16,7 +16,11 @@ from doc_io.reports.failures import reason as reason_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from doc_io.errors import DocIOError
     from doc_io.store import DocumentStore
+
+Reported = tuple["str | None", "DocumentRow", "dict[str, Any]"]
+"""Partition, row, and what Dagster gets to see of it."""
 
 _COUNTS = ("raw_chars", "usage_prompt_tokens", "usage_completion_tokens", "usage_max_tokens")
 _IDS = ("doc_id", "logical_key_id", "parent_doc_id", "doc_dir", "prompt_path")
@@ -148,9 +152,21 @@ def failure_of_one(label: str, row: DocumentRow, metadata: Mapping[str, Any]) ->
     )
 
 
-def failure_of_many(
-    label: str, shown: Shown, kept: Sequence[tuple[str | None, DocumentRow, Mapping[str, Any]]]
-) -> Failure:
+def failure_of_refused(label: str, error: DocIOError, kept: Sequence[Reported]) -> Failure:
+    """The failure of a step whose documents cannot be written as they are; no retry would help.
+
+    Args:
+        label: The output in words.
+        error: Why they cannot.
+        kept: What was kept of them all the same.
+    """
+    listed = ", ".join(f"{row.doc_id} in {row.doc_dir}" for _, row, _ in kept[:10])
+    where = f" The text, with all that is right of its fields, was kept as a gen_error document: {listed}."
+    metadata = kept[0][2] if len(kept) == 1 else {}
+    return Failure(description=f"{label}: {error}{where if kept else ''}", metadata=metadata, allow_retries=False)
+
+
+def failure_of_many(label: str, shown: Shown, kept: Sequence[Reported]) -> Failure:
     """The failure of a run over many partitions, of which some are not good.
 
     Args:

@@ -12,7 +12,6 @@ from dagster import (
     AssetMaterialization,
     ConfigurableIOManager,
     DataVersion,
-    Failure,
     InputContext,
     OutputContext,
 )
@@ -20,7 +19,16 @@ from pydantic import Field, field_validator
 
 from doc_io.commit_record import PARSED_NAME, RAW_NAME, RECORD_NAME, decode_text
 from doc_io.dagster.attempts import let_go, take_attempts, with_questions
-from doc_io.dagster.events import Shown, beside, failure_of_many, failure_of_one, is_failed, observation_of
+from doc_io.dagster.events import (
+    Reported,
+    Shown,
+    beside,
+    failure_of_many,
+    failure_of_one,
+    failure_of_refused,
+    is_failed,
+    observation_of,
+)
 from doc_io.dagster.identity import OutputInfo, metadata_warnings, output_info, own_task_of, stage_of
 from doc_io.dagster.inputs import Reader, load
 from doc_io.dagster.interrupts import interrupts_held
@@ -43,9 +51,6 @@ if TYPE_CHECKING:
     from doc_io.document import Document, DocumentRow
     from doc_io.reading import Which
     from doc_io.store import DocumentStore
-
-Reported = tuple["str | None", "DocumentRow", dict[str, Any]]
-"""Partition, row, and what Dagster gets to see of it."""
 
 
 class DocDirIOManager(StoreSettings, ConfigurableIOManager, UPathHooks):
@@ -140,7 +145,9 @@ class DocDirIOManager(StoreSettings, ConfigurableIOManager, UPathHooks):
             except DocIOError as error:
                 output = output_info(context)
                 salvaged = salvage_valid(context, output, obj, self._convert(context))
-                raise _refused(output, error, self._kept_texts(context, output, salvaged, error)) from error
+                raise failure_of_refused(
+                    output.label(None), error, self._kept_texts(context, output, salvaged, error)
+                ) from error
             self.write(context, documents, obj)
 
     def write(self, context: OutputContext, documents: dict[str | None, Document], obj: Any) -> None:
@@ -164,7 +171,7 @@ class DocDirIOManager(StoreSettings, ConfigurableIOManager, UPathHooks):
             kept = self._kept_texts(context, output, documents, error)
             if kept or isinstance(error, SpooledError):
                 let_go(answers)  # else their copies stay in the spool
-            raise _refused(output, error, kept) from error
+            raise failure_of_refused(output.label(None), error, kept) from error
         let_go(answers)
         oddities = [each for document in documents.values() for each in document.warnings]
         # Not before: where Dagster's storage is away, its log raises.
@@ -363,16 +370,6 @@ class DocDirIOManager(StoreSettings, ConfigurableIOManager, UPathHooks):
         # Dagster has one data version for all partitions of a step, so a run over many leaves them to Dagster.
         if self.data_versions and row.content_hash and output.step is not None and output.asset_key is not None:
             output.step.set_data_version(output.asset_key, DataVersion(row.content_hash))
-
-
-def _refused(output: OutputInfo, error: DocIOError, kept: list[Reported]) -> Failure:
-    """The failure of a step whose documents cannot be written as they are; no retry would help."""
-    listed = ", ".join(f"{row.doc_id} in {row.doc_dir}" for _, row, _ in kept[:10])
-    where = (
-        f" The text, with all that is right of its fields, was kept as a gen_error document: {listed}." if kept else ""
-    )
-    metadata = kept[0][2] if len(kept) == 1 else {}
-    return Failure(description=f"{output.label(None)}: {error}{where}", metadata=metadata, allow_retries=False)
 
 
 def _with_rows(

@@ -79,10 +79,11 @@ class Workspace:
         Raises:
             ConfigurationError: It is not there.
         """
-        self._storage.remember_root()  # a docs root that is not mounted has no plan
+        root_id = self._storage.root_id()  # asked first: an unmount in between must not go unseen
         plan = self.read("plan")
         if plan is None:
             raise _removed("its plan is not there")
+        self._storage.expected_root = root_id  # it holds the plan, so it is the right one
         return plan
 
     def names(self) -> list[str]:

@@ -35,7 +35,8 @@ from doc_io.store import DocumentStore
 # ruff: noqa: ARG002 - each verb takes what `Verb` says, whether it needs it or not
 
 _ROWS_BATCH_SIZE = 2000  # rows in a file, some megabytes
-_REMOVAL_BATCH_SIZE = 200  # documents
+_REMOVAL_BATCH_SIZE = 50  # documents: removals take turns, and one waits for those of all other parts
+_MAX_REMOVAL_PARTS = 4  # so that no turn comes later than the lock's time-out
 
 
 class Reindex(Verb):
@@ -151,13 +152,13 @@ class Prune(Verb):
 
     Args:
         policy: As for `doc_io.maintenance.prune`.
-        parts: How many parts there are to be.
+        parts: How many parts there are to be, at most.
     """
 
     name = "prune"
 
     def __init__(self, policy: Policy, parts: int) -> None:
-        self._policy, self._parts = policy, parts
+        self._policy, self._parts = policy, min(parts, _MAX_REMOVAL_PARTS)
 
     def parts(self, store: DocumentStore, files: Workspace) -> list[Any]:
         storage, index = store.storage, store.index

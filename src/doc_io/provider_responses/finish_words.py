@@ -55,6 +55,8 @@ FINISH_WORDS: Mapping[str, Mapping[str, Meaning]] = {
         "refusal": NO_ANSWER,
         "tool_use": TOOL_CALL,
     },
+    # https://platform.claude.com/docs/en/build-with-claude/batch-processing, the type of a result
+    "Anthropic batches": {"errored": NO_ANSWER, "canceled": NO_ANSWER, "expired": NO_ANSWER},
     # https://ai.google.dev/api/generate-content#FinishReason and
     # https://cloud.google.com/vertex-ai/generative-ai/docs/reference/rest/v1/GenerateContentResponse#FinishReason.
     # FINISH_REASON_UNSPECIFIED says nothing, so it stays unknown.
@@ -111,6 +113,10 @@ FINISH_WORDS: Mapping[str, Mapping[str, Meaning]] = {
         "ERROR": NO_ANSWER,
         "TIMEOUT": NO_ANSWER,
         "TOOL_CALL": TOOL_CALL,
+        # https://docs.cohere.com/v1/reference/chat
+        "ERROR_LIMIT": CUT,
+        "ERROR_TOXIC": NO_ANSWER,
+        "USER_CANCEL": NO_ANSWER,
     },
     # https://docs.ollama.com/api, done_reason; https://github.com/ollama/ollama/blob/main/llm/server.go. "load" and
     # "unload" answer a request without a prompt.
@@ -137,6 +143,6 @@ def meaning_of(word: str) -> Meaning | None:
     LiteLLM, LangChain and gateways hand on the words of others, so the provider is not asked for.
 
     Args:
-        word: The finish reason, in any case.
+        word: The finish reason, in any case; an enum's name with its class before it counts (``FinishReason.STOP``).
     """
-    return _MEANINGS.get(word.casefold())
+    return _MEANINGS.get(word.rpartition(".")[2].casefold())

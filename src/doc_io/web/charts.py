@@ -27,6 +27,7 @@ class Bar(NamedTuple):
         label: The day.
         documents: How many documents were made.
         tokens: How many tokens they cost.
+        cost: The same in dollars, where it is known.
     """
 
     x: float
@@ -35,6 +36,7 @@ class Bar(NamedTuple):
     label: str
     documents: int
     tokens: int
+    cost: float | None
 
 
 def bars_by_day(days: Sequence[TokenUsage]) -> list[Bar]:
@@ -52,5 +54,7 @@ def bars_by_day(days: Sequence[TokenUsage]) -> list[Bar]:
     bars = []
     for (place, each), height, spent in zip(shown, heights, tokens, strict=True):
         tall = round(max(1.0, HEIGHT * height / highest), 2)
-        bars.append(Bar(place * _SLOT, round(HEIGHT - tall, 2), tall, each.group or "", each.documents, spent))
+        bars.append(
+            Bar(place * _SLOT, round(HEIGHT - tall, 2), tall, each.group or "", each.documents, spent, each.cost)
+        )
     return bars

@@ -9,7 +9,7 @@ from starlette.requests import Request
 
 from doc_io.document import Status
 from doc_io.index.page_queries import SplitBy
-from doc_io.reports import stage_counts
+from doc_io.reports import stage_counts, usage
 from doc_io.reports.board import WINDOW, Board, Cell, Column, board
 from doc_io.reports.failures import reason
 from doc_io.web.address import Chosen, Links, chosen, number
@@ -29,7 +29,7 @@ def board_page(site: Site, request: Request, links: Links) -> Page:  # noqa: ARG
     only, reading = _tasks_with(site, picked)
     found = board(site.store, picked.wanted, by=_SPLITS.get(by), task=picked.task, only=only, skip=skip)
     counts, age = site.remembered.get("counts", lambda: stage_counts(site.store))
-    days, _ = site.remembered.get("days", lambda: site.store.index.usage("day"))
+    days, _ = site.remembered.get("days", lambda: usage(site.store, "day"))
     values = {**picked.values, **({"by": [by]} if by in _SPLITS else {})}
     status_totals = {status.value: sum(each.documents for each in counts if each.status is status) for status in Status}
     return Page(
@@ -57,6 +57,7 @@ def board_page(site: Site, request: Request, links: Links) -> Page:  # noqa: ARG
             "status_totals": status_totals,
             "chart": bars_by_day(days),
             "tokens": sum(each.prompt_tokens + each.completion_tokens for each in days),
+            "cost": sum(each.cost or 0 for each in days),
             "latest_rows": site.store.select(limit=_NEWEST),
             "skip": skip,
             "page_size": found.limit,
