@@ -15,7 +15,7 @@ import click
 from doc_io import maintenance, reports
 from doc_io.cli import filters, options, render
 from doc_io.cli.config import StoreLocation
-from doc_io.errors import DamagedDocumentError
+from doc_io.errors import DamagedDocumentError, DocIOError
 from doc_io.index.base import Filter
 
 if TYPE_CHECKING:
@@ -90,6 +90,7 @@ def verify(
 @click.option("--incremental", is_flag=True, help="Only add documents that have no row; keep all rows.")
 @click.option("--full", is_flag=True, help="Read and hash every file, not only compare lengths.")
 @click.option("--empty", is_flag=True, help="Make an index without rows: this is meant to be a new store.")
+@click.option("--replace-other", is_flag=True, help="Take the index from another store, and drop the rows it has.")
 @options.jobs
 @options.as_json
 @click.pass_obj
@@ -104,9 +105,12 @@ def reindex(location: StoreLocation, /, *, jobs: int, as_json: bool, **how: bool
             came = maintenance.reindex(store, jobs=jobs, progress=progress, **how)
         if as_json:
             rejected = [each._asdict() for each in came.rejected]
-            render.as_json({"documents": came.documents, "added": came.added, "rejected": rejected})
+            counts = {"documents": came.documents, "added": came.added}
+            render.as_json({**counts, "rejected": rejected, "set_aside": came.set_aside})
             return
         click.echo(f"{_documents(came.documents)} in {store.unchecked.index.name}, {came.added:,} read in this run.")
+        if came.set_aside is not None:
+            click.echo(f"The old file was kept as {render.shown(came.set_aside)}.", err=True)
         _print_rejected(came.rejected)
 
 
@@ -222,7 +226,7 @@ def copy(location: StoreLocation, /, to_root: str, to_db: str, *, as_json: bool)
     it again to continue, or to copy what is new. Then name the new place with --docs-root and --db, or in pyproject.toml.
     """
     target = StoreLocation(to_root, to_db, location.storage_options if "://" in to_root else {})
-    with location.existing() as store, target.open() as copied_to:
+    with location.existing() as store, target.open() as copied_to, _naming(target, copied_to):
         with render.progress("Copying") as progress:
             came = maintenance.copy(store, copied_to, progress=progress)
         if as_json:
@@ -233,6 +237,18 @@ def copy(location: StoreLocation, /, to_root: str, to_db: str, *, as_json: bool)
             _print_rejected(came.rejected)
     if came.rejected:
         sys.exit(_UNSOUND)
+
+
+@contextmanager
+def _naming(target: StoreLocation, store: DocumentStore) -> Iterator[None]:
+    """An error that concerns the target of a copy names commands for the target: here they would act on the source."""
+    try:
+        yield
+    except DocIOError as error:
+        places = {store.docs_root, store.unchecked.index.name}
+        if target.db is not None and not places.isdisjoint(map(str, error.facts.values())):
+            options.give_store(target.docs_root, target.db)
+        raise
 
 
 @click.command()
