@@ -116,7 +116,7 @@ def name_a_folder_above_with_its_index(folder: Path) -> DocumentStore:
 
 
 CASES = {
-    lose_the_index: "Rebuild the index with `doc-io reindex`",
+    lose_the_index: "run `doc-io reindex --empty`|Rebuild the index with `doc-io reindex`",
     lose_the_index_of_before: "Rebuild the index with `doc-io reindex`",
     unmount: "Check that the docs root is mounted",
     unmount_without_ids: "Check that the docs root is mounted",
@@ -179,44 +179,12 @@ def test_reindex_empty_begins_a_new_store(one: Path) -> None:
         assert store.history("draft", "a") == [row]
 
 
-def test_reindex_empty_hides_no_document(one: Path) -> None:
-    """Nor in a store in a folder below the one that was named; the rows stay."""
-    for root in (one / "docs", one):
-        with DocumentStore(root, one / "db" / "documents.sqlite") as store:
-            with pytest.raises(StoreMismatchError, match=r"has documents|folder above"):
-                maintenance.reindex(store, empty=True)
-            assert len(list(store.unchecked.index.scan())) == 2
-
-
-@pytest.mark.parametrize("case", [take_a_foreign_index, take_a_foreign_index_of_before, mount_another])
-def test_reindex_leaves_the_index_of_another_store_alone(one: Path, case: object) -> None:
-    """Both are named; the rows of the other stay."""
-    with case(one) as store:  # type: ignore[operator]
-        rows = list(store.unchecked.index.scan())
-        with pytest.raises(StoreMismatchError, match="--replace-other") as told:
-            maintenance.reindex(store)
-        assert list(store.unchecked.index.scan()) == rows
-    assert store.docs_root in str(told.value)
-    assert store.unchecked.index.name in str(told.value)
-
-
-def test_a_new_store_does_not_empty_the_index_of_another(one: Path) -> None:
-    """Its root has an id already, and no document yet."""
-    with store_at(one.with_name("new")) as store:
-        store.unchecked.claim()
-    with store_at(one.with_name("new"), one / "db" / "documents.sqlite") as store:
-        with pytest.raises(StoreMismatchError, match="--replace-other"):
-            maintenance.reindex(store, empty=True)
-        assert maintenance.reindex(store, empty=True, replace_other=True).documents == 0
-
-
-@pytest.mark.parametrize("case", [take_a_foreign_index, take_a_foreign_index_of_before])
-def test_reindex_takes_the_index_of_another_store_where_that_is_asked_for(one: Path, case: object) -> None:
+def test_reindex_makes_the_index_of_another_store_that_of_this_one(one: Path) -> None:
     """From any state of the index the same rows."""
     with store_at(one) as store:
         ids = [row.doc_id for row in store.index.scan()]
-    with case(one) as store:  # type: ignore[operator]
-        maintenance.reindex(store, replace_other=True)
+    with take_a_foreign_index(one) as store:
+        maintenance.reindex(store)
         index = Path(store.index.name)
     with store_at(one, index) as store:
         assert [row.doc_id for row in store.index.scan()] == ids

@@ -8,18 +8,17 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import NamedTuple
 
 from doc_io.commit_record import RECORD_NAME
 from doc_io.document import DocumentRow
-from doc_io.errors import IndexAccessError, IndexBusyError, StorageError, StoreMismatchError
+from doc_io.errors import IndexAccessError, IndexFormatError, IndexVersionError, StorageError, StoreMismatchError
 from doc_io.ids import is_id, new_doc_id
 from doc_io.index.sql_index import Index
-from doc_io.integrity import is_document_folder, is_document_or_error
+from doc_io.integrity import is_document_folder
 from doc_io.storage.base import STORE_FOLDER, DocumentExistsError, Storage
 
 IDENTITY_NAME = f"{STORE_FOLDER}/store.json"
@@ -120,55 +119,35 @@ class StoreIdentity:
         # The index decides between concurrent callers; not every storage can.
         at_root = ids.at_root or write_store_id(self.storage, store_id)
         if at_root != store_id:
-            raise self._other(Compared(at_root, store_id))
+            raise self._mismatch("the index is that of another store", _NAME_ANOTHER)
         if self.storage.expected_root is None:  # there was none before the id
             self.storage.expected_root = self.storage.root_id()
         self.store_id = store_id
         self._is_compared = self._is_claimed = True
 
-    def check_mounted(self, *, replace_other: bool = False) -> None:
+    def check_mounted(self) -> None:
         """Refuse what looks like a docs root that is not mounted, before an index is rebuilt from it.
 
         From now on the docs root is to be the one that was looked at.
 
-        Args:
-            replace_other: Whether the index may be that of another store. Default: that is refused too.
-
         Raises:
-            StoreMismatchError: The index has rows, and the docs root neither an id nor a document; or they are the rows
-                of another store.
+            StoreMismatchError: The index has rows, and the docs root neither an id nor a document.
         """
         root_id = self.storage.root_id()
-        at_root = read_store_id(self.storage)
-        if at_root is None:
+        if read_store_id(self.storage) is None:
             self._check_not_above()
-        with _passing_unreadable_rows():
-            if self.index.select(limit=1):
-                if at_root is None and not self.has_documents():
-                    raise self._mismatch("the index has documents, and the docs root has none", _MOUNT)
-                if not replace_other:
-                    self._compare(self._ids())
+            if not self.has_documents():
+                with suppress(IndexFormatError, IndexVersionError):  # a rebuild replaces it
+                    if self.index.select(limit=1):
+                        raise self._mismatch("the index has documents, and the docs root has none", _MOUNT)
         self.storage.expected_root = root_id
 
-    def check_new(self, *, replace_other: bool = False) -> None:
-        """Refuse to begin a new store where there is one, before its index is emptied.
-
-        Args:
-            replace_other: As for `check_mounted`.
-
-        Raises:
-            StoreMismatchError: The docs root, or a folder in it, has documents; or its id is not that of the index, which
-                has rows.
-        """
-        self._check_not_above()
-        if any(is_document_or_error(folder) for folder in self.storage.folders()):
-            raise self._mismatch("the docs root has documents, so it is no new store", _INDEX_THEM)
-        at_root = read_store_id(self.storage)
-        with _passing_unreadable_rows():
-            if at_root is not None and not replace_other and self.index.select(limit=1):
-                in_index = self.index.store_id()
-                if in_index not in (None, at_root):
-                    raise self._other(Compared(at_root, in_index))
+    def is_index_of_another(self) -> bool:
+        """Whether the index says that it is another store's; False where it, or the docs root, says nothing."""
+        with suppress(StorageError, IndexAccessError):
+            ids = self._ids()
+            return None not in ids and ids.at_root != ids.in_index
+        return False
 
     def adopt(self) -> None:
         """Make the index that of the docs root, whichever it was of; after a rebuild."""
@@ -184,7 +163,7 @@ class StoreIdentity:
         if ids.at_root is not None and ids.at_root == ids.in_index:
             return
         if ids.at_root is not None and ids.in_index is not None:
-            raise self._other(ids)
+            raise self._mismatch("the index is that of another store", _NAME_ANOTHER)
         newest = self.index.select(limit=_SAMPLE)
         if newest:
             self._check_rows(newest)
@@ -222,23 +201,8 @@ class StoreIdentity:
         """Whether the docs root has any, as far as a look at its first folders tells."""
         return any(is_document_folder(folder) for folder in islice(self.storage.folders(), _SAMPLE))
 
-    def _other(self, ids: Compared) -> StoreMismatchError:
-        reason = f"the index is that of another store, {ids.in_index}, and this one is {ids.at_root}"
-        return self._mismatch(reason, _NAME_ANOTHER)
-
     def _mismatch(self, reason: str, hint: str) -> StoreMismatchError:
         return StoreMismatchError(docs_root=self.storage.root, index=self.index.name, reason=reason, hint=hint)
-
-
-@contextmanager
-def _passing_unreadable_rows() -> Iterator[None]:
-    """Go on where the index cannot be read: a rebuild replaces it, or says why not."""
-    try:
-        yield
-    except (StoreMismatchError, IndexBusyError):
-        raise
-    except IndexAccessError:
-        pass
 
 
 def new_store_id() -> str:
@@ -281,12 +245,13 @@ def write_store_id(storage: Storage, store_id: str) -> str:
 
 
 _NAME_ANOTHER = (
-    "Give the docs root and the index that belong together, or a new --db to reindex; only if the rows of the other"
-    " store may go, run `doc-io reindex --replace-other`."
+    "Give the docs root and the index that belong together; or, if this index is to be that of this docs root, run"
+    " `doc-io reindex`."
 )
 _MOUNT = (
     "Check that the docs root is mounted and is the right one; if it is meant to be a new store, run `doc-io reindex"
     " --empty`."
 )
-_REBUILD = "Rebuild the index with `doc-io reindex`."
-_INDEX_THEM = "Index them with `doc-io reindex`; or give a new store another docs root."
+_REBUILD = (
+    "Rebuild the index with `doc-io reindex`; if the documents are not to be found, run `doc-io reindex --empty`."
+)

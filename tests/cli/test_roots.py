@@ -117,6 +117,24 @@ def test_the_command_in_an_error_about_the_source_of_a_copy_acts_on_the_source(
     assert not (tmp_path / "new.sqlite").exists()
 
 
+def test_a_reindex_says_when_it_takes_an_index_over_and_when_it_leaves_documents_out(
+    run: Run, documents: Path, tmp_path: Path
+) -> None:
+    """Both are obeyed: rows can be made again from the documents."""
+    other = tmp_path / "other.sqlite"
+    with DocumentStore(tmp_path / "other" / "docs", other) as store:
+        store.save("text", stage="draft", task_id="t")
+    source = ["--docs-root", str(documents), "--db", str(other), "reindex"]
+
+    first, again, empty = run(*source), run(*source), run(*source, "--empty")
+
+    assert [said.returncode for said in (first, again, empty)] == [0, 0, 0]
+    assert "another store" in first.stderr
+    assert "another store" not in again.stderr
+    assert "brings them in" in empty.stderr
+    assert "brings them in" not in again.stderr
+
+
 def test_a_file_that_a_reindex_renames_is_told(run: Run, documents: Path, tmp_path: Path) -> None:
     """To a person and to a program; its content stays."""
     notes = tmp_path / "notes.txt"

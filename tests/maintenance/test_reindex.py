@@ -160,13 +160,11 @@ def test_a_damaged_index_is_set_aside_and_made_again(store: DocumentStore, conte
         beside.unlink()
     path.write_bytes(content)
 
-    came = maintenance.reindex(store)
+    maintenance.reindex(store)
 
     assert store.get(row.doc_id) == row
     (aside,) = path.parent.glob("documents.sqlite.replaced-*")
     assert aside.read_bytes() == content
-    assert came.set_aside == str(aside)
-    assert maintenance.reindex(store).set_aside is None
 
 
 def test_a_database_of_something_else_is_refused_and_left_alone(tmp_path: Path) -> None:
@@ -176,9 +174,8 @@ def test_a_database_of_something_else_is_refused_and_left_alone(tmp_path: Path) 
         connection.execute("CREATE TABLE mine (x)")
     connection.close()
 
-    with DocumentStore(tmp_path / "docs", path) as store, pytest.raises(IndexFormatError) as told:
+    with DocumentStore(tmp_path / "docs", path) as store, pytest.raises(IndexFormatError):
         maintenance.reindex(store)
-    assert "reindex" not in str(told.value)  # it would fail with the same message
     with sqlite3.connect(path) as connection:
         assert connection.execute("SELECT name FROM sqlite_master").fetchall() == [("mine",)]
     connection.close()
@@ -218,7 +215,7 @@ def test_several_threads_make_the_same_table_as_one(store: DocumentStore, *, inc
     before: Any = rows_of(store)
     lose_index(store)
     if incremental:
-        store.index.rebuild([])
+        maintenance.reindex(store, empty=True)
 
     came = maintenance.reindex(store, jobs=8, incremental=incremental)
 

@@ -90,7 +90,6 @@ def verify(
 @click.option("--incremental", is_flag=True, help="Only add documents that have no row; keep all rows.")
 @click.option("--full", is_flag=True, help="Read and hash every file, not only compare lengths.")
 @click.option("--empty", is_flag=True, help="Make an index without rows: this is meant to be a new store.")
-@click.option("--replace-other", is_flag=True, help="Take the index from another store, and drop the rows it has.")
 @options.jobs
 @options.as_json
 @click.pass_obj
@@ -101,6 +100,7 @@ def reindex(location: StoreLocation, /, *, jobs: int, as_json: bool, **how: bool
     row and are listed. On a local disk every file is hashed; elsewhere lengths are compared unless --full is given.
     """
     with location.open() if how["empty"] else location.with_documents() as store:
+        was_of_another = store.unchecked.is_index_of_another()
         with render.progress("Reindexing") as progress:
             came = maintenance.reindex(store, jobs=jobs, progress=progress, **how)
         if as_json:
@@ -111,6 +111,12 @@ def reindex(location: StoreLocation, /, *, jobs: int, as_json: bool, **how: bool
         click.echo(f"{_documents(came.documents)} in {store.unchecked.index.name}, {came.added:,} read in this run.")
         if came.set_aside is not None:
             click.echo(f"The old file was kept as {render.shown(came.set_aside)}.", err=True)
+        elif was_of_another:
+            click.echo("It was the index of another store; reindex that one with a --db of its own.", err=True)
+        if how["empty"] and store.unchecked.has_documents():
+            click.echo(
+                "The docs root has documents that the index leaves out; `doc-io reindex` brings them in.", err=True
+            )
         _print_rejected(came.rejected)
 
 

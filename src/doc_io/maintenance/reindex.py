@@ -59,11 +59,10 @@ def reindex(
     incremental: bool = False,
     full: bool = False,
     empty: bool = False,
-    replace_other: bool = False,
     jobs: int = 1,
     progress: Progress | None = None,
 ) -> Reindexed:
-    """Rebuild the index from the commit records; afterwards it belongs to this docs root.
+    """Rebuild the index from the commit records; afterwards it belongs to this docs root, whatever it was before.
 
     The new table replaces the old one at one instant and only when it is whole; an interruption leaves the old one.
     Writers may go on meanwhile.
@@ -73,28 +72,23 @@ def reindex(
         incremental: Only add rows for documents that have none. Default: rebuild all.
         full: Read and hash every file. Default: only where the storage may have files with other bytes than were
             written, as a disk has after a power cut; else compare lengths, and the record's own checksum.
-        empty: Make an index without any row, for a store that is meant to be new and has no document. Default: from the
-            documents.
-        replace_other: Take the index from another store, and drop the rows that it has. Default: that is refused.
+        empty: Make an index without any row, for a store that is meant to be new. Default: from the documents.
         jobs: How many shards of the store to read at a time, each in a thread; for a storage that answers slowly.
             Default: 1, the whole store in one pass.
         progress: Progress callback, called with `(done, total)`; the total may be unknown. Default: none.
 
     Raises:
         MaintenanceBusyError: Another maintenance command is running.
-        StoreMismatchError: The index has rows and the docs root no document: it is probably not mounted. Or the rows are
-            those of another store. Or, with ``empty``, the docs root has documents; with ``incremental``, docs root and
-            index do not belong together.
+        StoreMismatchError: The index has rows and the docs root no document: it is probably not mounted. Or, with
+            ``incremental``, docs root and index do not belong together.
         StorageError: The docs root cannot be listed; the index is as it was.
     """
     identity = store.unchecked
     storage, index = identity.storage, identity.index
     if incremental:
         store.check()
-    elif empty:
-        identity.check_new(replace_other=replace_other)
-    else:
-        identity.check_mounted(replace_other=replace_other)
+    elif not empty:
+        identity.check_mounted()
     with index.maintenance_lock():
         known = documents_by_stage(index)
         shards = [] if empty else [WHOLE] if jobs == 1 else shards_of(storage, known)
