@@ -10,10 +10,12 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from starlette.testclient import TestClient
 
 from doc_io import Document, DocumentStore, Filter, Usage, reports
 from doc_io.cli.main import group
 from doc_io.prices import price_of
+from doc_io.web import app
 from tests.servers.postgres import Postgres
 
 FLAT, TIERED = "gpt-4o-2024-08-06", "gemini-2.5-pro"
@@ -105,6 +107,15 @@ def test_a_sum_says_how_many_documents_it_leaves_out(store: DocumentStore) -> No
 
     assert (said["documents"], said["priced"], said["unpriced"]) == (8, 4, 4)
     assert table.splitlines()[1].split("\t")[1::4] == ["8", "4"]
+
+
+@pytest.mark.parametrize("store", ["sqlite"], indirect=True)
+def test_the_page_of_usage_says_how_many_documents_a_sum_leaves_out(store: DocumentStore) -> None:
+    """Beside the sum; nothing where it leaves out none."""
+    client = TestClient(app(store), base_url="http://localhost")
+
+    assert "without 4 of them, which have no known price" in client.get("/usage?by=day").text
+    assert "no known price" not in client.get(f"/usage?by=day&model={TIERED}").text
 
 
 @pytest.mark.parametrize("store", ["sqlite"], indirect=True)
