@@ -67,7 +67,8 @@ def failures(location: StoreLocation, /, *, chosen: filters.Selection, every_att
             ],
         )
         if found:
-            render.hint("Which tasks", "ls", "--failed", "--stage", found[0].stage)
+            stages = {each.stage for each in found}
+            render.hint("Which tasks", "ls", "--failed", *(["--stage", *stages] if len(stages) == 1 else []))
 
 
 @click.command()
@@ -115,7 +116,7 @@ def lineage(location: StoreLocation, /, doc: str, form: str, limit: int, *, as_j
             return
         {"tree": draw.tree, "mermaid": draw.mermaid, "dot": draw.dot}[form](graph)
         if not graph.complete:
-            click.echo(f"There is more: only {limit} documents were followed (--limit).", err=True)
+            click.echo(f"There is more: it was followed no further than --limit says, {limit:,}.", err=True)
 
 
 @click.command()
@@ -131,7 +132,10 @@ def lineage(location: StoreLocation, /, doc: str, form: str, limit: int, *, as_j
 @options.as_json
 @click.pass_obj
 def usage(location: StoreLocation, /, by: str, *, chosen: filters.Selection, as_json: bool) -> None:
-    """Show tokens spent, the most expensive first; with genai-prices installed, also what they cost at list price."""
+    """Show tokens spent, most tokens first.
+
+    With genai-prices installed, also what they cost at list price.
+    """
     group: GroupedBy = by if by in ("stage", "status", "day") else f"{by}_id"  # type: ignore[assignment]
     with location.existing() as store:
         where = chosen.as_filter(store)
@@ -166,8 +170,8 @@ def search(location: StoreLocation, /, *, chosen: filters.Selection, as_json: bo
     """
     with location.existing() as store, render.progress("Reading new texts") as progress:
         shown = chosen.limit or (_PAGE if render.in_terminal() and not as_json else sys.maxsize - 1)
-        filters.refuse_unknown(store, chosen.filter)
-        found = reports.search(store, chosen.words or "", chosen.filter, limit=shown + 1, progress=progress)
+        where = filters.refuse_unknown(store, chosen.filter)
+        found = reports.search(store, chosen.words or "", where, limit=shown + 1, progress=progress)
         hits = found[:shown]
         if as_json:
             render.as_json([{**each.row.as_dict(), "excerpt": each.excerpt, "excerpt_of": each.which} for each in hits])
