@@ -190,17 +190,15 @@ def show_comparison(store: DocumentStore) -> None:
         if score is not None:
             say(f"  {group.group or '-':<12}{group.documents:>9}  {score.mean:>10.1f}  {score.upper_quartile:>17.1f}")
     say()
-    say("  doc-io compare evaluation --by essay.template_id")
+    say(f"  {program('doc-io')} compare evaluation --by essay.template_id")
 
 
 def show_commands(rows: Sequence[DocumentRow]) -> None:
     """How to look at the same in SQL and in Dagster's UI."""
-    beside = Path(sys.executable).parent / "dagster"
-    program = beside.relative_to(Path.cwd()) if beside.is_relative_to(Path.cwd()) else beside
     say()
     say("The same in your browser: what is not ok and why, and what the second prompt made of the same notes")
     say()
-    say(f"  {program.with_name('doc-io')} serve")
+    say(f"  {program('doc-io')} serve")
     say()
     say("  http://localhost:8712/")
     essays = [row for row in rows if row.stage == "essay" and row.status == Status.OK]
@@ -216,7 +214,7 @@ def show_commands(rows: Sequence[DocumentRow]) -> None:
         "The same in Dagster's UI: start it, then open the document's page, and the failed step that links what it kept"
     )
     say()
-    say(f'  DAGSTER_HOME="$PWD/{DAGSTER_HOME}" {program} dev -f examples/essay_pipeline/definitions.py')
+    say(f'  DAGSTER_HOME="$PWD/{DAGSTER_HOME}" {program("dagster")} dev -f examples/essay_pipeline/definitions.py')
     say()
     good = newest(row for row in rows if row.stage == "evaluation" and row.status == Status.OK)
     if good is not None:
@@ -224,6 +222,12 @@ def show_commands(rows: Sequence[DocumentRow]) -> None:
     failed = newest(row for row in rows if row.status != Status.OK)
     if failed is not None:
         say(f"  http://localhost:3000/runs/{failed.run_id}?logs=type%3ASTEP_FAILURE")
+
+
+def program(name: str) -> Path:
+    """A program of the environment that runs this, as it is typed from here."""
+    beside = Path(sys.executable).with_name(name)
+    return beside.relative_to(Path.cwd()) if beside.is_relative_to(Path.cwd()) else beside
 
 
 def newest(rows: Iterable[DocumentRow]) -> DocumentRow | None:

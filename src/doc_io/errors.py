@@ -82,7 +82,7 @@ class AmbiguousDocumentError(DocIOError, ValueError):
 
 
 class NameTakenError(DocIOError, ValueError):
-    """There are documents of {stage}/{task} already ({tasks} such tasks). Nothing was renamed. {hint}"""
+    """There are documents of {stage}/{task} already (tasks that are taken: {tasks}). Nothing was renamed. {hint}"""
 
     exit_code = 5
 
@@ -94,7 +94,7 @@ class DamagedDocumentError(DocIOError, OSError):
 
 
 class MissingTextError(DocIOError, LookupError):
-    """Document {doc_id} (status {status}) has no {which}. Read another one of: text, raw, parsed, prompt; or see what it has with `doc-io show {doc_id}`."""
+    """Document {doc_id} (status {status}) has no {which}. {hint} See it with `doc-io show {doc_id}`."""
 
     exit_code = 4
 

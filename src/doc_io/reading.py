@@ -162,7 +162,11 @@ def path_of(row: DocumentRow, which: Which) -> str:
         return f"{row.doc_dir}/{PARSED_NAME}"
     if which == "prompt" and row.prompt_path is not None:
         return row.prompt_path
-    raise MissingTextError(doc_id=row.doc_id, status=row.status, which=which if which == "text" else f"{which} text")
+    lengths = {"raw": row.raw_chars, "parsed": row.parsed_chars, "prompt": row.prompt_path}
+    existing = ", ".join(name for name, value in lengths.items() if value is not None)
+    hint = f"What it has: {existing}." if existing else "It has no text at all."
+    named = which if which == "text" else f"{which} text"
+    raise MissingTextError(doc_id=row.doc_id, status=row.status, which=named, hint=hint)
 
 
 def _path_or_none(row: DocumentRow, which: Which) -> str | None:

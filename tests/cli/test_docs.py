@@ -22,7 +22,9 @@ EXAMPLES = re.findall(r"^\$ doc-io (.+)$", PAGE, flags=re.MULTILINE)
 def test_every_example_of_the_page_ends_with_success(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """One after the other in one store, as a reader might type them."""
     monkeypatch.chdir(place)
-    (place / "old").mkdir()
+    old = place / "old" / "3_generation" / "draft_responses_raw"
+    old.mkdir(parents=True)
+    (old / "task-3_v1.txt").write_text("An old draft.", encoding="utf-8")
     (place / "data" / "spool").mkdir()
     for example in EXAMPLES:
         result = CliRunner().invoke(group, shlex.split(example, comments=True))

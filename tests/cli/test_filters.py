@@ -380,3 +380,73 @@ def test_today_and_yesterday_are_days_in_utc() -> None:
 def test_usage_takes_a_column_by_either_name(store: DocumentStore, by: str) -> None:
     """As compare does."""
     assert answer("usage", "--by", f"{by}_id") == answer("usage", "--by", by) != []
+
+
+def test_the_start_of_a_run_is_enough_as_a_filter_where_no_other_begins_like_it(store: DocumentStore) -> None:
+    """As in STAGE/TASK@RUN; for a prune too."""
+    store.save("later", stage="draft", task_id="a", run_id="nightly-7")
+
+    assert [each["run_id"] for each in answer("ls", "--run", "night")] == ["nightly-7"]
+    assert len(answer("export", "--run", "night,run-1")) == 4
+    assert len(answer("search", "later", "--run", "night")) == 1
+    assert isinstance(CliRunner().invoke(group, ["ls", "--run", "run-"]).exception, UnknownNameError)
+    assert CliRunner().invoke(group, ["prune", "--run", "night"]).exit_code == 0
+
+
+def test_the_status_failed_is_answered_with_the_option(store: DocumentStore) -> None:
+    """It is the first that comes to mind."""
+    said = CliRunner().invoke(group, ["ls", "--status", "failed"])
+
+    assert said.exit_code == 2
+    assert "--failed" in said.output
+
+
+def test_a_failed_document_is_shown_with_its_reason(store: DocumentStore) -> None:
+    """An ok one has none."""
+    assert "reason\tHTTP 429: request req_c112345678 refused\n" in CliRunner().invoke(group, ["show", "essay/c"]).stdout
+    assert "\nreason" not in CliRunner().invoke(group, ["show", "draft/a"]).stdout
+
+
+def test_a_missing_text_is_answered_with_those_that_are_there(store: DocumentStore) -> None:
+    """And with no other."""
+    only_text = store.save("text", stage="draft", task_id="plain")
+    nothing = store.save(Document(None, status="gen_error"), stage="draft", task_id="nothing")
+
+    assert "What it has: raw. " in str(CliRunner().invoke(group, ["prompt", only_text.doc_id]).exception)
+    assert "It has no text at all." in str(CliRunner().invoke(group, ["cat", nothing.doc_id]).exception)
+
+
+def test_the_hint_of_failures_names_a_stage_only_where_it_is_the_only_one(store: DocumentStore, tmp_path: Path) -> None:
+    """Else it would leave the others out."""
+    assert plain(in_a_terminal(tmp_path, "failures", errors=True)).rstrip().endswith("doc-io ls --failed")
+    one = plain(in_a_terminal(tmp_path, "failures", "--stage", "essay", errors=True))
+    assert one.rstrip().endswith("doc-io ls --failed --stage essay")
+
+
+def test_the_history_of_a_task_that_fails_offers_the_diff_with_the_last_good_one(
+    store: DocumentStore, tmp_path: Path
+) -> None:
+    """Two failures say little of each other; where none was ok there is nothing else to compare."""
+    store.save(Document("half", status="truncated"), stage="draft", task_id="b")
+
+    assert "doc-io diff draft/b draft/b@newest" in plain(in_a_terminal(tmp_path, "history", "draft/b", errors=True))
+    assert "doc-io diff essay/c\r\n" in plain(in_a_terminal(tmp_path, "history", "essay/c", errors=True))
+
+
+def test_a_prune_may_have_no_grace_period(store: DocumentStore) -> None:
+    """Zero has no unit. Where it is why nothing is pruned, the option is named."""
+    nothing = CliRunner().invoke(group, ["prune"])
+    some = CliRunner().invoke(group, ["prune", "--grace", "0", "--keep-failed", "0"])
+
+    assert "Nothing to prune." in nothing.stderr
+    assert "--grace" in nothing.stderr
+    assert "Would remove" in some.stderr
+    assert "--grace" not in some.stderr
+
+
+def test_the_help_of_every_command_fits_its_line() -> None:
+    """In a terminal of 80 columns."""
+    usage, _, rest = CliRunner().invoke(group, ["--help"], terminal_width=80).stdout.partition("\n")
+
+    assert usage.endswith("[ARGS]...")
+    assert "...\n" not in rest

@@ -94,7 +94,13 @@ def test_it_ends_with_the_two_templates_compared(output: str) -> None:
     assert [(name, int(count)) for name, count, _, _ in groups] == [("essay-1", 4), ("essay-2", 5)]
     (_, _, first, _), (_, _, second, _) = groups
     assert float(second) > float(first)
-    assert "doc-io compare evaluation --by essay.template_id" in output
+
+
+def test_its_commands_are_those_of_the_environment_that_runs_it(output: str) -> None:
+    """As they are to be typed where the environment is not activated."""
+    commands = re.findall(r"^  (\S*doc-io) (?:compare|serve)", output, re.MULTILINE)
+
+    assert commands == [str(Path(sys.executable).with_name("doc-io"))] * 2
 
 
 def test_every_row_has_a_folder_that_opens(home: Path, output: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from click.testing import CliRunner, Result
 
 from doc_io import DocumentStore
 from doc_io.cli.main import group
+from doc_io.errors import ConfigurationError
 
 
 @pytest.fixture
@@ -88,7 +90,7 @@ def test_a_layout_of_ones_own_is_read_from_toml(data: Path, tmp_path: Path) -> N
         """,
         encoding="utf-8",
     )
-    assert "1 documents were added" in run("--layout", "layout.toml").output
+    assert "1 document was added" in run("--layout", "layout.toml").output
 
     with DocumentStore(data / "docs", data / "db/documents.sqlite") as store:
         row = store.latest("answer", "question one")
@@ -102,9 +104,18 @@ def test_a_layout_of_ones_own_is_read_from_toml(data: Path, tmp_path: Path) -> N
         ("[[stage]]\nname = 'a'\nraw = ['../out']", "leaves the data root"),
         ("[[stage]]\nname = 'a'\nraws = ['a']", "no setting 'raws'"),
         ("[[stage]]\nname = 'a'\npattern = 'x'", "no group 'task'"),
-        ("[[stage]]\nname = 'a'\nraw = 'a'", "not a list"),
+        ("[[stage]]\nname = 'a'\nraw = 'b'", "'raw' of stage 'a' is not a list of folders; write raw = [\"b\"]"),
+        ("[[stage]]\nname = 'a'\nraw = [1]", "'raw' of stage 'a' is not a list of folders"),
+        ("[stage]\nname = 'a'", "write [[stage]], with two brackets"),
+        ("stage = 'a'", "write [[stage]], with two brackets"),
+        ("[[stage]]\nname = 'a'\n[stage.tasks]\npath = 't'", "write [[stage.tasks]], with two brackets"),
+        ("[[stage]]\nname = 'a'\n[[stage.tasks]]\nfile = 't'", "the tasks of stage 'a' have no setting 'file'"),
+        ("[[stage]]\nname = 'a'\n[[stage.tasks]]\ntask_id = 't'", "the tasks of stage 'a' have no path"),
+        ("[[stage]]\nname = 'a'\npattern = '('", "the pattern of stage 'a' is no regular expression"),
+        ("[[stage]]\nname = 'a'\npattern = 1", "no group 'task'"),
+        ("[[stage]]\nname = 1", "stage number 1 has no name"),
         ("[[stages]]\nname = 'a'", "no setting 'stages'"),
-        ("[[stage]]\nraw = ['a']", "KeyError: 'name'"),
+        ("[[stage]]\nraw = ['a']", "stage number 1 has no name"),
         ("", "names no stage"),
         ("not toml", "layout.toml"),
     ],
@@ -115,3 +126,36 @@ def test_a_layout_that_is_not_understood_says_what(data: Path, tmp_path: Path, l
 
     result = CliRunner().invoke(group, ["backfill", "--layout", "layout.toml"])
     assert message in str(result.exception)
+    assert isinstance(result.exception, ConfigurationError)
+    assert not re.search(r"\b\w+Error\b", str(result.exception))
+
+
+@pytest.mark.parametrize(
+    ("layout", "looked"), [(None, "the default layout"), ("[[stage]]\nname = 'a'\nraw = ['answers']", "answers")]
+)
+def test_a_tree_without_any_file_is_an_error_that_says_where_it_looked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, layout: str | None, looked: str
+) -> None:
+    """Zero documents with success would tell nobody of a wrong folder; no list of bad files is written."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "old").mkdir()
+    if layout is not None:
+        Path("layout.toml").write_text(layout, encoding="utf-8")
+
+    result = CliRunner().invoke(
+        group, ["backfill", "--data-root", "old", *(["--layout", "layout.toml"] if layout else [])]
+    )
+
+    assert isinstance(result.exception, ConfigurationError)
+    assert result.exception.exit_code == 3
+    assert looked in str(result.exception)
+    assert "--layout" in str(result.exception)
+    assert not list((tmp_path / "old").iterdir())
+
+
+def test_one_document_is_singular(data: Path) -> None:
+    """Of what comes in."""
+    (data / "3_generation/draft_responses_raw/t_v2.txt").unlink()
+
+    assert "1 document would be added." in run("--dry-run").output
+    assert "1 document was added by run one." in run("--run-id", "one").output

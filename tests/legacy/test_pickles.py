@@ -103,7 +103,7 @@ def test_a_document_is_as_old_as_its_file(folder: Path, store: DocumentStore) ->
 def test_a_dry_run_writes_nothing(folder: Path) -> None:
     put("draft/cats", "old")
 
-    assert "1 documents would be added." in run("--dry-run").output
+    assert "1 document would be added." in run("--dry-run").output
     assert sorted(path.name for path in folder.iterdir()) == ["storage"]
 
 
@@ -113,7 +113,7 @@ def test_run_again_it_adds_what_is_new(folder: Path, store: DocumentStore) -> No
     run()
     put("draft/cats", "new", 1_700_000_100)
 
-    assert "1 documents were added" in run().output
+    assert "1 document was added" in run().output
     assert "0 documents were added" in run().output
     assert [store.read(row) for row in store.history("draft", "cats")] == ["new", "old"]
 
@@ -204,3 +204,44 @@ def test_an_option_that_would_have_no_effect_is_refused(folder: Path, option: li
 
     assert result.exit_code == 2
     assert f"{option[0]} has no effect with --pickles" in result.output
+
+
+def test_the_pickles_are_those_of_dagsters_home_unless_another_folder_is_named(
+    folder: Path, store: DocumentStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And not doc_io's own data."""
+    put("draft/cats", "old")
+    monkeypatch.setenv("DAGSTER_HOME", str(folder))
+
+    assert CliRunner().invoke(group, ["backfill", "--pickles"]).exit_code == 0
+    assert texts(store) == {("draft", "cats"): "old"}
+
+
+def test_without_dagsters_home_the_folder_has_to_be_named(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("DAGSTER_HOME", raising=False)
+
+    result = CliRunner().invoke(group, ["backfill", "--pickles"])
+
+    assert result.exit_code == 2
+    assert "--data-root" in result.output
+
+
+@pytest.mark.parametrize("entry", ["dagster.yaml", "history"])
+def test_a_dagster_home_is_answered_with_its_storage(folder: Path, store: DocumentStore, entry: str) -> None:
+    """Its entries would look like assets."""
+    put("draft/cats", "old")
+    if entry == "history":
+        (folder / entry).mkdir()
+    else:
+        (folder / entry).touch()
+
+    with pytest.raises(ConfigurationError, match=f"Did you mean --data-root {folder}/storage"):
+        backfill_pickles(store, folder)
+
+
+def test_a_folder_without_any_pickle_is_an_error(folder: Path, store: DocumentStore) -> None:
+    """And no list of bad files is written."""
+    with pytest.raises(ConfigurationError, match="no file was found"):
+        backfill_pickles(store, "storage")
+
+    assert not list((folder / "storage").iterdir())

@@ -40,6 +40,8 @@ class Age(click.ParamType):  # type: ignore[type-arg, unused-ignore]  # generic 
         if isinstance(value, timedelta):
             return value
         found = _AGE.fullmatch(value)
+        if value == "0":
+            return timedelta(0)
         if found is None:
             self.fail(f"{value!r} is no age; give a number and s, m, h, d or w, such as 30d", param, ctx)
         return timedelta(**{_UNITS[found[2]]: int(found[1])})
@@ -92,15 +94,15 @@ class Selection:
         Raises:
             UnknownNameError: No document has such a stage, task, model, …
         """
-        refuse_unknown(store, self.filter)
+        where = refuse_unknown(store, self.filter)
         if self.words is None:
-            return self.filter
+            return where
         from doc_io.reports.search import search
 
-        hits = search(store, self.words, self.filter, limit=_MAX_HITS, progress=progress)
+        hits = search(store, self.words, where, limit=_MAX_HITS, progress=progress)
         if len(hits) == _MAX_HITS:
             click.echo(f"Only the newest {_MAX_HITS:,} documents with these words are counted.", err=True)
-        return replace(self.filter, doc_id=tuple(hit.row.doc_id for hit in hits)) if hits else None
+        return replace(where, doc_id=tuple(hit.row.doc_id for hit in hits)) if hits else None
 
     def rows(self, store: DocumentStore, after: DocumentRow | None = None) -> Iterator[DocumentRow]:
         """The rows, newest first."""
@@ -126,20 +128,26 @@ _GROUPS: dict[str, tuple[str, GroupedBy]] = {
 """What can be unknown, its name for people, and the totals that know all of it."""
 
 
-def refuse_unknown(store: DocumentStore, where: Filter) -> None:
+def refuse_unknown(store: DocumentStore, where: Filter) -> Filter:
     """Raise for a name that no document has: a typing error must not look like an empty result.
+
+    Returns:
+        The filter; a run that was named by the start of its id, which no other begins with, is there with all of it.
 
     Raises:
         UnknownNameError: No document has such a stage, task, model, …
     """
     one_of_each = all(len(_several(getattr(where, name))) <= 1 for name in ("task_id", *_GROUPS))
     if where == Filter() or (one_of_each and store.select(where, limit=1)):
-        return
+        return where
     from doc_io.naming import unknown_value
 
     for column, (what, group) in _GROUPS.items():
         names = _several(getattr(where, column))
         known = groups(store, group) if names else []
+        if column == "run_id" and names:
+            names = tuple(_whole(name, known) for name in names)
+            where = replace(where, run_id=names[0] if len(names) == 1 else names)
         for name in names:
             if name not in known:
                 raise unknown_value(store.docs_root, what, name, known)
@@ -147,6 +155,13 @@ def refuse_unknown(store: DocumentStore, where: Filter) -> None:
         if not store.select(Filter(stage=where.stage, task_id=task), limit=1):
             rows = store.select(Filter(stage=where.stage), limit=_MAX_SUGGESTED)
             raise unknown_value(store.docs_root, "task", task, {row.task_id for row in rows})
+    return where
+
+
+def _whole(start: str, known: Sequence[str]) -> str:
+    """The one name that begins like this; what was given where it is a name itself, or not one alone begins so."""
+    longer = [each for each in known if each.startswith(start)]
+    return longer[0] if len(longer) == 1 and start not in known else start
 
 
 def _several(value: Any) -> tuple[str, ...]:
@@ -155,6 +170,10 @@ def _several(value: Any) -> tuple[str, ...]:
 
 def _statuses(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> tuple[Status, ...]:
     choice = click.Choice([each.value for each in Status])
+    if "failed" in values:
+        raise click.BadParameter(
+            "'failed' is no status; for tasks whose newest attempt failed, use --failed.", ctx, param
+        )
     return tuple(Status(choice.convert(each, param, ctx)) for each in listed(ctx, param, values))
 
 
@@ -171,7 +190,7 @@ def _names(
 
 
 stage = _names("--stage", "stage", "Only these stages; commas between them.", starting("stage"))
-run = _names("--run", "run_id", "Only these runs.", starting("run_id"))
+run = _names("--run", "run_id", "Only these runs; the start of an id is enough.", starting("run_id"))
 experiment = _names("--experiment", "experiment_id", "Only these experiments.", starting("experiment_id"))
 _FILTERS = (
     stage,

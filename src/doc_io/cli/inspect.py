@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +10,7 @@ import click
 
 from doc_io.cli import filters, options, render
 from doc_io.cli.config import StoreLocation, index_bytes
+from doc_io.document import Status
 from doc_io.index.schema import SCHEMA_VERSION
 
 if TYPE_CHECKING:
@@ -106,9 +107,12 @@ def show(location: StoreLocation, /, doc: str, *, as_json: bool) -> None:
                 }
             )
             return
+        from doc_io.reports.failures import reason
+
         render.fields(
             {
                 **{name: value for name, value in row.as_dict().items() if value is not None and name != "meta_small"},
+                **({} if row.status is Status.OK else {"reason": reason(row)}),
                 **{f"meta_small.{name}": value for name, value in row.meta_small.items()},
                 **({} if pin is None else {"pinned": pin or "yes"}),
                 "folder": store.storage.shown(row.doc_dir),
@@ -122,7 +126,7 @@ def show(location: StoreLocation, /, doc: str, *, as_json: bool) -> None:
             [(each.doc_id, *_brief(made_from.get(each.doc_id)), each.input_name or None) for each in parents],
         )
         _section("children", columns, [(each.doc_id, *render.brief(each)) for each in children])
-        if row.raw_chars is not None or row.parsed_chars is not None:
+        if _has_text(row):
             render.hint("Its text", "cat", row.doc_id)
         elif row.prompt_path is not None:
             render.hint("It has no text; its prompt", "prompt", row.doc_id)
@@ -170,9 +174,9 @@ def history(location: StoreLocation, /, doc: str, limit: int | None, *, as_json:
             return
         _print_rows(store, rows, with_reason=any(each.status.value != "ok" for each in rows))
         if more:
-            click.echo(f"There are older attempts: only {most:,} are listed (-n).", err=True)
+            click.echo(f"There are older attempts; -n says how many are listed, here {most:,}.", err=True)
         if len(rows) > 1:
-            render.hint("What changed last", "diff", *options.argument(f"{row.stage}/{row.task_id}"))
+            _hint_at_diff(store, rows)
 
 
 @click.command()
@@ -194,6 +198,20 @@ def pins(location: StoreLocation, /, *, as_json: bool) -> None:
             ("doc_id", "stage", "task_id", "status", "note"),
             [(doc_id, *_brief(found.get(doc_id)), note or None) for doc_id, note in notes.items()],
         )
+
+
+def _hint_at_diff(store: DocumentStore, rows: Sequence[DocumentRow]) -> None:
+    """The last two attempts; where the newest one failed, it and the latest good one."""
+    task, newest = f"{rows[0].stage}/{rows[0].task_id}", rows[0]
+    good = None if newest.status is Status.OK else store.latest(newest.stage, newest.task_id)
+    if good is not None and _has_text(newest):
+        render.hint("Against the last good one", "diff", *options.argument(task, f"{task}@newest"))
+    elif _has_text(newest) and _has_text(rows[1]):
+        render.hint("What changed last", "diff", *options.argument(task))
+
+
+def _has_text(row: DocumentRow) -> bool:
+    return row.raw_chars is not None or row.parsed_chars is not None
 
 
 def _print_rows(store: DocumentStore, rows: Iterable[DocumentRow], *, with_reason: bool) -> None:

@@ -157,7 +157,8 @@ def prune(location: StoreLocation, /, *, yes: bool, as_json: bool, **policy: Any
 
     policy |= {name: policy[name] or None for name in ("stage", "run_id", "experiment_id")}
     with location.existing() as store:
-        filters.refuse_unknown(store, Filter(**{name: policy[name] for name in ("stage", "run_id", "experiment_id")}))
+        named = Filter(**{name: policy[name] for name in ("stage", "run_id", "experiment_id")})
+        policy["run_id"] = filters.refuse_unknown(store, named).run_id
         with render.progress("Pruning") as progress:
             pruned = maintenance.prune(store, Policy(**policy), dry_run=not yes, progress=progress)
         freed = _bytes(store, pruned.documents) if pruned.dry_run else None
@@ -178,16 +179,19 @@ def prune(location: StoreLocation, /, *, yes: bool, as_json: bool, **policy: Any
 
 def _print_pruned(pruned: Pruned, freed: int | None) -> None:
     removed = len(pruned.documents)
+    documents = _documents(removed)
     for reason, count in pruned.kept.items():
         click.echo(f"Kept: {count:,} ({reason})", err=True)
     if pruned.finished:
         click.echo(f"Completed an interrupted pruning: {_documents(len(pruned.finished))} removed.", err=True)
     if pruned.dry_run:
         frees = "" if freed is None else f", which frees {render.size(freed)}"
-        would = f"Would remove {_documents(removed)}{frees}. Remove with --yes." if removed else "Nothing to prune."
+        would = f"Would remove {documents}{frees}. Remove with --yes." if removed else "Nothing to prune."
         click.echo(would, err=True)
     else:
-        click.echo(f"Removed {_documents(removed)}.", err=True)
+        click.echo(f"Removed {documents}.", err=True)
+    if not removed and any("grace period" in reason for reason in pruned.kept):
+        click.echo("How long the grace period is, --grace says (1d unless it is given).", err=True)
 
 
 @click.command()
@@ -323,8 +327,7 @@ def _bytes(store: DocumentStore, documents: Sequence[PruneCandidate]) -> int | N
     return sum(sum(store.storage.folder(each.doc_dir).files.values()) for each in documents)
 
 
-def _documents(count: int) -> str:
-    return f"{count:,} document{'' if count == 1 else 's'}"
+_documents = partial(render.counted_noun, noun="document")
 
 
 def _print_sound(store: DocumentStore, *, full: bool) -> None:
@@ -357,7 +360,7 @@ def _print_repairs(repairs: Sequence[Repair], *, done: bool) -> None:
 
 def _print_rejected(rejected: tuple[Rejected, ...]) -> None:
     if rejected:
-        click.echo(f"{len(rejected):,} folders hold no complete document and got no row:", err=True)
+        click.echo(f"No complete document, and no row, for {render.counted_noun(len(rejected), 'folder')}:", err=True)
         render.table(("where", "because"), [(each.path, "; ".join(each.reasons)) for each in rejected])
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -34,7 +36,11 @@ A layout of your own, for --layout:
 
 
 @click.command(epilog=_LAYOUT)
-@click.option("--data-root", default="data", show_default=True, metavar="PATH", help="The folder of the old tree.")
+@click.option(
+    "--data-root",
+    metavar="PATH",
+    help="The folder of the old tree. Default: data; with --pickles $DAGSTER_HOME/storage.",
+)
 @click.option(
     "--pickles",
     is_flag=True,
@@ -78,8 +84,9 @@ def backfill(
 ) -> None:
     """Bring in old text files, or the pickles of Dagster.
 
-    Versioned text files become documents, or with --pickles what Dagster's default IO manager has kept. The old files are not changed. Run again, it adds what is new; interrupted, it goes on where it stopped. A file that
-    cannot be taken in is listed with the reason and stops nothing.
+    Versioned text files become documents, or with --pickles what Dagster's default IO manager has kept. The old files are
+    not changed. Run again, it adds what is new; interrupted, it goes on where it stopped. A file that cannot be taken in is
+    listed with the reason and stops nothing. Where no file is found at all, it ends with 3.
     """
     link = link or copy_mode == "link"
     of_files, of_pickles = ("layout", "stages"), ("assets",)
@@ -88,6 +95,7 @@ def backfill(
         + ["--link"] * (pickles and link),
         pickles=pickles,
     )
+    wanted["data_root"] = wanted["data_root"] or (_pickles() if pickles else "data")
     given = {name: value for name, value in wanted.items() if name not in (of_files if pickles else of_pickles)}
     with location.open() as store, render.progress("Backfilling") as progress:
         if pickles:
@@ -100,14 +108,25 @@ def backfill(
     _print(report)
 
 
+def _pickles() -> Path:
+    home = os.environ.get("DAGSTER_HOME")
+    if not home:
+        raise click.UsageError(
+            "DAGSTER_HOME is not set: name the folder of the pickles, which is the folder storage in Dagster's home, with"
+            " --data-root."
+        )
+    return Path(home).expanduser() / "storage"
+
+
 def _refuse(given: Sequence[str], *, pickles: bool) -> None:
     if given:
         raise click.UsageError(f"{', '.join(given)} has no effect {'with' if pickles else 'without'} --pickles.")
 
 
 def _print(report: BackfillReport) -> None:
-    done = "would be added" if report.dry_run else f"were added by run {printable(report.run_id)}"
-    click.echo(f"{report.documents:,} documents {done}.")
+    were = "was" if report.documents == 1 else "were"
+    done = "would be added" if report.dry_run else f"{were} added by run {printable(report.run_id)}"
+    click.echo(f"{render.counted_noun(report.documents, 'document')} {done}.")
     render.table(_COLUMNS, [tuple(getattr(stage, column) for column in _COLUMNS) for stage in report.stages])
     for stage in report.stages:
         if stage.documents and not stage.table:

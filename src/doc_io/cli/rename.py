@@ -43,7 +43,7 @@ def rename(location: StoreLocation, /, old: str, new: str, *, merge: bool, dry_r
     for task, new_task in renamed.tasks.items():
         if task != new_task:
             click.echo(f"Task {printable(task)} is {printable(new_task)}.")
-    of = f"{renamed.documents:,} document{'' if renamed.documents == 1 else 's'} of {printable(old)}"
+    of = f"{render.counted_noun(renamed.documents, 'document')} of {printable(old)}"
     click.echo(f"Would rename {of} to {printable(new)}." if dry_run else f"Renamed {of} to {printable(new)}.")
     if not dry_run and not renamed.merged:
         render.hint("Undo", "rename", *options.argument(new, old))

@@ -70,7 +70,8 @@ def failures(location: StoreLocation, /, *, chosen: filters.Selection, every_att
             ],
         )
         if found:
-            render.hint("Which tasks", "ls", "--failed", "--stage", found[0].stage)
+            stages = {each.stage for each in found}
+            render.hint("Which tasks", "ls", "--failed", *(["--stage", *stages] if len(stages) == 1 else []))
 
 
 @click.command()
@@ -118,7 +119,7 @@ def lineage(location: StoreLocation, /, doc: str, form: str, limit: int, *, as_j
             return
         {"tree": draw.tree, "mermaid": draw.mermaid, "dot": draw.dot}[form](graph)
         if not graph.complete:
-            click.echo(f"There is more: only {limit} documents were followed (--limit).", err=True)
+            click.echo(f"There is more: it was followed no further than --limit says, {limit:,}.", err=True)
 
 
 class _Group(click.Choice):  # type: ignore[type-arg, unused-ignore]  # generic from click 8.2 on
@@ -142,7 +143,7 @@ class _Group(click.Choice):  # type: ignore[type-arg, unused-ignore]  # generic 
 @options.as_json
 @click.pass_obj
 def usage(location: StoreLocation, /, by: str, *, chosen: filters.Selection, as_json: bool) -> None:
-    """Show tokens spent, the most expensive first; also what they cost at list price.
+    """Show tokens and list prices, most tokens first.
 
     Prices need the extra prices: pip install 'doc-io[prices]'. Of each group cost_usd is the cost of those documents whose
     price is known, and unpriced the number of the others.
@@ -203,8 +204,8 @@ def search(location: StoreLocation, /, *, chosen: filters.Selection, as_json: bo
     """
     with location.existing() as store, render.progress("Reading new texts") as progress:
         shown = chosen.limit or (_PAGE if render.in_terminal() and not as_json else sys.maxsize - 1)
-        filters.refuse_unknown(store, chosen.filter)
-        found = reports.search(store, chosen.words or "", chosen.filter, limit=shown + 1, progress=progress)
+        where = filters.refuse_unknown(store, chosen.filter)
+        found = reports.search(store, chosen.words or "", where, limit=shown + 1, progress=progress)
         hits = found[:shown]
         if as_json:
             render.as_json([{**each.row.as_dict(), "excerpt": each.excerpt, "excerpt_of": each.which} for each in hits])

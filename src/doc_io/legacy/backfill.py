@@ -45,8 +45,7 @@ def backfill(
     Args:
         store: Where to.
         data_root: The folder that holds the legacy tree; a local one.
-        layout: A TOML file that says where its files are; see docs/adopting.md. Default: ``2_tasks``, ``3_generation`` and
-            ``4_evaluation``, as in ``doc_io/legacy/generation.toml``.
+        layout: A TOML file that says where its files are (docs/adopting.md). Default: ``doc_io/legacy/generation.toml``.
         stages: Only these stages. Default: all of the layout.
         run_id: The run that the documents belong to. Default: ``backfill-YYYYMMDD``.
         link: Whether texts may be hard links to the legacy files, where the docs root is on the same file system. Then
@@ -59,15 +58,15 @@ def backfill(
         The counts, and what was not taken in.
 
     Raises:
-        ConfigurationError: There is no such data root or stage, or a table of tasks cannot be used; nothing was written.
+        ConfigurationError: There is no such data root, stage or file, or a table of tasks cannot be used; nothing was written.
         StorageError: The docs root failed. What was filed stays; run it again.
         IndexAccessError: The index failed. Likewise.
     """
     root = Path(data_root)
     stage_layouts = read_layout(layout)
     report = BackfillReport(run_id or f"backfill-{datetime.now(timezone.utc):%Y%m%d}", dry_run)
-    scans = []
-    for stage in _wanted(root, stage_layouts, stages):
+    scans, wanted = [], _wanted(root, stage_layouts, stages)
+    for stage in wanted:
         tasks = stage_layouts.tasks(stage, root)
         found, odd = scan(root, stage, tasks or ())
         counts = StageReport(stage.stage, table=tasks is not None, bad=sum(not each.filed for each in odd))
@@ -76,6 +75,8 @@ def backfill(
         report.stages.append(counts)
         scans.append((tasks, found))
     total = sum(counts.files for counts in report.stages)
+    if not total:
+        raise _nothing_found(root, layout, wanted)
     filing = Filing(store, report, link=link)
     for (tasks, found), counts in zip(scans, report.stages, strict=True):
         for olds in _batches(root, found, report, counts):
@@ -103,6 +104,22 @@ def _wanted(root: Path, layout: Layout, stages: Collection[str]) -> list[StageLa
                 hint=f"Its stages are {', '.join(known)}.",
             )
     return [stage for stage in layout.stages if not stages or stage.stage in stages]
+
+
+def _nothing_found(
+    root: Path, layout: str | os.PathLike[str] | None, stages: Collection[StageLayout]
+) -> ConfigurationError:
+    folders = [folder for stage in stages for folder in (*stage.raw, *stage.parsed, *stage.prompts)]
+    existing = [folder for folder in folders if (root / folder).is_dir()]
+    of = "the default layout" if layout is None else f"the layout {os.fspath(layout)}"
+    named = ", ".join((existing or folders)[:4]) + (", …" if len(existing or folders) > 4 else "")  # noqa: PLR2004 - to be read
+    which = f"none of its folders is there ({named})" if not existing else f"its folders are empty ({named})"
+    return ConfigurationError(
+        setting=f"The data root {root}",
+        reason=f"no file was found in it by {of}: {which}",
+        hint="Name the folder that these lie in with --data-root, or say in a TOML file where yours are, and name that with"
+        " --layout; `doc-io backfill --help` has an example.",
+    )
 
 
 def _batches(

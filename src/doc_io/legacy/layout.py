@@ -6,7 +6,7 @@ import dataclasses
 import os
 import re
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -88,10 +88,12 @@ def read_layout(path: str | os.PathLike[str] | None = None) -> Layout:
     try:
         content = tomllib.loads(file.read_text(encoding="utf-8"))
         stages = tuple(_stages(content))
-    except (OSError, ValueError, TypeError, KeyError, re.error) as error:
-        if isinstance(error, ConfigurationError):
-            raise
-        raise _unusable(file, f"{type(error).__name__}: {error}") from None
+    except ConfigurationError:
+        raise
+    except OSError as error:
+        raise _unusable(file, error.strerror or str(error)) from None
+    except ValueError as error:  # of TOML and of UTF-8 too
+        raise _unusable(file, str(error)) from None
     if not stages:
         raise _unusable(file, "it names no stage")
     return Layout(stages, lenient=path is None)
@@ -101,23 +103,52 @@ def _stages(content: Mapping[str, Any]) -> Iterator[StageLayout]:
     unknown = set(content) - {"stage"}
     if unknown:
         raise ValueError(f"there is no setting {min(unknown)!r}")
-    for each in content.get("stage", []):
-        settings = dict(each)
-        name = settings.pop("name")
-        pattern = re.compile(settings.pop("pattern", NAME.pattern), re.DOTALL)
-        if "task" not in pattern.groupindex:
-            raise ValueError(f"the pattern of stage {name!r} has no group 'task'")
-        tables = tuple(TaskTable(**table) for table in settings.pop("tasks", []))
-        folders = {kind: _inside(settings.pop(kind, [])) for kind in ("raw", "parsed", "prompts")}
+    for number, settings in enumerate(_tables(content.get("stage", []), "stage"), start=1):
+        name = settings.pop("name", None)
+        if not isinstance(name, str):
+            raise ValueError(f'stage number {number} has no name; write name = "essay" below its [[stage]]')  # noqa: TRY004 - as the others
+        pattern = _pattern(name, settings.pop("pattern", NAME.pattern))
+        tables = tuple(_task_table(name, table) for table in _tables(settings.pop("tasks", []), "stage.tasks"))
+        folders = {kind: _inside(name, kind, settings.pop(kind, [])) for kind in ("raw", "parsed", "prompts")}
         if settings:
             raise ValueError(f"stage {name!r} has no setting {min(settings)!r}")
         yield StageLayout(name, pattern=pattern, tables=tables, **folders)
 
 
-def _inside(folders: Sequence[str]) -> tuple[str, ...]:
+def _tables(value: object, name: str) -> list[dict[str, Any]]:
+    """Copies of the tables of a TOML array."""
+    if not isinstance(value, list) or not all(isinstance(each, dict) for each in value):
+        raise ValueError(f"{name!r} is not a list of tables; write [[{name}]], with two brackets on each side")
+    return [dict(each) for each in value]
+
+
+def _pattern(stage: str, pattern: object) -> re.Pattern[str]:
+    example = r"pattern = '(?P<task>.+)_v(?P<version>\d+)\.txt'"
+    try:
+        compiled = re.compile(pattern, re.DOTALL) if isinstance(pattern, str) else None
+    except re.error as error:
+        raise ValueError(f"the pattern of stage {stage!r} is no regular expression: {error}; write {example}") from None
+    if compiled is None or "task" not in compiled.groupindex:
+        raise ValueError(f"the pattern of stage {stage!r} has no group 'task'; write {example}")
+    return compiled
+
+
+def _task_table(stage: str, settings: Mapping[str, Any]) -> TaskTable:
+    known = {each.name for each in dataclasses.fields(TaskTable)}
+    if unknown := set(settings) - known:
+        raise ValueError(
+            f"the tasks of stage {stage!r} have no setting {min(unknown)!r}; there are {', '.join(sorted(known))}"
+        )
+    if not isinstance(settings.get("path"), str):
+        raise ValueError(f'the tasks of stage {stage!r} have no path; write path = "tasks.csv"')  # noqa: TRY004 - as the others
+    return TaskTable(**settings)
+
+
+def _inside(stage: str, kind: str, folders: object) -> tuple[str, ...]:
     """The folders; none may leave the data root, since reports name files by their path below it."""
-    if isinstance(folders, str):
-        raise TypeError(f"{folders!r} is not a list of folders")
+    if not isinstance(folders, list) or not all(isinstance(each, str) for each in folders):
+        example = folders if isinstance(folders, str) else "essays"
+        raise ValueError(f'{kind!r} of stage {stage!r} is not a list of folders; write {kind} = ["{example}"]')
     for folder in folders:
         if PurePosixPath(folder).is_absolute() or ".." in PurePosixPath(folder).parts:
             raise ValueError(f"the folder {folder!r} leaves the data root")
@@ -146,5 +177,7 @@ def _first_of(known: Task, more: Task) -> Task:
 
 def _unusable(file: Path, reason: str) -> ConfigurationError:
     return ConfigurationError(
-        setting=f"The layout {file}", reason=reason, hint="See docs/adopting.md for what a layout says."
+        setting=f"The layout {file}",
+        reason=reason,
+        hint="`doc-io backfill --help` shows a layout, docs/adopting.md all that it may say.",
     )

@@ -10,6 +10,7 @@ import io
 import os
 import pickle
 import re
+import shlex
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from doc_io.store import DocumentStore
 
 _BATCH_SIZE = 64
+_HINT = "Name $DAGSTER_HOME/storage, or the base_dir of your IO manager, as --data-root."
 _RUN = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 """The folder of a run: outputs of ops, and logs."""
 
@@ -95,7 +97,7 @@ def backfill_pickles(
         The counts, and what was not taken in.
 
     Raises:
-        ConfigurationError: There is no such folder or asset; nothing was written.
+        ConfigurationError: There is no such folder or asset, or no file in it; nothing was written.
         StorageError: The docs root failed. What was filed stays; run it again.
         IndexAccessError: The index failed. Likewise.
     """
@@ -108,6 +110,8 @@ def backfill_pickles(
         report.stages.append(counts)
         scans.append((asset, files, counts))
     total = sum(counts.files for counts in report.stages)
+    if not total:
+        raise _unusable(root, f"no file was found in {'the assets that were named' if assets else 'it'}")
     filing = Filing(store, report, link=False)
     for asset, files, counts in scans:
         for start in range(0, len(files), _BATCH_SIZE):
@@ -130,12 +134,12 @@ def backfill_pickles(
 
 def _wanted(root: Path, assets: Collection[str]) -> list[PickledAsset]:
     if not root.is_dir():
-        raise ConfigurationError(
-            setting=f"The folder of pickles {root}",
-            reason="there is no such folder",
-            hint="Name $DAGSTER_HOME/storage, or the base_dir of your IO manager, as --data-root.",
-        )
+        raise _unusable(root, "there is no such folder")
     named = [PickledAsset.named(each) for each in assets]
+    known = bool(named) and all(os.path.lexists(root.joinpath(*asset.key)) for asset in named)
+    if not known and _is_dagster_home(root):
+        meant = shlex.quote(str(root / "storage"))
+        raise _unusable(root, "it is a Dagster home, which keeps them in storage", f"Did you mean --data-root {meant}?")
     for asset in named:
         if not os.path.lexists(root.joinpath(*asset.key)):
             raise ConfigurationError(
@@ -148,6 +152,17 @@ def _wanted(root: Path, assets: Collection[str]) -> list[PickledAsset]:
         for name in sorted(each.name for each in root.iterdir())
         if not _RUN.fullmatch(name) and name != "bad_files.csv" and not name.startswith(".")
     ]
+
+
+def _unusable(root: Path, reason: str, hint: str = _HINT) -> ConfigurationError:
+    return ConfigurationError(setting=f"The folder of pickles {root}", reason=reason, hint=hint)
+
+
+def _is_dagster_home(root: Path) -> bool:
+    beside = ("history", "schedules", "logs", ".logs_queue", ".telemetry")
+    return (root / "dagster.yaml").is_file() or (
+        (root / "storage").is_dir() and any((root / each).is_dir() for each in beside)
+    )
 
 
 def _files(root: Path, asset: PickledAsset) -> Iterator[tuple[str, str]]:

@@ -11,7 +11,7 @@ from doc_io.store import DocumentStore
 
 
 def usage(store: DocumentStore, by: GroupedBy = "model_id", where: Filter = ALL) -> list[TokenUsage]:
-    """Tokens spent, the most expensive group first; with their list price where `doc_io.prices` knows it.
+    """Tokens spent, the group with most tokens first; with their list price where `doc_io.prices` knows it.
 
     Args:
         store: Which store.
