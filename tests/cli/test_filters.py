@@ -401,7 +401,7 @@ def test_the_history_of_a_task_that_fails_offers_the_diff_with_the_last_good_one
     store.save(Document("half", status="truncated"), stage="draft", task_id="b")
 
     assert "doc-io diff draft/b draft/b@newest" in plain(in_a_terminal(tmp_path, "history", "draft/b", errors=True))
-    assert "doc-io diff essay/c\n" in plain(in_a_terminal(tmp_path, "history", "essay/c", errors=True))
+    assert plain(in_a_terminal(tmp_path, "history", "essay/c", errors=True)).rstrip().endswith("doc-io diff essay/c")
 
 
 def test_a_prune_may_have_no_grace_period(store: DocumentStore) -> None:
@@ -417,4 +417,7 @@ def test_a_prune_may_have_no_grace_period(store: DocumentStore) -> None:
 
 def test_the_help_of_every_command_fits_its_line() -> None:
     """In a terminal of 80 columns."""
-    assert "...\n" not in CliRunner().invoke(group, ["--help"], terminal_width=80).stdout
+    commands = CliRunner().invoke(group, ["--help"], terminal_width=80).stdout.partition("\nInspect:")[2]
+
+    assert "usage" in commands
+    assert "..." not in commands
