@@ -132,7 +132,7 @@ class MaintenanceBusyError(IndexBusyError):
 
 
 class IndexFormatError(IndexAccessError):
-    """{index} is not an index of doc_io: {reason}. It was not touched. Point `db_path` at another file, or rebuild it with `doc-io reindex`, which sets a damaged file aside."""
+    """{index} is not an index of doc_io: {reason}. It was not touched. {hint}"""
 
 
 class IndexVersionError(IndexAccessError):

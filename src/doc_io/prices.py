@@ -8,6 +8,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from dataclasses import dataclass
 from functools import lru_cache
+from importlib.util import find_spec
 from typing import Any
 
 # ruff: noqa: PLC0415 - a large table, which only those who ask for a price wait for
@@ -38,6 +39,11 @@ class Price:
         longest = prompt_tokens if longer_than is None else longer_than + 1
         of_prompt, of_answer = self.per_token[bisect_left(self.starts, longest)]
         return prompt_tokens * of_prompt + completion_tokens * of_answer
+
+
+def prices_installed() -> bool:
+    """Whether there is a list of prices at all."""
+    return find_spec("genai_prices") is not None
 
 
 @lru_cache(4096)

@@ -142,6 +142,13 @@ class StoreIdentity:
                         raise self._mismatch("the index has documents, and the docs root has none", _MOUNT)
         self.storage.expected_root = root_id
 
+    def is_index_of_another(self) -> bool:
+        """Whether the index says that it is another store's; False where it, or the docs root, says nothing."""
+        with suppress(StorageError, IndexAccessError):
+            ids = self._ids()
+            return None not in ids and ids.at_root != ids.in_index
+        return False
+
     def adopt(self) -> None:
         """Make the index that of the docs root, whichever it was of; after a rebuild."""
         if not self.storage.is_same_root():

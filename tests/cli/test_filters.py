@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import shlex
 import socket
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
 from doc_io import Document, DocumentStore, Origin, Usage, maintenance
+from doc_io.cli.filters import Time
 from doc_io.cli.main import group
 from doc_io.errors import UnknownNameError
 from tests.cli.conftest import Run
@@ -49,11 +51,9 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> DocumentStore:
 
 
 def answer(*words: str) -> list[dict[str, object]]:
-    """What a command prints as JSON; ``export`` in lines."""
-    said = CliRunner().invoke(group, list(words) if words[0] == "export" else [*words, "--json"])
+    """What a command prints as JSON."""
+    said = CliRunner().invoke(group, [*words, "--json"])
     assert said.exit_code == 0, said.output
-    if words[0] == "export":
-        return [json.loads(line) for line in said.stdout.splitlines()]
     found: list[dict[str, object]] = json.loads(said.stdout)
     return found
 
@@ -70,6 +70,8 @@ FILTERS = [
     (("--run", "run-1"), 3),
     (("--since", "1h"), 6),
     (("--until", "1h"), 0),
+    (("--since", "yesterday"), 6),
+    (("--until", "yesterday"), 0),
     (("--until", "2100-01-01", "--model", "m1", "--newest"), 2),
 ]
 
@@ -353,6 +355,33 @@ def test_output_that_cannot_be_encoded_is_escaped(run: Run, store: DocumentStore
     assert "\\u8349\\u7a3f" in said.stdout
 
 
+def test_export_prints_lines_or_with_json_an_array(store: DocumentStore) -> None:
+    """Of the same rows; Parquet is neither."""
+    lines = CliRunner().invoke(group, ["export", "--raw"]).stdout.splitlines()
+
+    assert [json.loads(line) for line in lines] == answer("export", "--raw")
+    assert "give one of them" in CliRunner().invoke(group, ["export", "--json", "--parquet", "x.parquet"]).output
+
+
+def test_today_and_yesterday_are_days_in_utc() -> None:
+    """Each begins at midnight, whatever the zone of the machine."""
+    today, yesterday = (Time().convert(day, None, None) for day in ("today", "yesterday"))
+
+    assert today.endswith("T00:00:00.000000Z")
+    assert datetime.fromisoformat(today[:10]) - datetime.fromisoformat(yesterday[:10]) == timedelta(days=1)
+    assert (
+        timedelta(0)
+        <= datetime.now(timezone.utc) - datetime.fromisoformat(f"{today[:-1]}+00:00")
+        < timedelta(days=1, minutes=1)
+    )
+
+
+@pytest.mark.parametrize("by", ["model", "task", "run"])
+def test_usage_takes_a_column_by_either_name(store: DocumentStore, by: str) -> None:
+    """As compare does."""
+    assert answer("usage", "--by", f"{by}_id") == answer("usage", "--by", by) != []
+
+
 def test_the_start_of_a_run_is_enough_as_a_filter_where_no_other_begins_like_it(store: DocumentStore) -> None:
     """As in STAGE/TASK@RUN; for a prune too."""
     store.save("later", stage="draft", task_id="a", run_id="nightly-7")
@@ -401,7 +430,7 @@ def test_the_history_of_a_task_that_fails_offers_the_diff_with_the_last_good_one
     store.save(Document("half", status="truncated"), stage="draft", task_id="b")
 
     assert "doc-io diff draft/b draft/b@newest" in plain(in_a_terminal(tmp_path, "history", "draft/b", errors=True))
-    assert plain(in_a_terminal(tmp_path, "history", "essay/c", errors=True)).rstrip().endswith("doc-io diff essay/c")
+    assert "doc-io diff essay/c\r\n" in plain(in_a_terminal(tmp_path, "history", "essay/c", errors=True))
 
 
 def test_a_prune_may_have_no_grace_period(store: DocumentStore) -> None:
@@ -417,7 +446,7 @@ def test_a_prune_may_have_no_grace_period(store: DocumentStore) -> None:
 
 def test_the_help_of_every_command_fits_its_line() -> None:
     """In a terminal of 80 columns."""
-    commands = CliRunner().invoke(group, ["--help"], terminal_width=80).stdout.partition("\nInspect:")[2]
+    usage, _, rest = CliRunner().invoke(group, ["--help"], terminal_width=80).stdout.partition("\n")
 
-    assert "usage" in commands
-    assert "..." not in commands
+    assert usage.endswith("[ARGS]...")
+    assert "...\n" not in rest

@@ -69,5 +69,9 @@ def test_an_interrupted_parquet_file_does_not_have_its_name(filled: DocumentStor
 
 def test_a_parquet_file_that_cannot_be_written_is_an_error_of_ours(filled: DocumentStore, tmp_path: Path) -> None:
     """With what to do."""
-    with pytest.raises(ConfigurationError, match="can be written"):
+    with pytest.raises(ConfigurationError, match=r"no folder '.*no'\. Make it"):
         write_parquet(str(tmp_path / "no" / "rows.parquet"), reports.export(filled))
+    with pytest.raises(ConfigurationError, match=r"it is a folder.*--partition-by"):
+        write_parquet(str(tmp_path), reports.export(filled))
+    with pytest.raises(ConfigurationError, match=r"File name too long\. Name a file that can be written"):
+        write_parquet(str(tmp_path / ("x" * 300)), reports.export(filled))

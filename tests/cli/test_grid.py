@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from itertools import accumulate
+
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 from rich.cells import cell_len
 from rich.console import Console
 
@@ -82,3 +86,34 @@ def test_a_sentence_goes_on_in_the_next_line() -> None:
 def test_two_columns_of_one_name_are_two() -> None:
     """As SQL may have them."""
     assert list(grid(("x", "x"), [("1", "2")], 40)) == ["x  x", "1  2"]
+
+
+CELLS = {**dict(zip(LISTED, ROW, strict=True)), "doc_id": "0123456"}
+
+
+@given(
+    names=st.sampled_from([LISTED, ("doc_id", "task_id", "status", "chars"), ("doc_id", "stage", "status")]),
+    prose=st.sampled_from(["reason", "details", "because", "note", "excerpt"]),
+    last=st.booleans(),
+    text=st.text("cut afte25tokns\u8349", min_size=1, max_size=60) | st.just("cut after 25 of 25 tokens"),
+    width=st.integers(40, 140),
+)
+@example(names=LISTED[:5] + LISTED[6:7], prose="reason", last=True, text="cut after 25 of 25 tokens", width=83)
+def test_a_sentence_loses_no_character(names: tuple[str, ...], prose: str, last: bool, text: str, width: int) -> None:  # noqa: FBT001 - drawn
+    """Whatever stands beside it, and in any terminal; a long word goes on in the next line too."""
+    columns = (*names, prose) if last else (names[0], prose, *names[1:])
+    head, *lines = grid(columns, [tuple(text if name == prose else CELLS[name] for name in columns)], width)
+
+    assert all(cell_len(line) <= width for line in (head, *lines))
+    start = cell_len(head[: head.index(prose)])
+    after = head[head.index(prose) :].split()[1:]
+    end = cell_len(head[: head.index(after[0], head.index(prose))]) if after and after[0] in LISTED else width
+    if not after or (after[0] in LISTED and after[0] != "chars"):  # numbers stand to the right: no start to cut at
+        shown = "".join(chop(line, start, end) for line in lines)
+        assert "".join(shown.split()) == "".join(text.split())
+
+
+def chop(line: str, start: int, end: int) -> str:
+    """The part of a line between two cells."""
+    ends = list(accumulate(map(cell_len, line)))
+    return "".join(letter for letter, stop in zip(line, ends, strict=True) if start < stop <= end)

@@ -85,6 +85,68 @@ def test_the_place_of_a_store_is_the_same_however_it_is_spelled(
     assert said["index"] == str(documents.parent / "db" / "documents.sqlite")
 
 
+def test_the_command_in_an_error_about_the_target_of_a_copy_acts_on_the_target(
+    run: Run, documents: Path, tmp_path: Path
+) -> None:
+    """Pasted, it must not empty the index of the source."""
+    target = tmp_path / "new place"
+    root, index = target / "docs", target / "db" / "documents.sqlite"
+    with DocumentStore(root, index) as store:
+        store.save("text", stage="draft", task_id="t")
+    root.rename(target / "unmounted")
+    source = ["--docs-root", str(documents)]
+
+    said = run(*source, "copy", str(root), str(index))
+    command = said.stderr.partition("`doc-io ")[2].partition("`")[0]
+
+    assert said.returncode == 8
+    assert shlex.split(command) == ["--docs-root", str(root), "--db", str(index), "reindex", "--empty"]
+    assert run(*shlex.split(command)).returncode == 0
+    assert json.loads(run(*source, "status", "--json").stdout)["documents"] == 1
+
+
+def test_the_command_in_an_error_about_the_source_of_a_copy_acts_on_the_source(
+    run: Run, documents: Path, tmp_path: Path
+) -> None:
+    """As for any other command."""
+    documents.rename(documents.with_name("unmounted"))
+
+    said = run("--docs-root", str(documents), "copy", str(tmp_path / "new" / "docs"), str(tmp_path / "new.sqlite"))
+
+    assert f"`doc-io --docs-root {documents} reindex --empty`" in said.stderr
+    assert not (tmp_path / "new.sqlite").exists()
+
+
+def test_a_reindex_says_when_it_takes_an_index_over_and_when_it_leaves_documents_out(
+    run: Run, documents: Path, tmp_path: Path
+) -> None:
+    """Both are obeyed: rows can be made again from the documents."""
+    other = tmp_path / "other.sqlite"
+    with DocumentStore(tmp_path / "other" / "docs", other) as store:
+        store.save("text", stage="draft", task_id="t")
+    source = ["--docs-root", str(documents), "--db", str(other), "reindex"]
+
+    first, again, empty = run(*source), run(*source), run(*source, "--empty")
+
+    assert [said.returncode for said in (first, again, empty)] == [0, 0, 0]
+    assert "another store" in first.stderr
+    assert "another store" not in again.stderr
+    assert "brings them in" in empty.stderr
+    assert "brings them in" not in again.stderr
+
+
+def test_a_file_that_a_reindex_renames_is_told(run: Run, documents: Path, tmp_path: Path) -> None:
+    """To a person and to a program; its content stays."""
+    notes = tmp_path / "notes.txt"
+    for words in ([], ["--json"]):
+        notes.write_text("mine, and no database")
+        said = run("--docs-root", str(documents), "--db", str(notes), "reindex", *words)
+        kept = json.loads(said.stdout)["set_aside"] if words else said.stderr.partition("kept as ")[2].strip(".\n")
+
+        assert Path(kept).read_text() == "mine, and no database"
+        Path(kept).unlink()
+
+
 def test_an_unknown_setting_is_answered_with_the_one_that_was_meant(run: Run, tmp_path: Path) -> None:
     """As a mistyped command is."""
     (tmp_path / "pyproject.toml").write_text('[tool.doc_io]\ndoc_root = "data/docs"\n')

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import pkgutil
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, get_origin
 
 import pytest
 from pydantic import BaseModel
@@ -22,7 +22,8 @@ def configurable() -> Iterator[type[BaseModel]]:
     found: dict[str, type[BaseModel]] = {}
     for module in pkgutil.walk_packages(doc_io.dagster.__path__, "doc_io.dagster."):
         for value in vars(importlib.import_module(module.name)).values():
-            if isinstance(value, type) and issubclass(value, BaseModel) and value.__module__.startswith("doc_io."):
+            is_class = isinstance(value, type) and get_origin(value) is None  # Python 3.10 takes tuple[str] for one
+            if is_class and issubclass(value, BaseModel) and value.__module__.startswith("doc_io."):
                 found[f"{value.__module__}.{value.__qualname__}"] = value
     yield from found.values()
 

@@ -159,7 +159,7 @@ def test_missing_rows_are_added_and_the_others_stay(run: Any, store: DocumentSto
     assert list(store.index.scan())[:-20] == rows[:-20]
 
 
-@pytest.mark.parametrize("executor", ["in_process", "multiprocess"])
+@pytest.mark.parametrize("executor", ["in_process", pytest.param("multiprocess", marks=pytest.mark.slow)])
 def test_a_verification_adds_up_to_what_verify_finds(run: Any, store: DocumentStore, executor: str) -> None:
     """The job fails, and lists it; the counts of its steps are those of the whole."""
     folders = [Path(store.docs_root) / row.doc_dir for row in store.index.scan()]
@@ -213,7 +213,7 @@ def test_only_the_shards_that_failed_are_done_again(
     assert metadata(second, "reindex") == {"documents": 800, "rows": 800}
 
 
-@pytest.mark.parametrize("executor", ["in_process", "multiprocess"])
+@pytest.mark.parametrize("executor", ["in_process", pytest.param("multiprocess", marks=pytest.mark.slow)])
 def test_a_pruning_in_steps_removes_what_prune_removes(
     run: Any, store: DocumentStore, tmp_path: Path, executor: str
 ) -> None:

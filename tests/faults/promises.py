@@ -32,11 +32,14 @@ def broken_promises(root: Path, acknowledged: Mapping[str, str]) -> list[str]:
             store.index.stage_counts()
     except DocIOError as error:  # no document is lost yet: what the message advises may bring all of them back
         broken.append(f"{CLOSED}: {error}")
-        with DocumentStore(docs(root), database(root)) as store:
-            try:
-                maintenance.reindex(store)
-            except DocIOError:  # there is no document at all
-                maintenance.reindex(store, empty=True)
+        try:
+            with DocumentStore(docs(root), database(root)) as store:
+                try:
+                    maintenance.reindex(store)
+                except DocIOError:  # there is no document at all
+                    maintenance.reindex(store, empty=True)
+        except DocIOError as worse:  # a disk on which files were not synced may fail as a whole
+            return [*broken, f"promise 7: it cannot be rebuilt: {worse}"]
     try:
         with DocumentStore(docs(root), database(root)) as store:
             if spool_folder(root).is_dir():

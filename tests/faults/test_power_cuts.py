@@ -20,6 +20,8 @@ def cuts(folder: Path, count: int, mutant: str = "") -> tuple[int, list[str]]:
             said, problems = cut_while_writing(mounted, chance, mutant)
             acknowledged += said
             broken += problems
+            if broken:  # the disk itself may be damaged now
+                break
     print(f"seed {SEED}: {count} power cuts, {acknowledged} documents acknowledged, {len(broken)} promises broken")
     return acknowledged, broken
 

@@ -69,7 +69,7 @@ def test_a_lost_index_is_made_again_and_verified_by_the_engine(
         assert [row.as_dict() for row in store.index.scan()] == before
 
 
-@pytest.mark.parametrize("client", ["fsspec", "obstore"])
+@pytest.mark.parametrize("client", ["fsspec", pytest.param("obstore", marks=pytest.mark.slow)])
 def test_eight_jobs_have_more_requests_under_way_than_one(client: str, careless_s3_server: S3, tmp_path: Path) -> None:
     """Counted at the server: threads do not wait for each other's connections."""
     root = f"{careless_s3_server.root}/{secrets.token_hex(4)}"

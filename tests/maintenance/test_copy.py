@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from doc_io import Document, DocumentRow, DocumentStore, Origin, maintenance
-from doc_io.errors import StorageError, StoreMismatchError
+from doc_io.errors import ConfigurationError, IndexAccessError, StorageError, StoreMismatchError
 from tests.maintenance import damage
 from tests.servers.counting import Counter, counting
 from tests.servers.s3 import S3
@@ -135,6 +135,62 @@ def test_an_index_of_another_root_is_refused(
         pytest.raises(StoreMismatchError, match="the docs root has none"),
     ):
         maintenance.copy(store, mixed)
+
+
+def test_a_copy_into_its_source_is_refused_before_anything_is_made(
+    store: DocumentStore, rows: list[DocumentRow], tmp_path: Path
+) -> None:
+    """The same root or index, one below or above, by a link too."""
+    (tmp_path / "link").symlink_to(store.docs_root)
+    root, index = Path(store.docs_root), Path(store.index.name)
+    before = sorted(tmp_path.rglob("*"))
+
+    for to_root, to_index in [
+        (root, tmp_path / "new.sqlite"),
+        (root / "below", tmp_path / "new.sqlite"),
+        (root.parent, tmp_path / "new.sqlite"),
+        (tmp_path / "link" / "below", tmp_path / "new.sqlite"),
+        (tmp_path / "elsewhere", index),
+    ]:
+        with DocumentStore(to_root, to_index) as target, pytest.raises(ConfigurationError, match="of the source"):
+            maintenance.copy(store, target)
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_a_bucket_is_not_copied_below_itself(far: DocumentStore, tmp_path: Path) -> None:
+    """By its URL."""
+    with (
+        DocumentStore(f"{far.docs_root}/below", tmp_path / "new.sqlite") as target,
+        pytest.raises(ConfigurationError) as told,
+    ):
+        maintenance.copy(far, target)
+    assert "of the source" in str(told.value)
+    assert not (tmp_path / "new.sqlite").exists()
+
+
+def test_a_root_whose_name_begins_alike_is_another_one(
+    store: DocumentStore, rows: list[DocumentRow], tmp_path: Path
+) -> None:
+    """The control of the two above."""
+    with DocumentStore(f"{store.docs_root}-copy", tmp_path / "new.sqlite") as target:
+        assert maintenance.copy(store, target).copied == COUNT
+
+
+def test_a_target_that_cannot_be_written_leaves_nothing_behind(
+    store: DocumentStore, rows: list[DocumentRow], tmp_path: Path
+) -> None:
+    """No index without documents, no lock file beside a folder that was named as the index."""
+    (tmp_path / "file").write_text("mine")
+    before = sorted(tmp_path.rglob("*"))
+
+    for to_root, to_index, error in [
+        (tmp_path / "file" / "docs", tmp_path / "new.sqlite", StorageError),
+        (tmp_path / "elsewhere", tmp_path / "file" / "new.sqlite", IndexAccessError),
+        (tmp_path / "elsewhere", Path(store.docs_root), IndexAccessError),
+    ]:
+        with DocumentStore(to_root, to_index) as target, pytest.raises(error, match=r"no folder|is a folder"):
+            maintenance.copy(store, target)
+    assert sorted(tmp_path.rglob("*")) == before
 
 
 def test_a_forged_row_leads_nowhere(store: DocumentStore, rows: list[DocumentRow], tmp_path: Path) -> None:

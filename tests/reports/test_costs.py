@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -9,10 +10,12 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from starlette.testclient import TestClient
 
 from doc_io import Document, DocumentStore, Filter, Usage, reports
 from doc_io.cli.main import group
 from doc_io.prices import price_of
+from doc_io.web import app
 from tests.servers.postgres import Postgres
 
 FLAT, TIERED = "gpt-4o-2024-08-06", "gemini-2.5-pro"
@@ -90,9 +93,60 @@ def test_the_command_line_shows_dollars_where_they_are_known(store: DocumentStor
     shown = CliRunner().invoke(group, [*where, "usage"], catch_exceptions=False).output
     compared = CliRunner().invoke(group, [*where, "compare", "draft", "--by", "model"], catch_exceptions=False).output
 
-    assert shown.splitlines()[0].split("\t") == ["model", "documents", "prompt", "completion", "cost_usd"]
-    assert f"{FLAT}\t4\t2000010\t2000\t5.02" in shown
+    assert shown.splitlines()[0].split("\t") == ["model", "documents", "prompt", "completion", "cost_usd", "unpriced"]
+    assert f"{FLAT}\t4\t2000010\t2000\t5.02\t2" in shown
     assert "cost_usd" in compared.splitlines()[0]
+
+
+@pytest.mark.parametrize("store", ["sqlite"], indirect=True)
+def test_a_sum_says_how_many_documents_it_leaves_out(store: DocumentStore) -> None:
+    """In JSON and in a table."""
+    where = ["--docs-root", store.docs_root, "usage", "--by", "stage"]
+    [said] = json.loads(CliRunner().invoke(group, [*where, "--json"], catch_exceptions=False).output)
+    table = CliRunner().invoke(group, where, catch_exceptions=False).output
+
+    assert (said["documents"], said["priced"], said["unpriced"]) == (8, 4, 4)
+    assert table.splitlines()[1].split("\t")[1::4] == ["8", "4"]
+
+
+@pytest.mark.parametrize("store", ["sqlite"], indirect=True)
+def test_the_page_of_usage_says_how_many_documents_a_sum_leaves_out(store: DocumentStore) -> None:
+    """Beside the sum; nothing where it leaves out none."""
+    client = TestClient(app(store), base_url="http://localhost")
+
+    assert "without 4 of them, which have no known price" in client.get("/usage?by=day").text
+    assert "no known price" not in client.get(f"/usage?by=day&model={TIERED}").text
+
+
+@pytest.mark.parametrize("store", ["sqlite"], indirect=True)
+def test_a_person_is_told_which_prices_are_not_known(store: DocumentStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By model; and a pipe is told nothing."""
+    command = [*("--docs-root", store.docs_root), "usage", "--by", "day"]
+
+    assert CliRunner().invoke(group, command, catch_exceptions=False).stderr == ""
+    monkeypatch.setattr("doc_io.cli.render.in_terminal", lambda: True)
+
+    def said(*words: str) -> str:
+        return CliRunner().invoke(group, [*command, *words], catch_exceptions=False).stderr
+
+    assert said() == "4 of 8 documents have no known price: there is none for a model that nobody sells.\n"
+    assert said("--model", "a model that nobody sells").startswith(
+        "1 of 1 documents have no known price: there is none"
+    )
+    assert said("--model", FLAT) == "2 of 4 documents have no known price: a model or a token count is not known.\n"
+    assert said("--model", TIERED) == ""
+
+
+@pytest.mark.parametrize("store", ["sqlite"], indirect=True)
+def test_a_person_without_prices_is_told_how_to_get_them(store: DocumentStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once."""
+    monkeypatch.setattr("doc_io.cli.render.in_terminal", lambda: True)
+    monkeypatch.setitem(sys.modules, "genai_prices", None)
+    price_of.cache_clear()
+    said = CliRunner().invoke(group, ["--docs-root", store.docs_root, "usage"], catch_exceptions=False)
+    price_of.cache_clear()
+
+    assert said.stderr == "What they cost at list price: pip install 'doc-io[prices]'\n"
 
 
 def test_without_the_library_the_counts_are_the_same(tmp_path: Path) -> None:

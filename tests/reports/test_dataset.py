@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
 import duckdb
+import pandas as pd
 import polars as pl
+import pyarrow.dataset
 import pytest
 
 from doc_io import ConfigurationError, Document, DocumentStore
 from doc_io.index.base import Filter
 from doc_io.reports import dataset
-from doc_io.reports.dataset import write_dataset
+from doc_io.reports.dataset import PartitionedBy, write_dataset
 from tests.maintenance.many import fill
+
+SEEN = ["doc_id", "stage", "day", "raw_chars", "raw"]
 
 
 @pytest.fixture
@@ -42,18 +47,64 @@ def by_polars(folder: Path) -> list[tuple[Any, ...]]:
     return sorted(frame.select("doc_id", "stage", pl.col("day").cast(str), "raw_chars", "raw").rows())
 
 
-def test_duckdb_and_polars_read_it_as_one_table(store: DocumentStore, folder: Path) -> None:
-    """Every document once, with its texts; stages of any name."""
-    fill(store, 60)
-    for number, stage in enumerate(["a/b", "ü = 50%", "x" * 250]):
+def by_pandas(folder: Path) -> list[tuple[Any, ...]]:
+    """All of it, as pandas reads it."""
+    frame = pd.read_parquet(folder)
+    return sorted(frame[SEEN].astype({"stage": str, "day": str}).itertuples(index=False, name=None))
+
+
+def by_pyarrow(folder: Path) -> list[tuple[Any, ...]]:
+    """All of it, as pyarrow reads it."""
+    table = pyarrow.dataset.dataset(folder, partitioning="hive").to_table(SEEN)
+    return sorted(tuple(row.values()) for row in table.to_pylist())
+
+
+READERS = [by_duckdb, by_polars, by_pandas, by_pyarrow]
+ODD = ["a/b", "ü = 50%", "%2F", "a+b c", "草稿", ".hidden.", "A:b?*", "007", "y" * 200]
+
+
+@pytest.mark.parametrize("read", READERS)
+@pytest.mark.parametrize("by", [["stage"], ["stage", "day"], ["status", "day", "stage"]])
+def test_every_reader_sees_one_table(
+    store: DocumentStore, folder: Path, by: list[PartitionedBy], read: Callable[[Path], list[tuple[Any, ...]]]
+) -> None:
+    """Every document once, with its texts; stages of any name, as they are."""
+    fill(store, 30)
+    for number, stage in enumerate(ODD):
         store.save(f"text {number}", stage=stage, task_id="t")
 
-    came = write_dataset(store, folder, texts=["raw"])
+    came = write_dataset(store, folder, texts=["raw"], by=by)
 
-    assert came == (63, len(list(folder.rglob("*.parquet"))), 0)
-    assert by_duckdb(folder) == by_polars(folder)
-    assert [each[0::2] for each in by_duckdb(folder)] == [each[0::2] for each in expected(store)]
-    assert {each[1][:160] for each in by_duckdb(folder)} == {each[1][:160] for each in expected(store)}
+    assert came == (30 + len(ODD), len(list(folder.rglob("*.parquet"))), 0)
+    if "day" in by:
+        assert read(folder) == expected(store)
+    else:
+        assert sorted(pd.read_parquet(folder)["stage"].astype(str)) == sorted(each[1] for each in expected(store))
+
+
+@pytest.mark.parametrize("stage", ["x" * 250, "草" * 70, "__HIVE_DEFAULT_PARTITION__"])
+def test_a_stage_that_cannot_be_read_back_from_a_folder_is_refused(
+    store: DocumentStore, folder: Path, stage: str
+) -> None:
+    """Before anything is written; divided by the day it goes in, in a column."""
+    store.save("text", stage="a", task_id="t")
+    store.save("text", stage=stage, task_id="t")
+
+    with pytest.raises(ConfigurationError, match="Partition it by day"):
+        write_dataset(store, folder, texts=["raw"])
+    assert not folder.exists()
+
+    write_dataset(store, folder, texts=["raw"], by=["day"])
+    assert by_pandas(folder) == expected(store)
+
+
+def test_a_folder_that_cannot_be_made_is_an_error_of_ours(store: DocumentStore, folder: Path) -> None:
+    """A file has its name."""
+    store.save("text", stage="draft", task_id="t")
+    folder.write_text("")
+
+    with pytest.raises(ConfigurationError, match="Name a folder"):
+        write_dataset(store, folder)
 
 
 def test_what_is_new_is_added_and_nothing_else_is_touched(store: DocumentStore, folder: Path) -> None:

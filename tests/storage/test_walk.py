@@ -149,7 +149,7 @@ def test_a_walk_over_a_hundred_thousand_objects_takes_no_memory(client: str) -> 
 
 def test_the_control_holds_all_of_them() -> None:
     """What fsspec offers for it lists everything before the first; of ten thousand objects already more than the bound."""
-    with serving(20_000) as bucket:
+    with serving(10_000) as bucket:
         warm(bucket, "s3fs")
         filesystem = fsspec.filesystem("s3", **bucket.options, use_listings_cache=False, skip_instance_cache=True)
 

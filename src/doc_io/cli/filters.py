@@ -26,6 +26,7 @@ _F = TypeVar("_F", bound=Callable[..., Any])
 _MAX_SUGGESTED = 10_000  # rows that are read to suggest a task
 _MAX_HITS = 10_000  # documents that have the words; their ids become parameters of one statement
 _AGE = re.compile(r"(\d{1,6})([smhdw])")
+_DAYS_AGO = {"today": 0, "yesterday": 1}
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 
@@ -47,7 +48,7 @@ class Age(click.ParamType):  # type: ignore[type-arg, unused-ignore]  # generic 
 
 
 class Time(click.ParamType):  # type: ignore[type-arg, unused-ignore]  # as above
-    """A point in time: a date or time in ISO 8601 (UTC where it does not say), or an age such as 2h."""
+    """A point in time: a date or time in ISO 8601 (UTC where it does not say), the start of a UTC day, or an age such as 2h."""
 
     name = "time"
 
@@ -56,11 +57,18 @@ class Time(click.ParamType):  # type: ignore[type-arg, unused-ignore]  # as abov
         try:
             if _AGE.fullmatch(value):
                 moment = datetime.now(timezone.utc) - Age().convert(value, param, ctx)
+            elif value in _DAYS_AGO:
+                today = datetime.now(timezone.utc).replace(hour=0, minute=0, second=0, microsecond=0)
+                moment = today - timedelta(days=_DAYS_AGO[value])
             else:
                 moment = datetime.fromisoformat(value.replace("Z", "+00:00"))
                 moment = moment.replace(tzinfo=moment.tzinfo or timezone.utc).astimezone(timezone.utc)
         except (ValueError, OverflowError):
-            self.fail(f"{value!r} is no time; give 2026-01-31, 2026-01-31T12:00, or an age such as 2h", param, ctx)
+            self.fail(
+                f"{value!r} is no time; give 2026-01-31, 2026-01-31T12:00 (UTC), today, yesterday, or an age such as 2h",
+                param,
+                ctx,
+            )
         return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
@@ -201,8 +209,12 @@ _FILTERS = (
     _names("--template", "template_id", "Only these templates.", starting("template_id")),
     run,
     experiment,
-    click.option("--since", type=Time(), help="Made at or after a time (2026-01-31) or within an age (2h, 7d)."),
-    click.option("--until", type=Time(), help="Made before a time, or longer ago than an age."),
+    click.option(
+        "--since",
+        type=Time(),
+        help="Made at or after a time in UTC (2026-01-31, today, yesterday) or within an age (2h, 7d).",
+    ),
+    click.option("--until", type=Time(), help="Made before a time in UTC, or longer ago than an age."),
 )
 words = click.option("--words", help="Only texts that have all these words.")
 """The one filter that `search` takes as its argument."""

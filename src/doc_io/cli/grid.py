@@ -10,7 +10,19 @@ from rich.table import Table
 from rich.text import Text
 
 _NUMBERS = frozenset(
-    {"documents", "tokens", "characters", "prompt", "completion", "total", "bytes", "chars", "count", "tasks"}
+    {
+        "documents",
+        "tokens",
+        "characters",
+        "prompt",
+        "completion",
+        "total",
+        "bytes",
+        "chars",
+        "count",
+        "tasks",
+        "unpriced",
+    }
 )
 _WHOLE = _NUMBERS | {"doc_id", "newest", "status", "created_at", "kind", "action", "file"}
 _PROSE = frozenset({"details", "because", "reason", "excerpt", "note"})  # continued in the next line, not cut
@@ -19,6 +31,7 @@ _LEFT_OUT = ("template_id", "chars", "quartiles", "characters", "model_id", "cre
 _LESS_THAN_REASON = ("documents", "newest", "status")
 """These too, where there is the reason of a failure."""
 _NARROWEST = 8
+_LEAST_OF_ALL = 2  # cells, which a letter may take
 _GAP = 2
 
 
@@ -45,17 +58,12 @@ def grid(columns: Sequence[str], rows: Sequence[Sequence[str]], width: int) -> T
         width: Of the terminal, in cells.
     """
     kept = _fitting([_Column(name, [row[at] for row in rows]) for at, name in enumerate(columns)], width)
-    room = width - sum(column.least + _GAP for column in kept if column.name != "task_id")
     table = Table(box=None, pad_edge=False, padding=(0, _GAP, 0, 0), collapse_padding=True, header_style="bold")
-    for column in kept:
-        is_task = column.name == "task_id"
-        least = min(column.least, max(_NARROWEST, room)) if is_task else column.least
+    for column, room in zip(kept, _widths(kept, width), strict=True):
         table.add_column(
             Text(column.name, no_wrap=True, overflow="ellipsis"),
             justify="right" if column.name in _NUMBERS else "left",
-            no_wrap=column.name in _WHOLE or is_task,  # rich narrows the others first
-            min_width=least,
-            max_width=least if is_task and least < column.widest else None,
+            width=room,
         )
     for cells in zip(*(column.cells for column in kept), strict=True):
         table.add_row(*(_text(column.name, cell) for column, cell in zip(kept, cells, strict=True)))
@@ -71,6 +79,21 @@ def _fitting(columns: list[_Column], width: int) -> list[_Column]:
     return columns
 
 
+def _widths(columns: list[_Column], width: int) -> list[int]:
+    """How wide each column is. Not left to rich, which draws past the terminal where columns have a least width."""
+    widths = [min(column.widest, width) for column in columns]
+    # What gives way, the widest first: what may be cut or wrapped, then the task, then, where nothing else is left, all.
+    of_others = [column.least for column in columns]
+    of_task = [_NARROWEST if column.name == "task_id" else column.least for column in columns]
+    for least in (of_others, of_task, [_LEAST_OF_ALL] * len(columns)):
+        while sum(widths) + _GAP * (len(widths) - 1) > width:
+            narrower = [at for at, each in enumerate(widths) if each > least[at]]
+            if not narrower:
+                break
+            widths[max(narrower, key=widths.__getitem__)] -= 1
+    return widths
+
+
 def _text(name: str, cell: str) -> Text:
     """As `Text`: a model's square brackets are no markup."""
-    return Text(cell) if name in _PROSE else Text(cell, no_wrap=True, overflow="ellipsis")
+    return Text(cell, overflow="fold") if name in _PROSE else Text(cell, no_wrap=True, overflow="ellipsis")

@@ -15,7 +15,7 @@ import click
 from doc_io import maintenance, reports
 from doc_io.cli import filters, options, render
 from doc_io.cli.config import StoreLocation
-from doc_io.errors import DamagedDocumentError
+from doc_io.errors import DamagedDocumentError, DocIOError
 from doc_io.index.base import Filter
 
 if TYPE_CHECKING:
@@ -100,13 +100,23 @@ def reindex(location: StoreLocation, /, *, jobs: int, as_json: bool, **how: bool
     row and are listed. On a local disk every file is hashed; elsewhere lengths are compared unless --full is given.
     """
     with location.open() if how["empty"] else location.with_documents() as store:
+        was_of_another = store.unchecked.is_index_of_another()
         with render.progress("Reindexing") as progress:
             came = maintenance.reindex(store, jobs=jobs, progress=progress, **how)
         if as_json:
             rejected = [each._asdict() for each in came.rejected]
-            render.as_json({"documents": came.documents, "added": came.added, "rejected": rejected})
+            counts = {"documents": came.documents, "added": came.added}
+            render.as_json({**counts, "rejected": rejected, "set_aside": came.set_aside})
             return
         click.echo(f"{_documents(came.documents)} in {store.unchecked.index.name}, {came.added:,} read in this run.")
+        if came.set_aside is not None:
+            click.echo(f"The old file was kept as {render.shown(came.set_aside)}.", err=True)
+        elif was_of_another:
+            click.echo("It was the index of another store; reindex that one with a --db of its own.", err=True)
+        if how["empty"] and store.unchecked.has_documents():
+            click.echo(
+                "The docs root has documents that the index leaves out; `doc-io reindex` brings them in.", err=True
+            )
         _print_rejected(came.rejected)
 
 
@@ -226,7 +236,7 @@ def copy(location: StoreLocation, /, to_root: str, to_db: str, *, as_json: bool)
     it again to continue, or to copy what is new. Then name the new place with --docs-root and --db, or in pyproject.toml.
     """
     target = StoreLocation(to_root, to_db, location.storage_options if "://" in to_root else {})
-    with location.existing() as store, target.open() as copied_to:
+    with location.existing() as store, target.open() as copied_to, _naming(target, copied_to):
         with render.progress("Copying") as progress:
             came = maintenance.copy(store, copied_to, progress=progress)
         if as_json:
@@ -237,6 +247,18 @@ def copy(location: StoreLocation, /, to_root: str, to_db: str, *, as_json: bool)
             _print_rejected(came.rejected)
     if came.rejected:
         sys.exit(_UNSOUND)
+
+
+@contextmanager
+def _naming(target: StoreLocation, store: DocumentStore) -> Iterator[None]:
+    """An error that concerns the target of a copy names commands for the target: here they would act on the source."""
+    try:
+        yield
+    except DocIOError as error:
+        places = {store.docs_root, store.unchecked.index.name}
+        if target.db is not None and not places.isdisjoint(map(str, error.facts.values())):
+            options.give_store(target.docs_root, target.db)
+        raise
 
 
 @click.command()

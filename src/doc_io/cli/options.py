@@ -93,6 +93,12 @@ def given_store(ctx: click.Context) -> str:
     return printable(shlex.join(words)) + " " if words else ""
 
 
+def give_store(docs_root: str, db: str) -> None:
+    """Have the commands that an error names act on this store, not on that of the command line."""
+    context = click.get_current_context()
+    context.meta.update({"doc_io.docs_root": (docs_root, True), "doc_io.db": (db, True)})
+
+
 def _without_password(value: str) -> str:
     if "://" not in value:
         return value

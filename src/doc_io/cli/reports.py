@@ -17,13 +17,16 @@ from doc_io.cli.config import StoreLocation
 from doc_io.document import Status
 from doc_io.escaping import printable
 from doc_io.naming import is_task_name
+from doc_io.prices import prices_installed
 
 if TYPE_CHECKING:
     from doc_io.document import DocumentRow
-    from doc_io.index.base import GroupedBy
+    from doc_io.index.base import Filter, GroupedBy, TokenUsage
     from doc_io.reports.search import SearchHit
     from doc_io.store import DocumentStore
 
+_IDS = ("model", "template", "task", "run", "experiment")  # the columns whose name ends in _id
+_MODELS = 5  # that are named at most
 _PAGE = 20  # what a terminal shows of search; a pipe gets all
 
 
@@ -119,35 +122,43 @@ def lineage(location: StoreLocation, /, doc: str, form: str, limit: int, *, as_j
             click.echo(f"There is more: it was followed no further than --limit says, {limit:,}.", err=True)
 
 
+class _Group(click.Choice):  # type: ignore[type-arg, unused-ignore]  # generic from click 8.2 on
+    """What usage tells apart: ``model``, or its column, ``model_id``."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        short = value.removesuffix("_id")
+        return super().convert(short if short in _IDS else value, param, ctx)
+
+
 @click.command()
 @click.option(
     "--by",
-    type=click.Choice(["model", "template", "stage", "task", "status", "run", "experiment", "day"]),
+    type=_Group([*_IDS, "stage", "status", "day"]),
     default="model",
     show_default=True,
-    help="What to tell apart.",
+    help="What to tell apart; a day is one in UTC.",
 )
 @filters.filters
 @filters.words
 @options.as_json
 @click.pass_obj
 def usage(location: StoreLocation, /, by: str, *, chosen: filters.Selection, as_json: bool) -> None:
-    """Show tokens spent, most tokens first.
+    """Show tokens and list prices, most tokens first.
 
-    With genai-prices installed, also what they cost at list price.
+    Prices need the extra prices: pip install 'doc-io[prices]'. Of each group cost_usd is the cost of those documents whose
+    price is known, and unpriced the number of the others.
     """
-    group: GroupedBy = by if by in ("stage", "status", "day") else f"{by}_id"  # type: ignore[assignment]
+    group: GroupedBy = f"{by}_id" if by in _IDS else by  # type: ignore[assignment]
     with location.existing() as store:
         where = chosen.as_filter(store)
-        spent = [] if where is None else reports.usage(store, group, where)[: chosen.limit]
+        every = [] if where is None else reports.usage(store, group, where)
+        spent = every[: chosen.limit]
         if as_json:
-            render.as_json([each._asdict() for each in spent])
+            render.as_json([{**each._asdict(), "unpriced": each.unpriced} for each in spent])
             return
-        costs = [() if each.cost is None else (f"{each.cost:.4g}",) for each in spent]
-        names = (by, "documents", "prompt", "completion", *(("cost_usd",) if any(costs) else ()))
-        rows = [
-            (*each[:4], *((cost or (None,)) if any(costs) else ())) for each, cost in zip(spent, costs, strict=True)
-        ]
+        priced = any(each.priced for each in spent)
+        names = (by, "documents", "prompt", "completion", *(("cost_usd", "unpriced") if priced else ()))
+        rows = [(*each[:4], *((_dollars(each), each.unpriced) if priced else ())) for each in spent]
         if not render.in_terminal():
             render.table(names, rows)
             return
@@ -156,6 +167,29 @@ def usage(location: StoreLocation, /, by: str, *, chosen: filters.Selection, as_
         if totals:
             click.echo()
             render.bars([(render.shown(each.group), total) for each, total in zip(spent, totals, strict=True)])
+        if where is not None:
+            _say_what_has_no_price(store, where, every)
+
+
+def _dollars(spent: TokenUsage) -> str | None:
+    return None if spent.cost is None else f"{spent.cost:.4g}"
+
+
+def _say_what_has_no_price(store: DocumentStore, where: Filter, spent: list[TokenUsage]) -> None:
+    """To a person: a sum that leaves documents out is not to look whole."""
+    unpriced, documents = sum(each.unpriced for each in spent), sum(each.documents for each in spent)
+    if not unpriced:
+        return
+    if not prices_installed():
+        said = "What they cost at list price: pip install 'doc-io[prices]'"
+    else:
+        said = f"{unpriced:,} of {documents:,} documents have no known price: "
+        models = reports.models_without_price(store, where)
+        named = ", ".join(map(printable, models[:_MODELS])) + (
+            f" and {len(models) - _MODELS} more" if models[_MODELS:] else ""
+        )
+        said += f"there is none for {named}." if models else "a model or a token count is not known."
+    click.secho(said, dim=True, err=True)
 
 
 @click.command()
@@ -212,7 +246,8 @@ def _export_dataset(
 @filters.filters
 @filters.words
 @options.texts
-@click.option("--parquet", type=click.Path(), metavar="FILE|DIR", help="Write Parquet, not JSON Lines.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON array, not JSON Lines.")
+@click.option("--parquet", type=click.Path(), metavar="FILE|DIR", help="Write Parquet, not JSON.")
 @click.option(
     "--partition-by",
     multiple=True,
@@ -227,17 +262,21 @@ def export(
     *,
     chosen: filters.Selection,
     texts: tuple[Any, ...],
+    as_json: bool,
     parquet: str | None,
     partition_by: tuple[Any, ...],
 ) -> None:
     """Print rows and texts as JSON Lines, or write Parquet.
 
-    Newest first; rows alone, or with the texts that are asked for. Parquet needs pyarrow, which the extra pandas brings.
+    Newest first; rows alone, or with the texts that are asked for. Parquet needs pyarrow, which the extra pandas brings. For
+    tab-separated rows pipe ls.
 
-    With --partition-by it is a dataset, in which DuckDB, Polars, Spark and others read many files as one table. What it has
-    already is left out: the same command goes on after an interruption, and adds what is new later, with --since without
+    With --partition-by it is a dataset, in which pandas, DuckDB, Polars, Spark and others read many files as one table; the
+    columns it is divided by stand in the folders' names. What it has already is left out: the same command goes on after an interruption, and adds what is new later, with --since without
     looking at what is older.
     """
+    if as_json and parquet is not None:
+        raise click.UsageError("--json prints JSON and --parquet writes Parquet: give one of them.")
     if partition_by:
         _export_dataset(location, chosen, texts, parquet, partition_by)
         return
@@ -250,7 +289,7 @@ def export(
         )
         values = render.counted(exported, min(total, chosen.limit or total), progress)
         if parquet is None:
-            render.as_json_lines(values)
+            (render.as_json_array if as_json else render.as_json_lines)(values)
         else:
             from doc_io.reports.frames import write_parquet  # noqa: PLC0415 - pyarrow is an extra
 

@@ -172,6 +172,7 @@ class TokenUsage(NamedTuple):
         prompt_tokens: Sum over the documents whose count is known.
         completion_tokens: Sum over the documents whose count is known.
         cost: US dollars at list price, over the documents whose price is known; ``None`` where there is none.
+        priced: Number of these documents.
     """
 
     group: str | None
@@ -179,6 +180,12 @@ class TokenUsage(NamedTuple):
     prompt_tokens: int
     completion_tokens: int
     cost: float | None = None
+    priced: int = 0
+
+    @property
+    def unpriced(self) -> int:
+        """Number of documents that the cost leaves out: model or token counts are not known, or the model has no price."""
+        return self.documents - self.priced
 
 
 class TextTerms(NamedTuple):

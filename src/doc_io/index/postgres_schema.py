@@ -15,6 +15,7 @@ from doc_io.index.postgres_rows import LOCK, insert_placed, lock_key
 from doc_io.index.schema import (
     INSERTED,
     INTEGERS,
+    NAME_ANOTHER,
     REALS,
     SCHEMA_VERSION,
     UPGRADE,
@@ -100,7 +101,7 @@ def found_schema(connection: psycopg.Connection[Any], name: str) -> int | None:
         return None
     comment = _COMMENTED.fullmatch(found[0] or "")
     if comment is None:
-        raise IndexFormatError(index=name, reason="its table documents is of something else")
+        raise IndexFormatError(index=name, reason="its table documents is of something else", hint=NAME_ANOTHER)
     version = int(comment[1])
     if version > SCHEMA_VERSION:
         raise IndexVersionError(index=name, found=version, known=SCHEMA_VERSION, hint=UPGRADE)

@@ -83,7 +83,7 @@ def usage_by_model(by: GroupedBy, where: Filter, starts: Sequence[int]) -> tuple
     """The statement and its values for the sums of both token counts, of the documents where both are known.
 
     Each row of its result is of one group and model: group, model, the greatest of ``starts`` that the prompts exceed (else
-    0), and the sums.
+    0), the number of documents, and the sums.
 
     Args:
         by: What the groups share.
@@ -98,7 +98,7 @@ def usage_by_model(by: GroupedBy, where: Filter, starts: Sequence[int]) -> tuple
     start = f"CASE{longer} ELSE 0 END" if longer else "0"
     return (
         f"SELECT {COMPARABLE[by].format(row='documents')} AS shared, model_id AS model, {start} AS longer_than,"
-        " sum(usage_prompt_tokens), sum(usage_completion_tokens)"
+        " count(*), sum(usage_prompt_tokens), sum(usage_completion_tokens)"
         f" FROM documents{condition} {'AND' if condition else 'WHERE'} {known} GROUP BY shared, model, longer_than"
     ), values
 

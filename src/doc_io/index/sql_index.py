@@ -42,6 +42,8 @@ class Index(ABC):
     """Which database this is, as it may be shown: without credentials."""
     address: str
     """How a command names it: the file, or the URL with its user and without a password."""
+    set_aside: str | None = None
+    """Where the last `rebuild` kept an old file that it could not replace in place."""
     environment: tuple[str, ...] = ()
     """The environment variables that such a command needs."""
 

@@ -172,8 +172,7 @@ class SqliteIndex(Index):
             newest = 0 if unusable else self._newest_seq()
             file = identity(self.name)
             sqlite_rebuild.build(new, rows)
-            if unusable:
-                sqlite_rebuild.set_aside(self.name, new)
+            self.set_aside = sqlite_rebuild.set_aside(self.name, new) if unusable else None
             if file != identity(self.name):  # deleted, and perhaps begun anew by a writer: all its rows are late
                 newest = 0
             sqlite_rebuild.exchange(new, self._file.connection(), newest, BUSY_SECONDS)

@@ -21,7 +21,7 @@ from doc_io.errors import (
 )
 from doc_io.file_lock import FileLockTimeoutError, file_lock, holder_of
 from doc_io.index.network import unsafe_disk
-from doc_io.index.schema import REBUILD, SCHEMA_VERSION, UPGRADE
+from doc_io.index.schema import NAME_ANOTHER, REBUILD, SCHEMA_VERSION, SET_ASIDE, UPGRADE
 from doc_io.index.sqlite_schema import APPLICATION_ID, create_empty_tables, create_rest, schema_difference, write_header
 
 BUSY_SECONDS = 30
@@ -95,7 +95,7 @@ class SqliteFile:
 
     def _require_index(self, connection: sqlite3.Connection) -> None:
         if not self._is_index(connection):
-            raise IndexFormatError(index=self.name, reason="it is empty, and may not be written")
+            raise IndexFormatError(index=self.name, reason="it is empty, and may not be written", hint=NAME_ANOTHER)
 
     def missing_permission(self) -> str | None:
         """What keeps this process from writing to an index that is there; ``None`` if nothing does, or there is none."""
@@ -149,10 +149,12 @@ class SqliteFile:
                 raise IndexVersionError(index=self.name, found=version, known=SCHEMA_VERSION, hint=hint)
             difference = schema_difference(connection)
             if difference is not None:
-                raise IndexFormatError(index=self.name, reason=difference)
+                raise IndexFormatError(index=self.name, reason=difference, hint=SET_ASIDE)
             return True
         if application or version or tables:
-            raise IndexFormatError(index=self.name, reason="it is a database of something else")
+            is_foreign = tables and schema_difference(connection) is not None  # as a rebuild judges it
+            hint = NAME_ANOTHER if is_foreign else SET_ASIDE
+            raise IndexFormatError(index=self.name, reason="it is a database of something else", hint=hint)
         return False
 
     def _create(self, connection: sqlite3.Connection) -> None:
@@ -230,7 +232,7 @@ class SqliteFile:
             holder = holder_of(f"{self.name}-write-lock")
             return IndexBusyError(index=self.name, seconds=BUSY_SECONDS, holder=holder, what="its write lock")
         if isinstance(error, UnicodeDecodeError) or any(sign in reason for sign in _DAMAGE_SIGNS):
-            return IndexFormatError(index=self.name, reason=reason)
+            return IndexFormatError(index=self.name, reason=reason, hint=SET_ASIDE)
         permission = self.missing_permission()
         return IndexAccessError(index=self.name, reason=f"{reason}; {permission}" if permission else reason)
 

@@ -19,7 +19,7 @@ from doc_io.durable_folders import sync_folder
 from doc_io.errors import IndexFormatError, IndexVersionError
 from doc_io.index import queries
 from doc_io.index.base import NewRow
-from doc_io.index.schema import INSERTED, SCHEMA_VERSION, UPGRADE
+from doc_io.index.schema import INSERTED, NAME_ANOTHER, SCHEMA_VERSION, UPGRADE
 from doc_io.index.sqlite_schema import APPLICATION_ID, create_empty_tables, create_rest, schema_difference, write_header
 from doc_io.index.sqlite_totals import FILL
 
@@ -128,7 +128,7 @@ def unusable(path: str) -> str | None:
     if application == APPLICATION_ID and version > SCHEMA_VERSION:
         raise IndexVersionError(index=path, found=version, known=SCHEMA_VERSION, hint=UPGRADE)
     if application != APPLICATION_ID and objects:
-        raise IndexFormatError(index=path, reason="it is a database of something else")
+        raise IndexFormatError(index=path, reason="it is a database of something else", hint=NAME_ANOTHER)
     return difference
 
 

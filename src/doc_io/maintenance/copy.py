@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from itertools import islice
+from pathlib import Path
 
 from doc_io.document import DocumentRow
-from doc_io.errors import DamagedDocumentError
+from doc_io.errors import ConfigurationError, DamagedDocumentError, IndexAccessError, StorageError
 from doc_io.integrity import contents
 from doc_io.maintenance.pins import pinned
 from doc_io.maintenance.reindex import Rejected
@@ -52,10 +54,13 @@ def copy(
         progress: Progress callback, called with `(done, total)`. Default: none.
 
     Raises:
+        ConfigurationError: One docs root lies in the other, or both stores have the same index; nothing was made.
         StoreMismatchError: The target's index is that of another root.
         MaintenanceBusyError: Another maintenance command is running on the target.
         StorageError: The target could not be written.
     """
+    _check_apart(source, target)
+    _check_writable(target)
     storage, index = source.storage, source.index
     total = sum(each.documents for each in index.stage_counts())
     copied = existing = 0
@@ -75,6 +80,48 @@ def copy(
         for path in pinned(storage).values():
             target.storage.put(path, storage.read(path))
     return Copied(copied, existing, tuple(rejected))
+
+
+def _check_apart(source: DocumentStore, target: DocumentStore) -> None:
+    roots = [_place(each.docs_root) for each in (source, target)]
+    if roots[0].startswith(roots[1]) or roots[1].startswith(roots[0]):
+        raise ConfigurationError(
+            setting=f"The docs root {target.docs_root} of the copy",
+            reason=f"it is, lies in or lies around that of the source, {source.docs_root}",
+            hint="Give a place of its own; to give the same documents another index, run `reindex` with that --db.",
+        )
+    names = [each.unchecked.index.name for each in (source, target)]
+    if _place(names[0]) == _place(names[1]):
+        raise ConfigurationError(
+            setting=f"The index {names[1]} of the copy",
+            reason="it is the index of the source",
+            hint="Give another file or database.",
+        )
+
+
+def _place(name: str) -> str:
+    return (name if "://" in name else os.path.realpath(name)).rstrip("/") + "/"
+
+
+def _check_writable(target: DocumentStore) -> None:
+    """Refuse a target on this machine that cannot be written, before half of it is made."""
+    root, index = target.docs_root, target.unchecked.index.name
+    if "://" not in index:
+        reason = "it is a folder" if Path(index).is_dir() else _trouble(Path(index).parent)
+        if reason is not None:
+            raise IndexAccessError(index=index, reason=reason)
+    if "://" not in root:
+        reason = _trouble(Path(root))
+        if reason is not None:
+            raise StorageError(docs_root=root, action="write", path="documents", reason=reason)
+
+
+def _trouble(folder: Path) -> str | None:
+    """What keeps a folder from being written, or made."""
+    existing = next(each for each in (folder, *folder.parents) if os.path.lexists(each))
+    if not existing.is_dir():
+        return f"{existing} is no folder"
+    return None if os.access(existing, os.W_OK | os.X_OK) else f"no permission to write {existing}"
 
 
 def _copy_batch(

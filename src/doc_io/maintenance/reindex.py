@@ -43,11 +43,14 @@ class Reindexed:
         documents: Rows in the index now.
         added: Rows that it got from the files in this run.
         rejected: Folders that got no row.
+        set_aside: Where the old file of the index was kept, if it could not be replaced in place: it was damaged, of an
+            older schema, or no database.
     """
 
     documents: int
     added: int
     rejected: tuple[Rejected, ...]
+    set_aside: str | None = None
 
 
 def reindex(
@@ -99,7 +102,8 @@ def reindex(
             count = index.rebuild(chain.from_iterable(result.counted(batches)))
             identity.adopt()
             added = result.folders - len(result.rejected)
-    return Reindexed(count, added, tuple(sorted(set(result.rejected))))
+    set_aside = None if incremental else index.set_aside
+    return Reindexed(count, added, tuple(sorted(set(result.rejected))), set_aside)
 
 
 @dataclass

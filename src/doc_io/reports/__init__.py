@@ -8,7 +8,7 @@ from doc_io.reports.frames import arrow, frame
 from doc_io.reports.lineage import lineage
 from doc_io.reports.search import search
 from doc_io.reports.sql import sql
-from doc_io.reports.usage import stage_counts, usage
+from doc_io.reports.usage import models_without_price, stage_counts, usage
 
 __all__ = [
     "arrow",
@@ -18,6 +18,7 @@ __all__ = [
     "failures",
     "frame",
     "lineage",
+    "models_without_price",
     "search",
     "sql",
     "stage_counts",

@@ -1,8 +1,8 @@
 """A dataset of Parquet files: one folder for each stage, day or status, readable as one by DuckDB, Polars, Spark and others.
 
-The folders are named as Hive names them (``stage=essay/day=2026-01-31``; a stage of over 200 bytes ends in a hash there). A
-document that the dataset has is left out, so
-that the same call goes on after an interruption and later adds what is new.
+The folders are named as Hive names them (``stage=essay/day=2026-01-31``, other characters percent-encoded), and what is in a
+folder's name is not in the files: readers take it from there. A document that the dataset has is left out, so that the same
+call goes on after an interruption and later adds what is new.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from datetime import date, timedelta
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from urllib.parse import unquote
 
 from doc_io.document import Status
 from doc_io.errors import ConfigurationError
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 
 PartitionedBy = Literal["stage", "day", "status"]
 """What a dataset can be divided by: what every document has."""
+
+_NO_VALUE = "__HIVE_DEFAULT_PARTITION__"
 
 MAX_FILE_ROWS = 100_000
 """Documents in a file."""
@@ -75,21 +78,22 @@ def write_dataset(
         What was written. Memory is that of a row group, and of the ids in one folder.
 
     Raises:
-        ConfigurationError: pyarrow is not installed, or a file cannot be read or written.
+        ConfigurationError: pyarrow is not installed, a file cannot be read or written, or a stage's name cannot be a folder's;
+            then nothing was written.
         DamagedDocumentError: A text is not what was saved.
     """
     schema_of(texts)  # refuses a missing pyarrow before anything is made
     total = sum(each.documents for each in store.index.usage("status", where))
     documents = files = 0
-    for names, inside in _partitions(store.index, where, by):
+    for names, inside in list(_partitions(store.index, where, by)):  # all names are checked before anything is made
         partition = Path(folder, *names)
         known = _known(partition)
         rows = (row for row in store.select_all(inside) if row.doc_id not in known)
         for values in _files(export_rows(store, rows, texts=texts), texts):
-            partition.mkdir(parents=True, exist_ok=True)
+            _make(partition)
             first = next(values)
-            name = path_segment(f"{first['created_at'].replace(':', '')}-{first['doc_id']}")
-            documents += write_parquet(str(partition / f"{name}.parquet"), chain([first], values), texts)
+            name = path_segment(f"{first['created_at'].replace(':', '')}-{first['doc_id']}.parquet")
+            documents += write_parquet(str(partition / name), chain([first], values), texts, without=by)
             files += 1
             if progress is not None:
                 progress(documents, total)
@@ -103,7 +107,28 @@ def _partitions(index: Index, where: Filter, by: Sequence[PartitionedBy]) -> Ite
         return
     for group in sorted(each.group or "" for each in index.usage(by[0], where)):
         for names, inside in _partitions(index, _restricted(where, by[0], group), by[1:]):
-            yield [f"{by[0]}={path_segment(group)}", *names], inside
+            yield [f"{by[0]}={_folder_name(group)}", *names], inside
+
+
+def _folder_name(group: str) -> str:
+    """A value as readers decode it."""
+    name = path_segment(group)
+    if unquote(name) != group or name == _NO_VALUE:
+        raise ConfigurationError(
+            setting=f"A dataset by stage, in which {group!r} would be a folder",
+            reason="readers could not get the stage back from it, which is too long, is a reserved name or has no text",
+            hint="Partition it by day or status, where the stage stays a column, or name the other stages (--stage).",
+        )
+    return name
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigurationError(
+            setting=str(folder), reason=os.strerror(error.errno or 0), hint="Name a folder that can be made."
+        ) from None
 
 
 def _restricted(where: Filter, column: PartitionedBy, group: str) -> Filter:

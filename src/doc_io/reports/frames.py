@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from doc_io.document import COLUMNS
@@ -41,7 +42,7 @@ def arrow(store: DocumentStore, where: Filter = ALL, *, texts: Sequence[Which] =
     schema = schema_of(texts)
     import pyarrow as pa
 
-    return pa.concat_tables([schema.empty_table(), *_tables(export(store, where, texts=texts), schema)])
+    return pa.concat_tables([schema.empty_table(), *_tables(export(store, where, texts=texts), schema, texts)])
 
 
 def frame(store: DocumentStore, where: Filter = ALL, *, texts: Sequence[Which] = ()) -> pd.DataFrame:
@@ -66,13 +67,16 @@ def frame(store: DocumentStore, where: Filter = ALL, *, texts: Sequence[Which] =
     return made
 
 
-def write_parquet(path: str, values: Iterable[Mapping[str, Any]], texts: Sequence[str] = ()) -> int:
+def write_parquet(
+    path: str, values: Iterable[Mapping[str, Any]], texts: Sequence[str] = (), *, without: Sequence[str] = ()
+) -> int:
     """Write an Arrow table to a file in flat memory; the file has its name only when it is whole.
 
     Args:
         path: The file to write, over one that is there.
         values: Rows as `export` gives them; read as they are written.
         texts: The names of the texts among them.
+        without: Columns that are left out. Default: none.
 
     Returns:
         How many rows were written.
@@ -80,28 +84,42 @@ def write_parquet(path: str, values: Iterable[Mapping[str, Any]], texts: Sequenc
     Raises:
         ConfigurationError: pyarrow is not installed, or the file cannot be written.
     """
-    schema = schema_of(texts)
+    schema = schema_of(texts, without)
     from pyarrow import parquet
 
+    if os.path.isdir(path):  # noqa: PTH112 - pathlib's raises for a name that is too long
+        raise ConfigurationError(
+            setting=path, reason="it is a folder", hint="Name a file; --partition-by writes many files into a folder."
+        )
+    if not (folder := Path(path).parent).is_dir():
+        raise ConfigurationError(
+            setting=path,
+            reason=f"there is no folder {str(folder)!r}",
+            hint="Make it, or name a file in another one.",
+        )
     unfinished = f"{path}.unfinished"
     written = 0
     try:
         with parquet.ParquetWriter(unfinished, schema) as writer:
-            for table in _tables(values, schema):
+            for table in _tables(values, schema, texts):
                 writer.write_table(table)
                 written += table.num_rows
         sync_file(unfinished)
         os.replace(unfinished, path)  # noqa: PTH105 - a path as text, as it came
     except OSError as error:
-        raise ConfigurationError(setting=path, reason=error, hint="Name a file that can be written.") from None
+        raise ConfigurationError(
+            setting=path,
+            reason=os.strerror(error.errno) if error.errno else error,
+            hint="Name a file that can be written.",
+        ) from None
     finally:
         with suppress(OSError):
             os.unlink(unfinished)  # noqa: PTH108 - as above
     return written
 
 
-def schema_of(texts: Sequence[str]) -> pa.Schema:
-    """The columns of a table with these texts.
+def schema_of(texts: Sequence[str], without: Sequence[str] = ()) -> pa.Schema:
+    """The columns of a table with these texts, and without some of the others.
 
     Raises:
         ConfigurationError: pyarrow is not installed.
@@ -115,17 +133,17 @@ def schema_of(texts: Sequence[str]) -> pa.Schema:
         | dict.fromkeys(_INTEGERS, pa.int64())
         | {"score": pa.float64()}
     )
-    return pa.schema(list(kinds.items()))
+    return pa.schema([each for each in kinds.items() if each[0] not in without])
 
 
-def _tables(values: Iterable[Mapping[str, Any]], schema: pa.Schema) -> Iterator[pa.Table]:
+def _tables(values: Iterable[Mapping[str, Any]], schema: pa.Schema, texts: Sequence[str]) -> Iterator[pa.Table]:
     import pyarrow as pa
 
     batch: list[dict[str, Any]] = []
     characters = 0
     for each in values:
         batch.append({**each, "meta_small": json.dumps(each["meta_small"])})
-        characters += sum(len(each[name] or "") for name in schema.names[len(COLUMNS) :])
+        characters += sum(len(each[name] or "") for name in texts)
         if len(batch) >= _BATCH_SIZE or characters >= _BATCH_CHARACTERS:
             yield pa.Table.from_pylist(batch, schema)
             batch, characters = [], 0

@@ -20,7 +20,21 @@ def usage(store: DocumentStore, by: GroupedBy = "model_id", where: Filter = ALL)
     """
     spent = store.index.usage(by, where)
     costs = _costs(store, by, where)
-    return [each._replace(cost=costs.get(each.group)) for each in spent]
+    return [
+        each._replace(cost=costs[each.group][0], priced=costs[each.group][1]) if each.group in costs else each
+        for each in spent
+    ]
+
+
+def models_without_price(store: DocumentStore, where: Filter = ALL) -> list[str]:
+    """The models whose documents `usage` leaves out of a cost, the one with most tokens first.
+
+    Args:
+        store: Which store.
+        where: Which documents. Default: all.
+    """
+    models = (each.group for each in store.index.usage("model_id", where))
+    return [model for model in models if model is not None and price_of(model) is None]
 
 
 def stage_counts(store: DocumentStore) -> list[StageCount]:
@@ -32,15 +46,17 @@ def stage_counts(store: DocumentStore) -> list[StageCount]:
     return store.index.stage_counts()
 
 
-def _costs(store: DocumentStore, by: GroupedBy, where: Filter) -> dict[str | None, float]:
-    """The cost of each group, of those documents whose model has a price and whose tokens are known."""
+def _costs(store: DocumentStore, by: GroupedBy, where: Filter) -> dict[str | None, tuple[float, int]]:
+    """The cost of each group and of how many documents it is: of those documents whose model has a price and whose tokens are known."""
     models = (each.group for each in store.index.usage("model_id"))
     prices = {model: price for model in models if model is not None and (price := price_of(model)) is not None}
     if not prices:
         return {}
-    costs: defaultdict[str | None, float] = defaultdict(float)
+    costs: defaultdict[str | None, tuple[float, int]] = defaultdict(lambda: (0.0, 0))
     starts = sorted({start for price in prices.values() for start in price.starts})
-    for group, model, longer_than, *tokens in store.index.rows(*usage_by_model(by, where, starts)):
+    for group, model, longer_than, documents, *tokens in store.index.rows(*usage_by_model(by, where, starts)):
         if model in prices:
-            costs[group] += prices[model].of(*map(int, tokens), longer_than=longer_than)
+            cost, priced = costs[group]
+            added = prices[model].of(*map(int, tokens), longer_than=longer_than)
+            costs[group] = (cost + added, priced + int(documents))
     return dict(costs)

@@ -44,6 +44,7 @@ def usage_page(site: Site, request: Request, links: Links) -> Page:  # noqa: ARG
             "unseen": max(0, len(totals) - _ROWS),
             "total": total,
             "cost": sum(each.cost or 0 for each in spent) or None,
+            "unpriced": sum(each.unpriced for each in spent),
             "most": max((each[4] for each in totals), default=0) or 1,
             "groups": list(_GROUPS),
             "filters": picked.values,
