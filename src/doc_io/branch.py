@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
-from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+from doc_io.batches import batches
 from doc_io.document import DocumentRow, Parent, Status
 from doc_io.index.base import VersionSelector
 from doc_io.index.sql_index import Index
@@ -101,8 +101,7 @@ class BranchStorage(_Over):
         return self._parent.read(path)
 
     def read_many(self, paths: Iterable[str]) -> Iterator[bytes | OSError]:
-        remaining = iter(paths)
-        while asked := list(islice(remaining, _BATCH_SIZE)):
+        for asked in batches(paths, _BATCH_SIZE):
             found = dict(zip(asked, self._own.read_many(asked), strict=True))
             missing = [path for path in asked if isinstance(found[path], FileNotFoundError)]
             if missing:

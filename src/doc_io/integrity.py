@@ -7,6 +7,7 @@ from dataclasses import replace
 from itertools import islice
 from typing import NamedTuple
 
+from doc_io.batches import batches
 from doc_io.commit_record import RECORD_NAME, CommitRecord, CommitRecordError, FileEntry, decode, encode, file_entry
 from doc_io.document import DocumentRow, Parent
 from doc_io.errors import StorageError
@@ -60,8 +61,7 @@ def judge(storage: Storage, folders: Iterable[Folder], *, full: bool = False) ->
         Each folder with the verdict, in the order given, in flat memory. A file that cannot be read is asked for once
         more; if it still cannot, that is the folder's ``error``, and does not end the scan.
     """
-    folders = iter(folders)
-    while batch := list(islice(folders, _BATCH_SIZE)):
+    for batch in batches(folders, _BATCH_SIZE):
         storage.prefetch(
             f"{folder.path}/{name}" for folder in batch for name in folder.files if full or name == RECORD_NAME
         )
@@ -205,9 +205,8 @@ class DocumentProblem(NamedTuple):
 
 def check_documents(storage: Storage, rows: Iterable[DocumentRow]) -> Iterator[DocumentProblem]:
     """Hold rows against their commit records, and every byte of their files against the manifest; in flat memory."""
-    remaining = iter(rows)
     renames = read_renames(storage)
-    while batch := list(islice(remaining, _ROWS_BATCH_SIZE)):
+    for batch in batches(rows, _ROWS_BATCH_SIZE):
         found = storage.read_many([f"{row.doc_dir}/{RECORD_NAME}" for row in batch])
         records: list[tuple[DocumentRow, CommitRecord]] = []
         for row, data in zip(batch, found, strict=True):

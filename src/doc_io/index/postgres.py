@@ -5,9 +5,9 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from doc_io.batches import batches
 from doc_io.document import DocumentRow
 from doc_io.errors import (
     CommitUnknownError,
@@ -84,9 +84,8 @@ class PostgresIndex(Index):
 
     def insert_placed(self, rows: Iterable[NewRow]) -> int:
         inserted = 0
-        remaining = iter(rows)
         with self._translate_errors(), self._connection() as connection, connection.transaction():
-            while batch := list(islice(remaining, _BATCH_SIZE)):
+            for batch in batches(rows, _BATCH_SIZE):
                 inserted += insert_placed(connection, batch)
         return inserted
 

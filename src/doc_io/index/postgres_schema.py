@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Iterable
-from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+from doc_io.batches import batches
 from doc_io.errors import IndexFormatError, IndexVersionError
 from doc_io.index.base import NewRow
 from doc_io.index.postgres_queries import indexes
@@ -169,8 +169,7 @@ def _build(connection: psycopg.Connection[Any], rows: Iterable[NewRow]) -> None:
     for table in ("documents", "document_parents"):
         options = "INCLUDING INDEXES INCLUDING IDENTITY"
         connection.execute(f"CREATE TEMP TABLE {table}_read (LIKE {table}_rebuilt {options}) ON COMMIT DROP")
-    arriving = iter(rows)
-    while batch := list(islice(arriving, _BATCH_SIZE)):
+    for batch in batches(rows, _BATCH_SIZE):
         insert_placed(connection, batch, "_read")
     connection.execute(
         f"INSERT INTO documents_rebuilt (seq, {_LISTED})"

@@ -12,8 +12,8 @@ import sqlite3
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import closing, suppress
-from itertools import islice
 
+from doc_io.batches import batches
 from doc_io.document import Parent
 from doc_io.durable_folders import sync_folder
 from doc_io.errors import IndexFormatError, IndexVersionError
@@ -61,8 +61,7 @@ def build(path: str, rows: Iterable[NewRow]) -> None:
             connection.execute(statement)
         connection.execute(f"CREATE TEMP TABLE arrived ({_LISTED})")
         connection.execute("BEGIN")
-        arriving = iter(rows)
-        while batch := list(islice(arriving, _BATCH_SIZE)):
+        for batch in batches(rows, _BATCH_SIZE):
             connection.executemany(_ARRIVE, [queries.values_of(row) for row, _ in batch])
             connection.executemany(_ADD_PARENT, _parents(batch))
         connection.execute(_SORT)

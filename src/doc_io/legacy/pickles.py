@@ -17,6 +17,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from doc_io.batches import batches
 from doc_io.commit_record import encode_text
 from doc_io.errors import ConfigurationError
 from doc_io.ids import stage_of_key, unstorable
@@ -114,9 +115,9 @@ def backfill_pickles(
         raise _unusable(root, f"no file was found in {'the assets that were named' if assets else 'it'}")
     filing = Filing(store, report, link=False)
     for asset, files, counts in scans:
-        for start in range(0, len(files), _BATCH_SIZE):
+        for batch in batches(files, _BATCH_SIZE):
             olds = []
-            for path, task_id in files[start : start + _BATCH_SIZE]:
+            for path, task_id in batch:
                 old = _read(root, asset, path, task_id)
                 if isinstance(old, Old):
                     olds.append(old)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 
+from doc_io.batches import batches
 from doc_io.document import DocumentRow
 from doc_io.errors import ConfigurationError, DamagedDocumentError, IndexAccessError, StorageError
 from doc_io.integrity import contents
@@ -69,8 +69,7 @@ def copy(
     with target.index.maintenance_lock():
         if renames.names:
             file_under(target, renames.names)
-        rows = index.scan()
-        while batch := list(islice(rows, _BATCH_SIZE)):
+        for batch in batches(index.scan(), _BATCH_SIZE):
             known = {row.doc_id for row in target.index.get_many([row.doc_id for row in batch])}
             new = [row for row in batch if row.doc_id not in known]
             existing += len(known)

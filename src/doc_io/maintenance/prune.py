@@ -8,13 +8,14 @@ and so does what a run has read otherwise (`doc_io.maintenance.leases`).
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
-from itertools import chain, islice
-from typing import Any, TypeVar
+from itertools import chain
+from typing import Any
 
 from doc_io import clock
+from doc_io.batches import batches
 from doc_io.document import Status
 from doc_io.errors import ConfigurationError
 from doc_io.index.base import Filter, PruneCandidate
@@ -34,7 +35,6 @@ GRACE = timedelta(days=1)
 """How old a document must at least be: what a run that is still going on may come back to."""
 
 _BATCH_SIZE = 200
-_T = TypeVar("_T")
 _END_OF_TIME = "9999-12-31T23:59:59.999999Z"
 
 
@@ -123,7 +123,7 @@ def prune(
     documents = Spilled(_candidate)
     if dry_run:
         chosen, kept = plan(storage, index, policy, _ago(policy.grace))
-        for batch in _batches(chosen.newest_first()):
+        for batch in batches(chosen.newest_first(), _BATCH_SIZE):
             documents.extend(index.candidates(batch))
         return Pruned(documents, kept)
     with index.maintenance_lock():
@@ -147,7 +147,7 @@ def plan(storage: Storage, index: Index, policy: Policy, before: str) -> tuple[S
     pins, leases = pinned(storage), leased(storage, before)
     kept: Counter[str] = Counter()
     chosen = SeqSet()
-    for batch in _batches(_selected(index, policy)):
+    for batch in batches(_selected(index, policy), _BATCH_SIZE):
         old = [each.doc_id for each in batch if each.created_at < before]
         settled = {each.doc_id for each in index.removable(old, before)}
         for each in batch:
@@ -173,7 +173,7 @@ def _selected(index: Index, policy: Policy) -> Iterator[PruneCandidate]:
     if not policy.cascade:
         yield from index.superseded(where, policy.keep_ok, policy.keep_failed)
         return
-    for batch in _batches(_with_descendants(index, where).newest_first()):
+    for batch in batches(_with_descendants(index, where).newest_first(), _BATCH_SIZE):
         yield from index.removable([each.doc_id for each in index.candidates(batch)], _END_OF_TIME)
 
 
@@ -187,7 +187,7 @@ def _with_descendants(index: Index, where: Filter) -> SeqSet:
         last = page[-1]
     while fresh:
         below = SeqSet()
-        for batch in _batches(fresh.newest_first()):
+        for batch in batches(fresh.newest_first(), _BATCH_SIZE):
             for child in chain.from_iterable(index.children_of(batch).values()):
                 if child not in found:
                     found.add(child)
@@ -204,7 +204,7 @@ def _spare_needed(index: Index, chosen: SeqSet) -> int:
     spared, before = 0, -1
     while spared != before:
         before = spared
-        for batch in _batches(chosen.newest_first()):
+        for batch in batches(chosen.newest_first(), _BATCH_SIZE):
             children = index.children_of(batch)
             for seq in batch:
                 if any(child not in chosen for child in children.get(seq, ())):
@@ -218,19 +218,13 @@ def _remove(storage: Storage, index: Index, chosen: SeqSet, before: Cutoff) -> I
     count = -1
     while chosen and len(chosen) != count:  # again for a parent that seemed newer than its child
         count = len(chosen)
-        for batch in _batches(chosen.newest_first()):
+        for batch in batches(chosen.newest_first(), _BATCH_SIZE):
             documents = index.candidates(batch)
             gone = set(remove_documents(storage, index, [(each.doc_id, each.doc_dir) for each in documents], before))
             removed = [each for each in documents if each.doc_id in gone]
             for each in removed:
                 chosen.discard(each.seq)
             yield removed
-
-
-def _batches(items: Iterable[_T]) -> Iterator[list[_T]]:
-    remaining = iter(items)
-    while batch := list(islice(remaining, _BATCH_SIZE)):
-        yield batch
 
 
 def _candidate(fields: list[Any]) -> PruneCandidate:

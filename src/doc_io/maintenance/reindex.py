@@ -6,9 +6,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
-from itertools import chain, islice
+from itertools import chain
 from typing import NamedTuple
 
+from doc_io.batches import batches
 from doc_io.errors import IndexAccessError, StorageError
 from doc_io.ids import path_segment
 from doc_io.index.base import NewRow
@@ -151,7 +152,7 @@ def gather(storage: Storage, shard: Shard, *, full: bool, having: Index | None =
     full = full or not storage.capabilities.whole_files
     renames = read_renames(storage)
     documents = filter(is_document_or_error, folders_of(storage, shard))
-    while batch := list(islice(documents, _BATCH_SIZE)):
+    for batch in batches(documents, _BATCH_SIZE):
         verdicts = list(judge(storage, batch if having is None else _without_row(having, batch), full=full))
         yield Gathered(
             len(batch),
@@ -204,8 +205,7 @@ def _up_to_date(
     storage: Storage, index: Index, shard: Shard, gathered: Iterable[NewRow], *, may_be_removed: bool
 ) -> Iterator[NewRow]:
     seen: set[str] = set()
-    arriving = iter(gathered)
-    while batch := list(islice(arriving, _BATCH_SIZE)):
+    for batch in batches(gathered, _BATCH_SIZE):
         seen.update(row["doc_id"] for row, _ in batch)
         if not may_be_removed:
             yield from batch
@@ -215,7 +215,7 @@ def _up_to_date(
         yield from _read_again(storage, [row["doc_dir"] for row, _ in batch if row["doc_id"] not in existing])
     late = (row for row in rows_of(index, shard) if row.doc_id not in seen)
     with suppress(IndexAccessError):  # damaged: nobody has written to it
-        while rows := list(islice(late, _BATCH_SIZE)):
+        for rows in batches(late, _BATCH_SIZE):
             yield from _read_again(storage, [row.doc_dir for row in rows])
 
 

@@ -13,6 +13,7 @@ from datetime import datetime, timedelta, timezone
 from typing import NamedTuple
 
 from doc_io import clock
+from doc_io.batches import batches
 from doc_io.errors import StorageError
 from doc_io.ids import is_id
 from doc_io.index.sql_index import Index
@@ -100,8 +101,8 @@ def _carry_out(
     storage: Storage, index: Index, tombstone: str, documents: Sequence[tuple[str, str]], before: Cutoff
 ) -> list[str]:
     gone: list[str] = []
-    for start in range(0, len(documents), _LOCK_BATCH_SIZE):
-        gone += _remove(storage, index, dict(documents[start : start + _LOCK_BATCH_SIZE]), before)
+    for batch in batches(documents, _LOCK_BATCH_SIZE):
+        gone += _remove(storage, index, dict(batch), before)
     storage.delete(tombstone)
     return gone
 

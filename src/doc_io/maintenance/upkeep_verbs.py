@@ -6,9 +6,9 @@ import os
 from array import array
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from itertools import islice
 from typing import Any
 
+from doc_io.batches import batches
 from doc_io.document import Parent
 from doc_io.index.base import NewRow
 from doc_io.index.sql_index import Index
@@ -169,9 +169,8 @@ class Prune(Verb):
         files.write("kept", {**{f"kept: {reason}": count for reason, count in kept.items()}, "ended": len(finished)})
         chosen_parts: list[list[Any]] = []
         for family in families(index, chosen, self._parts):
-            seqs = family.newest_first()
             documents: list[tuple[str, str]] = []
-            while batch := list(islice(seqs, _REMOVAL_BATCH_SIZE)):
+            for batch in batches(family.newest_first(), _REMOVAL_BATCH_SIZE):
                 documents += [(each.doc_id, each.doc_dir) for each in index.candidates(batch)]
             if documents:
                 files.write(f"documents-{len(chosen_parts):06}", documents)
@@ -185,9 +184,8 @@ class Prune(Verb):
         with index.maintenance_lock(shared=True):
             storage.put(LAST_PRUNING, b"")
             while left and len(left) != before:  # again for a parent that seemed newer than its child
-                before, documents = len(left), list(left.items())
-                for start in range(0, len(documents), _REMOVAL_BATCH_SIZE):
-                    batch = documents[start : start + _REMOVAL_BATCH_SIZE]
+                before = len(left)
+                for batch in batches(list(left.items()), _REMOVAL_BATCH_SIZE):
                     for doc_id in remove_documents(storage, index, batch, Cutoff(*part)):
                         left.pop(doc_id, None)
         kept = {"kept: they became protected meanwhile": len(left)} if left else {}
@@ -214,8 +212,7 @@ def families(index: Index, chosen: SeqSet, count: int) -> list[SeqSet]:
             roots[seq] = seq = roots[roots[seq]]
         return seq
 
-    seqs = chosen.newest_first()
-    while batch := list(islice(seqs, _REMOVAL_BATCH_SIZE)):
+    for batch in batches(chosen.newest_first(), _REMOVAL_BATCH_SIZE):
         for parent, children in index.children_of(batch).items():
             for child in children:
                 if child in chosen:

@@ -6,9 +6,9 @@ import time
 from collections import deque
 from collections.abc import Collection, Iterable, Iterator
 from functools import partial
-from itertools import islice
 from typing import Literal, NamedTuple
 
+from doc_io.batches import batches
 from doc_io.commit_record import RECORD_NAME
 from doc_io.document import DocumentRow, Parent
 from doc_io.errors import IndexFormatError
@@ -178,7 +178,7 @@ def verify_shard(storage: Storage, index: Index, shard: Shard, *, full: bool, gr
     renames = read_renames(storage)
     unindexed, unfinished = _Unindexed(index), _UnfinishedRename(index, renames)
     verdicts = judge(storage, folders_of(storage, shard), full=full)
-    while batch := list(islice(verdicts, _BATCH_SIZE)):
+    for batch in batches(verdicts, _BATCH_SIZE):
         rows = {row.doc_id: row for row in index.get_many([_name(each.folder) for each in batch])}
         parents = index.parents_of(list(rows))
         findings: list[Finding] = []
@@ -196,7 +196,7 @@ def verify_shard(storage: Storage, index: Index, shard: Shard, *, full: bool, gr
         yield Checked(len(rows), [*findings, *_orphans(index, rows.values(), parents), *unindexed.settled()])
     yield Checked(0, [*unindexed.rest(), *unfinished.settled()])
     unseen = (row for row in rows_of(index, shard) if row.seq not in seen)
-    while missing := list(islice(unseen, _BATCH_SIZE)):
+    for missing in batches(unseen, _BATCH_SIZE):
         yield Checked(0, list(_without_files(storage, index, missing, renames)))
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice
 from typing import Any
 
+from doc_io.batches import batches
 from doc_io.document import DocumentRow
 from doc_io.index.base import ALL, Filter
 from doc_io.reading import Which, read_files, text_of
@@ -33,8 +33,7 @@ def export_rows(
     store: DocumentStore, rows: Iterable[DocumentRow], *, texts: Sequence[Which] = ()
 ) -> Iterator[dict[str, Any]]:
     """The same, of some rows."""
-    remaining = iter(rows)
-    while batch := list(islice(remaining, _BATCH_SIZE)):
+    for batch in batches(rows, _BATCH_SIZE):
         # One after the other: of a batch of long texts only those of one row are held.
         for row, files in read_files(store.storage, batch, texts):
             read = {which: _text(row, which, data) for which, data in zip(texts, files, strict=True)}

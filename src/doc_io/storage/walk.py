@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterable, Iterator
-from itertools import islice
 from typing import NamedTuple
 
+from doc_io.batches import batches
 from doc_io.storage.base import DOCUMENT_DEPTH, STORE_FOLDER, Folder, is_within
 
 _PAGE = 1000  # names of a folder that are held at a time; a stage may have a million keys
@@ -137,7 +137,7 @@ def _pages(folder: str) -> Iterator[_Listing]:
     """The entries of a folder, some thousand at a time; nothing where there is no such folder. Never raises."""
     try:
         with os.scandir(folder) as entries:
-            while page := list(islice(entries, _PAGE)):
+            for page in batches(entries, _PAGE):
                 yield _classify(page)
     except FileNotFoundError:
         return
