@@ -5,14 +5,13 @@ from __future__ import annotations
 import socket
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from pathlib import Path
 from shlex import quote
 from typing import TYPE_CHECKING
 
 from doc_io.errors import DocIOError, SpooledError, TextLostError
 from doc_io.maintenance.answer_copies import AnswerCopy, copy_answer
 from doc_io.storage.open import OPTIONS_VARIABLE
-from doc_io.writing.spool import spool
+from doc_io.writing.spool import spool, spool_path
 
 if TYPE_CHECKING:
     from doc_io.store import DocumentStore
@@ -33,7 +32,7 @@ class SpoolCopy:
 
     def __init__(self, folder: str | None, store: DocumentStore, drafts: Callable[[], Sequence[Draft]]) -> None:
         # The message may be read in another working directory.
-        self._folder = None if folder is None else str(Path(folder).expanduser().absolute())
+        self._folder = None if folder is None else str(spool_path(folder))
         self._store = store
         self._drafts = drafts
         self._kept: Sequence[Draft] = ()
@@ -108,4 +107,4 @@ def recovery_command(store: DocumentStore, where: str) -> str:
     if opened.storage.option_names:
         needed.append(f"{OPTIONS_VARIABLE} (JSON with {', '.join(opened.storage.option_names)})")
     joined = " and ".join(needed)
-    return f"doc-io {names} recover {quote(where)}{f', with {joined} set' if needed else ''}"
+    return f"doc-io {names} recover {quote(str(spool_path(where)))}{f', with {joined} set' if needed else ''}"

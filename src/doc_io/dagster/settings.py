@@ -6,7 +6,6 @@ import os
 import socket
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -184,10 +183,9 @@ class StoreSettings(ConfigurableResource[Any]):
         if not self.spool:
             return
         if waiting := spooled(self.spool):
-            where = str(Path(self.spool).expanduser().absolute())
             context.log.warning(
                 f"{waiting} document(s) of failed steps wait on the host {socket.gethostname()}."
-                f" File them with: {recovery_command(self.store, where)}"
+                f" File them with: {recovery_command(self.store, self.spool)}"
             )
         for orphan in file_orphans(self.spool, self.store):
             if orphan.error is not None:

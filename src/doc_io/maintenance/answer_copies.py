@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from doc_io.errors import ConfigurationError
 from doc_io.maintenance.recover import Recovered, recover
-from doc_io.writing.spool import spool, unspool
+from doc_io.writing.spool import spool, spool_path, unspool
 
 if TYPE_CHECKING:
     from doc_io.store import DocumentStore
@@ -78,7 +78,7 @@ def copy_answer(folder: str, store: DocumentStore, drafts: Sequence[Draft]) -> A
     """
     if fcntl is None:
         return None
-    root = Path(folder).expanduser().absolute()
+    root = spool_path(folder)
     key = os.getpid(), str(root), store.docs_root
     with _lock:
         own = _own.get(key) or _made(root / _FOLDER)
@@ -103,7 +103,7 @@ def file_orphans(folder: str, store: DocumentStore) -> Iterator[Recovered]:
     """
     if fcntl is None:
         return
-    answers = Path(folder).expanduser().absolute() / _FOLDER
+    answers = spool_path(folder) / _FOLDER
     for lock in sorted(answers.glob("*.lock")):
         with _lock:  # a process that opened and closed its own lock would lose it
             descriptor = None if any(own.path == lock.with_suffix("") for own in _own.values()) else _locked(lock)

@@ -14,7 +14,7 @@ from doc_io.errors import ConfigurationError, DocIOError
 from doc_io.storage.local import LocalStorage
 from doc_io.store import DocumentStore
 from doc_io.store_identity import IDENTITY_NAME
-from doc_io.writing.spool import is_owned_by, owner_of, spooled_draft, spooled_folders
+from doc_io.writing.spool import is_owned_by, owner_of, spool_path, spooled_draft, spooled_folders
 
 
 class Recovered(NamedTuple):
@@ -48,7 +48,7 @@ def recover(store: DocumentStore, folder: str | os.PathLike[str]) -> Iterator[Re
         ConfigurationError: There is no such spool on this host, or its documents are meant for another store.
         StoreMismatchError: The store's docs root and index do not belong together.
     """
-    waiting = LocalStorage(Path(folder).expanduser())
+    waiting = LocalStorage(spool_path(folder))
     if not Path(waiting.root).is_dir():
         raise ConfigurationError(
             setting=f"The spool {waiting.root}",

@@ -40,6 +40,11 @@ class SpoolOwner(NamedTuple):
     store_id: str | None
 
 
+def spool_path(folder: str | os.PathLike[str]) -> Path:
+    """Where a spool is, whatever the working directory becomes."""
+    return Path(folder).expanduser().absolute()
+
+
 def spool(folder: str | os.PathLike[str], drafts: Sequence[Draft], *, owner: SpoolOwner) -> str:
     """Keep documents on this machine, durable when this returns.
 
@@ -54,7 +59,7 @@ def spool(folder: str | os.PathLike[str], drafts: Sequence[Draft], *, owner: Spo
     Raises:
         StorageError: This disk cannot hold them either.
     """
-    storage = _claimed(LocalStorage(Path(folder).expanduser()), owner)
+    storage = _claimed(LocalStorage(spool_path(folder)), owner)
     now = next_created_at(None)
     placed = {draft.doc_dir: draft.at(now, None) for draft in drafts}
     for existing in storage.create_many({doc_dir: draft.files for doc_dir, draft in placed.items()}):
@@ -123,7 +128,7 @@ def _seen_from(spool: LocalStorage, docs_root: str) -> str:
 
 def spooled_folders(folder: str | os.PathLike[str]) -> Iterator[Path]:
     """The documents: stage, key, doc_id; a name that starts with a dot is that of something else, or is being written."""
-    for path in sorted(Path(folder).expanduser().absolute().glob("[!.]*/*/[!.]*")):
+    for path in sorted(spool_path(folder).glob("[!.]*/*/[!.]*")):
         if path.is_dir() and not path.is_symlink():
             yield path
 
