@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
@@ -117,7 +118,7 @@ class Question:
         """The task."""
         return self.output.task_of(self.partition)
 
-    @property
+    @cached_property
     def prompt_hash(self) -> str | None:
         """As the column of this name."""
         return None if self.prompt is None else hash_of_prompt(str(taken_prompt(self.prompt)))
