@@ -27,8 +27,8 @@ class Spilled(Sequence[_T], Generic[_T]):
 
     def extend(self, items: Iterable[_T]) -> None:
         """Keep some more."""
+        self._file.seek(0, 2)  # reading may have moved it; once, as each seek writes what is in the buffer
         for item in items:
-            self._file.seek(0, 2)  # reading may have moved it
             self._file.write(json.dumps(item).encode("ascii") + b"\n")
             self._count += 1
 
