@@ -39,6 +39,11 @@ class Compared(NamedTuple):
     at_root: str | None
     in_index: str | None
 
+    @property
+    def are_of_two_stores(self) -> bool:
+        """Whether both are known, and differ."""
+        return None not in self and self.at_root != self.in_index
+
 
 @dataclass
 class StoreIdentity:
@@ -145,8 +150,7 @@ class StoreIdentity:
     def is_index_of_another(self) -> bool:
         """Whether the index says that it is another store's; False where it, or the docs root, says nothing."""
         with suppress(StorageError, IndexAccessError):
-            ids = self._ids()
-            return None not in ids and ids.at_root != ids.in_index
+            return self._ids().are_of_two_stores
         return False
 
     def adopt(self) -> None:
@@ -162,7 +166,7 @@ class StoreIdentity:
     def _compare(self, ids: Compared) -> None:
         if ids.at_root is not None and ids.at_root == ids.in_index:
             return
-        if ids.at_root is not None and ids.in_index is not None:
+        if ids.are_of_two_stores:
             raise self._mismatch("the index is that of another store", _NAME_ANOTHER)
         newest = self.index.select(limit=_SAMPLE)
         if newest:
