@@ -14,6 +14,7 @@ from doc_io.document import OK, Document, DocumentRow, Parent, Status
 from doc_io.ids import are_storable
 from doc_io.index.base import ALL, Filter, version_selector
 from doc_io.index.open import default_db_path, open_index, warn_of_local_index
+from doc_io.index.scan import select_all
 from doc_io.index.sql_index import Index
 from doc_io.reading import StoredDocument, Which, read_bytes, read_record, read_text, read_texts
 from doc_io.storage.base import Storage
@@ -328,10 +329,7 @@ class DocumentStore:
 
     def select_all(self, where: Filter = ALL) -> Iterator[DocumentRow]:
         """Every document of a kind, newest first, in flat memory."""
-        last = None
-        while page := self.index.select(where, last, 1000):
-            yield from page
-            last = page[-1]
+        yield from select_all(self.index, where)
 
     def parents(self, doc_id: str) -> list[Parent]:
         """What a document was made from: every parent, with the input it came in by."""

@@ -81,6 +81,9 @@ REPLACE_STORE_ID = (
     "INSERT INTO documents_properties (name, value) VALUES ('store_id', ?)"
     " ON CONFLICT (name) DO UPDATE SET value = excluded.value"
 )
+AFTER_ANY_ID = "{"
+"""The character that follows ``z``, the last one of an id."""
+
 ANSWERS = f"SELECT {_COLUMNS} FROM documents WHERE stage = ? AND task_id = ? AND prompt_hash = ? {NEWEST_FIRST}"
 
 

@@ -28,7 +28,6 @@ from doc_io.index.base import (
 )
 
 _T = TypeVar("_T")
-_AFTER_ANY_ID = "{"  # the character that follows "z", the last one of an id
 
 
 class Index(ABC):
@@ -273,7 +272,7 @@ class Index(ABC):
 
     def find_by_prefix(self, prefix: str, limit: int = 2) -> list[DocumentRow]:
         """At most ``limit`` rows whose ``doc_id`` begins with ``prefix``."""
-        return self.documents(queries.BY_PREFIX, (prefix, prefix + _AFTER_ANY_ID, limit))
+        return self.documents(queries.BY_PREFIX, (prefix, prefix + queries.AFTER_ANY_ID, limit))
 
     def stage_counts(self) -> list[StageCount]:
         """The number of documents of each stage and status, in this order."""

@@ -19,6 +19,7 @@ from doc_io.batches import batches
 from doc_io.document import Status
 from doc_io.errors import ConfigurationError
 from doc_io.index.base import Filter, PruneCandidate
+from doc_io.index.scan import select_all
 from doc_io.index.sql_index import Index
 from doc_io.maintenance.leases import end_expired, leased
 from doc_io.maintenance.pins import pinned
@@ -179,12 +180,9 @@ def _selected(index: Index, policy: Policy) -> Iterator[PruneCandidate]:
 
 def _with_descendants(index: Index, where: Filter) -> SeqSet:
     found, fresh = SeqSet(), SeqSet()
-    last = None
-    while page := index.select(where, last, 1000):
-        for row in page:
-            found.add(row.seq)
-            fresh.add(row.seq)
-        last = page[-1]
+    for row in select_all(index, where):
+        found.add(row.seq)
+        fresh.add(row.seq)
     while fresh:
         below = SeqSet()
         for batch in batches(fresh.newest_first(), _BATCH_SIZE):

@@ -17,7 +17,7 @@ from doc_io.document import DocumentRow
 from doc_io.errors import IndexAccessError
 from doc_io.ids import path_segment
 from doc_io.index.base import Filter
-from doc_io.index.scan import scan_keys
+from doc_io.index.scan import scan_keys, select_all
 from doc_io.index.sql_index import Index
 from doc_io.storage.base import Folder, Storage
 
@@ -26,7 +26,6 @@ _BOUNDS = ("", *"123456789abcdefghijklmnopqrstuvwxyz", "")
 
 _MAX_UNSPLIT = 250  # documents: of four files each, a page of a listing
 _MAX_SPLIT_STAGES = 50
-_PAGE_SIZE = 1000
 _WAIT_SECONDS = 0.05
 
 _T = TypeVar("_T")
@@ -93,10 +92,7 @@ def rows_of(index: Index, shard: Shard) -> Iterator[DocumentRow]:
     elif shard.stage is not None and (shard.first or shard.last):
         yield from scan_keys(index, shard.stage, shard.first, shard.last)
     elif shard.stage is not None:
-        last = None
-        while page := index.select(Filter(stage=shard.stage), last, _PAGE_SIZE):
-            yield from page
-            last = page[-1]
+        yield from select_all(index, Filter(stage=shard.stage))
 
 
 def in_threads(parts: Sequence[Callable[[], Iterable[_T]]], threads: int) -> Iterator[_T]:
