@@ -42,10 +42,11 @@ def main() -> int:
     started = time.monotonic()
     with cluster(options.workers) as running:
         running.start_webserver()
+        driver = Driver(running, processes=8)
+        running.wait_for_workers()
         say(f"{len(running.hosts)} hosts are up after {time.monotonic() - started:.0f} s: {', '.join(running.hosts)}.")
         with running.hosts["control"].published(3000) as url:
             say(f"Dagster's webserver: {url}\n")
-            driver = Driver(running, processes=8)
             driver.run(topics, STAGES)
             errors = watch(running, driver, chosen_faults(running, options.seed) if options.faults else [], len(topics))
             errors += put_right(running, driver, topics, errors)

@@ -78,8 +78,11 @@ class Cluster:
         self._wait_for("database", ready)
 
     def start_objects(self) -> None:
-        """S3, in memory: pull its cable rather than stop it."""
+        """S3, in memory: pull its cable rather than stop it. It can be used after `make_bucket`."""
         self._start("objects", sys.executable, "-m", "moto.server", "-H", "0.0.0.0", "-p", "9000")  # noqa: S104
+
+    def make_bucket(self) -> None:
+        """Make the bucket of the documents as soon as S3 answers."""
         keys = {name: self.env[f"AWS_{name.upper()}"] for name in ("access_key_id", "secret_access_key")}
         s3 = get_session().create_client(
             "s3",
@@ -101,13 +104,18 @@ class Cluster:
         """A Celery worker on a host that has just been switched on."""
         self._start(host.name, sys.executable, "-m", "celery", "--app", "examples.cluster.celery_app", "worker", "--queues", "dagster", "--concurrency", str(processes), "--hostname", f"steps@{host.name}", "--loglevel", "info", "--without-gossip", "--without-mingle")  # fmt: skip
 
-    def workers_ready(self) -> bool:
-        """Whether every worker that was started has come up.
+    def wait_for_workers(self) -> None:
+        """Wait until every worker has come up; what is sent to them before waits too.
 
         Raises:
             HostError: One has ended.
         """
-        return all(self._is_running(host.name) and "ready." in host.tail(f"{host.name}.log") for host in self.workers)
+        logs = {host.name: host.disk / f"{host.name}.log" for host in self.workers}
+        wait_until(
+            lambda: all(self._is_running(name) and "ready." in log.read_text("utf-8", "replace") for name, log in logs.items()),
+            "the workers to start",
+            120,
+        )  # fmt: skip
 
     def stop(self, name: str, number: signal.Signals = signal.SIGTERM) -> None:
         """End the program of a host."""
@@ -205,7 +213,7 @@ class Driver:
 def cluster(
     workers: int, *, definitions: str = "examples.cluster.definitions", visibility_seconds: int = 30
 ) -> Iterator[Cluster]:
-    """Start everything but the webserver.
+    """Start everything but the webserver; the workers may not be ready yet.
 
     Args:
         workers: How many hosts run steps.
@@ -223,12 +231,13 @@ def cluster(
         started.start_broker()
         for worker in started.workers:
             started.start_worker(worker)
+        started.start_objects()
+        _make_database(started)
         started.start_database()
         with made["control"].network(), psycopg.connect(_superuser(made), password=PASSWORD, autocommit=True) as sql:
             for name in ("dagster", "documents"):
                 sql.execute(f"CREATE DATABASE {name}")
-        started.start_objects()
-        wait_until(started.workers_ready, "the workers to start", 120)
+        started.make_bucket()
         yield started
 
 
@@ -264,6 +273,10 @@ def _prepare(started: Cluster) -> None:
     for host in (started.hosts["control"], *started.workers):
         (host.disk / "dagster").mkdir()
         (host.disk / "dagster/dagster.yaml").write_text(INSTANCE)
+
+
+def _make_database(started: Cluster) -> None:
+    """PostgreSQL's files, with passwords."""
     disk = started.hosts["database"].disk
     os.chown(disk, NOBODY, NOBODY)
     installed = postgres_programs(disk / "postgres")
