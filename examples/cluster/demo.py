@@ -51,7 +51,7 @@ def main() -> int:
             errors = watch(running, driver, chosen_faults(running, options.seed) if options.faults else [], len(topics))
             errors += put_right(running, driver, topics, errors)
             driver.run(["-"], ["scoreboard"])
-            driver.wait(120)
+            driver.wait()
             found = account(running)
             facts = counted(running, found, topics, url) | (paid_after_faults if options.faults else paid)(found)
     say(f"\nEverything ended after {time.monotonic() - started:.0f} s.\n")
@@ -92,7 +92,7 @@ def watch(
                 while time.monotonic() < end:
                     show(running, driver)
             say("  --- and over")
-    return [error for outcome in driver.wait(1) for error in outcome["errors"]]
+    return [error for outcome in driver.wait() for error in outcome["errors"]]
 
 
 def show(running: Cluster, driver: Driver) -> None:
@@ -112,11 +112,12 @@ def put_right(running: Cluster, driver: Driver, topics: Sequence[str], errors: S
     """File what is in spools by the commands that the steps printed, then run what Dagster has not got; until it is well."""
     seen: list[str] = []
     for _ in range(4):
+        running.wait_until_idle()
         for command in sorted(recovery_commands([*errors, *seen])):
             for said in recover(running, command):
                 say(f"  {printable(command)}: {printable(said.strip())}")
         driver.run(topics, ["missing"])
-        failed = [outcome for outcome in driver.wait(300) if not outcome["success"]]
+        failed = [outcome for outcome in driver.wait() if not outcome["success"]]
         seen += [error for outcome in failed for error in outcome["errors"]]
         if not failed:
             break

@@ -76,7 +76,7 @@ class Program:
                 with suppress(BrokenPipeError):
                     stream.close()
 
-    def stop(self, number: signal.Signals = signal.SIGTERM, seconds: float = 15) -> None:
+    def stop(self, number: signal.Signals = signal.SIGTERM, seconds: float = 120) -> None:
         """End it, at once where it does not end by itself."""
         self.send(number)
         try:
@@ -175,7 +175,7 @@ class Host:
         self._programs.append(program)
         return program
 
-    def run(self, *command: str | Path, env: Mapping[str, str] | None = None, seconds: float = 120) -> str:
+    def run(self, *command: str | Path, env: Mapping[str, str] | None = None, seconds: float = 300) -> str:
         """Run a command on the host and return what it printed.
 
         Raises:
@@ -282,7 +282,7 @@ def has_ended(stat: Path) -> bool:
         return True
 
 
-def wait_until(ready: object, what: str, seconds: float = 60) -> None:
+def wait_until(ready: object, what: str, seconds: float = 300) -> None:
     """Ask again and again until something is true.
 
     Raises:

@@ -114,7 +114,6 @@ class Cluster:
         wait_until(
             lambda: all(self._is_running(name) and "ready." in log.read_text("utf-8", "replace") for name, log in logs.items()),
             "the workers to start",
-            120,
         )  # fmt: skip
 
     def stop(self, name: str, number: signal.Signals = signal.SIGTERM) -> None:
@@ -133,7 +132,24 @@ class Cluster:
         """A client of the broker, for use within ``network()`` of a host."""
         from redis import Redis  # noqa: PLC0415 - of the extra `cluster`, without which the tests must be collected
 
-        return Redis(self.hosts["broker"].address, socket_timeout=5)
+        return Redis(self.hosts["broker"].address, socket_timeout=60)
+
+    def wait_until_idle(self) -> None:
+        """Wait until every message is acknowledged.
+
+        A run ends with the first result of a step: where that was delivered twice, the other one may still be at work.
+        """
+
+        def is_idle() -> bool:
+            with self.hosts["control"].network():
+                return bool(self.waiting() + self.redis().hlen("unacked") == 0)
+
+        wait_until(is_idle, "the workers to be idle")
+
+    def waiting(self) -> int:
+        """How many messages no worker has taken yet, for use within ``network()`` of a host."""
+        broker = self.redis()
+        return sum(broker.llen(queue) for queue in broker.scan_iter("dagster*", _type="list"))
 
     def store(self) -> DocumentStore:
         """The documents, for use within ``network()`` of a host."""
@@ -194,13 +210,13 @@ class Driver:
             raise HostError(f"the driver ended: {self._outcomes.with_name('driver.log').read_text()[-3000:]}")
         return self._asked - len(self._lines())
 
-    def wait(self, seconds: float) -> list[dict[str, Any]]:
+    def wait(self) -> list[dict[str, Any]]:
         """Wait for every run that was asked for, and return how those ended that had not been returned before.
 
         Raises:
             HostError: One takes longer.
         """
-        wait_until(lambda: self.under_way == 0, "the runs", seconds)
+        wait_until(lambda: self.under_way == 0, "the runs")
         ended = [json.loads(line) for line in self._lines()[self._returned :]]
         self._returned += len(ended)
         return ended
@@ -284,7 +300,7 @@ def _make_database(started: Cluster) -> None:
     password = disk / "password"
     password.write_text(PASSWORD)
     initdb = started.hosts["database"].start("/srv/bin/initdb", "--pgdata", "/srv/data", "--username", "postgres", "--pwfile", "/srv/password", "--auth", "scram-sha-256", "--encoding", "UTF8", "--locale", "C", "--no-sync", log="initdb.log", user=NOBODY)  # fmt: skip
-    if initdb.entrance.wait(60):
+    if initdb.entrance.wait(300):
         raise HostError(started.hosts["database"].tail("initdb.log"))
     with (disk / "data/pg_hba.conf").open("a") as rules:
         # Dagster opens a connection for each question: a password would cost it more than the question.

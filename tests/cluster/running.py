@@ -19,9 +19,6 @@ from examples.cluster.model import Paid, read_ledger
 from examples.cluster.servers import Cluster, Driver
 from tests.cluster.definitions import NOTED
 
-PATIENCE = 300
-"""Seconds, after which what is waited for will not come."""
-
 VISIBILITY_SECONDS = 10
 """See `examples.cluster.celery_app`."""
 
@@ -40,7 +37,7 @@ class Running:
         names = [f"topic-{next(_names)}" for _ in range(topics)]
         before = len(self.paid())
         self.driver.run(names, STAGES)
-        wait_until(lambda: len(self.paid()) >= before + answers, "the first answers", PATIENCE)
+        wait_until(lambda: len(self.paid()) >= before + answers, "the first answers")
         return names
 
     def paid(self) -> list[Paid]:
@@ -52,13 +49,6 @@ class Running:
         asked = self.cluster.ledger.with_name("asked")
         return asked.stat().st_size if asked.exists() else 0
 
-    def messages(self) -> tuple[int, int]:
-        """How many messages no worker has taken yet, and how many were taken and are not acknowledged."""
-        with self.cluster.hosts["control"].network():
-            broker = self.cluster.redis()
-            queues = broker.scan_iter("dagster*", _type="list")
-            return sum(broker.llen(queue) for queue in queues), broker.hlen("unacked")
-
     def spooled(self) -> int:
         """How many answers are in the spools of the workers."""
         return sum(len(list(spooled_on(worker.disk))) for worker in self.cluster.workers)
@@ -67,9 +57,8 @@ class Running:
         """Wait for the runs, file what is in spools by the commands that were printed, and run what Dagster has not got."""
         ended: list[dict[str, Any]] = []
         for tries in range(5):
-            ended = self.driver.wait(PATIENCE)
-            # A run ends with the first answer of a step that was delivered twice; the other one is still at work.
-            wait_until(lambda: self.messages() == (0, 0), "the workers to be idle", PATIENCE)
+            ended = self.driver.wait()
+            self.cluster.wait_until_idle()
             self.file_spooled([error for outcome in ended for error in outcome["errors"]])
             if tries and all(outcome["success"] for outcome in ended):
                 return

@@ -17,7 +17,7 @@ import pytest
 from examples.cluster import faults
 from examples.cluster.hosts import Host, wait_until
 from examples.cluster.servers import Cluster
-from tests.cluster.running import PATIENCE, VISIBILITY_SECONDS, Running
+from tests.cluster.running import VISIBILITY_SECONDS, Running
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(900)]
 
@@ -27,7 +27,7 @@ ROUNDS = 20
 def test_what_an_io_manager_drops_is_missed(running: Running) -> None:
     """The control: a draft that was acknowledged and written nowhere turns the check red."""
     running.driver.run(["mutant"], ["draft"])
-    running.driver.wait(PATIENCE)
+    running.driver.wait()
     with pytest.raises(AssertionError, match="kept, and nowhere"):
         running.check([])
     with running.cluster.ledger.open("r+", encoding="ascii") as ledger:  # it is accounted for
@@ -100,9 +100,9 @@ def test_a_step_is_killed_while_it_waits_for_the_object_store(running: Running) 
     asked = running.asked()
     running.cluster.seconds_per_answer(3)  # no answer comes before the cable is out
     running.driver.run(topics, ["draft"])
-    wait_until(lambda: running.asked() > asked, "the first question", PATIENCE)
+    wait_until(lambda: running.asked() > asked, "the first question")
     with faults.cable_pulled(running.cluster.hosts["objects"]):
-        wait_until(lambda: running.spooled() == running.asked() - asked, "the texts to be in spools", PATIENCE)
+        wait_until(lambda: running.spooled() == running.asked() - asked, "the texts to be in spools")
         for worker in running.cluster.workers:
             faults.kill_children(running.cluster, worker)
         assert running.spooled()
@@ -117,7 +117,7 @@ def test_every_message_is_delivered_twice(running: Running) -> None:
     """A step runs two times at once and two texts are paid for under one attempt: both are kept."""
     with faults.delivered_twice(running.cluster):
         running.driver.run(["twice-1", "twice-2"], ["draft"])
-        wait_until(lambda: running.messages()[0] >= 2, "the messages", PATIENCE)
+        wait_until(lambda: running.cluster.waiting() >= 2, "the messages")
     running.settle(["twice-1", "twice-2"])
 
     found = running.check(["twice-1", "twice-2"])

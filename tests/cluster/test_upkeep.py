@@ -9,7 +9,7 @@ import pytest
 from doc_io import maintenance
 from doc_io.document import DocumentRow
 from doc_io.maintenance.verify import NOTES
-from tests.cluster.running import PATIENCE, Running
+from tests.cluster.running import Running
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.timeout(600)]
 
@@ -20,7 +20,7 @@ def test_a_lost_index_is_made_again_verified_and_pruned_by_the_workers(running: 
     """One job of four steps for each verb: the same rows, no problems, and the older drafts are gone."""
     for _ in range(2):
         running.driver.run(TOPICS, ["draft"])
-        running.driver.wait(PATIENCE)
+        running.driver.wait()
     running.settle(TOPICS)  # makes essays of the newer drafts, so that nothing keeps the older ones
     before = rows_of(running)
     with running.cluster.hosts["control"].network(), running.cluster.sql() as sql:
@@ -28,7 +28,7 @@ def test_a_lost_index_is_made_again_verified_and_pruned_by_the_workers(running: 
         sql.execute("CREATE SCHEMA public")
 
     running.driver.run(["-"], ["upkeep"])
-    [outcome] = running.driver.wait(PATIENCE)
+    [outcome] = running.driver.wait()
 
     assert outcome["success"], outcome["errors"]
     after = rows_of(running)
