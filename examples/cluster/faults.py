@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from examples.cluster.hosts import Host, children_of, wait_until
@@ -102,6 +102,7 @@ def delivered_twice(cluster: Cluster) -> Iterator[None]:
 
 
 def send(processes: list[int], number: signal.Signals) -> None:
-    """Send each process a signal."""
+    """Send each process a signal that has not ended."""
     for pid in processes:
-        os.kill(pid, number)
+        with suppress(ProcessLookupError):
+            os.kill(pid, number)
