@@ -17,7 +17,7 @@ from doc_io.escaping import printable
 from examples.cluster import faults
 from examples.cluster.account import Account, account, files_left, recover, recovery_commands
 from examples.cluster.definitions import STAGES
-from examples.cluster.hosts import HostError, missing
+from examples.cluster.hosts import HostError, missing, wait_until
 from examples.cluster.model import read_ledger
 from examples.cluster.servers import Cluster, Driver, cluster
 
@@ -82,7 +82,7 @@ def watch(
     """Show how far the runs are until all have ended, and break something from time to time; the errors of the runs."""
     every = topics * len(STAGES) // (len(breaking) + 2)
     waiting = list(breaking)
-    while driver.under_way:
+    while driver.attend():
         show(running, driver)
         if waiting and len(list(read_ledger(running.ledger))) >= every * (len(breaking) - len(waiting) + 1):
             name, fault = waiting.pop(0)
@@ -112,7 +112,7 @@ def put_right(running: Cluster, driver: Driver, topics: Sequence[str], errors: S
     """File what is in spools by the commands that the steps printed, then run what Dagster has not got; until it is well."""
     seen: list[str] = []
     for _ in range(4):
-        running.wait_until_idle()
+        wait_until(running.is_idle, "the workers to be idle")
         for command in sorted(recovery_commands([*errors, *seen])):
             for said in recover(running, command):
                 say(f"  {printable(command)}: {printable(said.strip())}")

@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import sys
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -24,6 +25,9 @@ SERVERS = ("broker", "database", "objects", "model", "control", "visitor")
 DOCS_ROOT = "s3://documents/docs"
 PASSWORD = "cluster-password"  # noqa: S105 - of a server that nobody else can reach
 NOBODY = 65534
+RESULT = "celery-task-meta-"
+LOST_SECONDS = 20
+"""A run that waits for so long, while no worker has anything to do, waits for a message that was lost."""
 INSTANCE = """
 storage: {postgres: {postgres_url: {env: DAGSTER_DB}}}
 compute_logs: {module: dagster._core.storage.noop_compute_log_manager, class: NoOpComputeLogManager}
@@ -134,17 +138,29 @@ class Cluster:
 
         return Redis(self.hosts["broker"].address, socket_timeout=60)
 
-    def wait_until_idle(self) -> None:
-        """Wait until every message is acknowledged.
+    def is_idle(self) -> bool:
+        """Whether every message is acknowledged.
 
         A run ends with the first result of a step: where that was delivered twice, the other one may still be at work.
         """
+        with self.hosts["control"].network():
+            return bool(self.waiting() + self.redis().hlen("unacked") == 0)
 
-        def is_idle() -> bool:
-            with self.hosts["control"].network():
-                return bool(self.waiting() + self.redis().hlen("unacked") == 0)
+    def fail_lost_steps(self) -> None:
+        """Tell the runs of steps that they wait for, while no worker has any, that these have failed.
 
-        wait_until(is_idle, "the workers to be idle")
+        Redis takes a message off its list for a worker that has just lost its power or its cable, and before that one has
+        said that it has it: Celery never delivers it again, and the run would wait for ever. Nothing was paid.
+        """
+        from dagster_celery.make_app import make_app  # noqa: PLC0415 - of the extra `cluster`
+
+        url = self.env["BROKER_URL"]
+        with self.hosts["control"].network():
+            results = make_app({"broker": url, "backend": url}).backend
+            for channel in self.redis().pubsub_channels(f"{RESULT}*"):  # a run listens to each of its steps
+                results.store_result(
+                    channel.decode().removeprefix(RESULT), HostError("its message was lost"), "FAILURE"
+                )
 
     def waiting(self) -> int:
         """How many messages no worker has taken yet, for use within ``network()`` of a host."""
@@ -194,6 +210,8 @@ class Driver:
         self._program = control.start(*command, env=cluster.env, log="driver.log", pipe=True)
         self._outcomes = control.disk / "outcomes.jsonl"
         self._asked = self._returned = 0
+        self._cluster = cluster
+        self._at_work = time.monotonic()
 
     def run(self, topics: Sequence[str], assets: Sequence[str]) -> None:
         """Begin a run for each topic; ``-`` stands for what has none."""
@@ -210,13 +228,23 @@ class Driver:
             raise HostError(f"the driver ended: {self._outcomes.with_name('driver.log').read_text()[-3000:]}")
         return self._asked - len(self._lines())
 
+    def attend(self) -> int:
+        """Fail the steps whose messages were lost, to be called often while nothing is broken; how many runs have not ended."""
+        if not self._cluster.is_idle():
+            self._at_work = time.monotonic()
+        elif time.monotonic() - self._at_work > LOST_SECONDS:
+            self._cluster.fail_lost_steps()
+            self._at_work = time.monotonic()
+        return self.under_way
+
     def wait(self) -> list[dict[str, Any]]:
         """Wait for every run that was asked for, and return how those ended that had not been returned before.
 
         Raises:
             HostError: One takes longer.
         """
-        wait_until(lambda: self.under_way == 0, "the runs")
+        self._at_work = time.monotonic()
+        wait_until(lambda: self.attend() == 0, "the runs")
         ended = [json.loads(line) for line in self._lines()[self._returned :]]
         self._returned += len(ended)
         return ended
