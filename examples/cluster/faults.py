@@ -80,11 +80,7 @@ def kill_children(cluster: Cluster, host: Host) -> int:
 @contextmanager
 def delivered_twice(cluster: Cluster) -> Iterator[None]:
     """What is sent to the workers within the block reaches them at its end, each message two times."""
-    from dagster_celery.make_app import make_app  # noqa: PLC0415 - of the extra `cluster`
-
-    url = cluster.env["BROKER_URL"]
-    with cluster.hosts["control"].network():
-        control = make_app({"broker": url, "backend": url}).control
+    with cluster.hosts["control"].network(), cluster.celery() as app:
 
         def tell(command: Callable[..., Any]) -> None:
             workers = len(cluster.workers)  # one whose connection is new may not hear it
@@ -92,13 +88,13 @@ def delivered_twice(cluster: Cluster) -> Iterator[None]:
                 lambda: len(command("dagster", reply=True, timeout=10, limit=workers) or ()) == workers, "replies"
             )
 
-        tell(control.cancel_consumer)
+        tell(app.control.cancel_consumer)
         yield
         broker = cluster.redis()
         for queue in broker.scan_iter("dagster*", _type="list"):
             for message in broker.lrange(queue, 0, -1):
                 broker.lpush(queue, message)
-        tell(control.add_consumer)
+        tell(app.control.add_consumer)
 
 
 def send(processes: list[int], number: signal.Signals) -> None:

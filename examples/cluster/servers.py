@@ -139,12 +139,16 @@ class Cluster:
         return Redis(self.hosts["broker"].address, socket_timeout=60)
 
     def is_idle(self) -> bool:
-        """Whether every message is acknowledged.
+        """Whether no message waits and every worker says that it runs no step.
 
-        A run ends with the first result of a step: where that was delivered twice, the other one may still be at work.
+        A run ends with the first result of a step: where that was delivered twice, the other one may still be at work,
+        and its message is not among the unacknowledged ones any more.
         """
-        with self.hosts["control"].network():
-            return bool(self.waiting() + self.redis().hlen("unacked") == 0)
+        with self.hosts["control"].network(), self.celery() as app:
+            if self.waiting() or self.redis().hlen("unacked"):
+                return False
+            active = app.control.inspect(timeout=5, limit=len(self.workers)).active() or {}
+            return len(active) == len(self.workers) and not any(active.values())
 
     def fail_lost_steps(self) -> None:
         """Tell the runs of steps that they wait for, while no worker has any, that these have failed.
@@ -152,13 +156,9 @@ class Cluster:
         Redis takes a message off its list for a worker that has just lost its power or its cable, and before that one has
         said that it has it: Celery never delivers it again, and the run would wait for ever. Nothing was paid.
         """
-        from dagster_celery.make_app import make_app  # noqa: PLC0415 - of the extra `cluster`
-
-        url = self.env["BROKER_URL"]
-        with self.hosts["control"].network():
-            results = make_app({"broker": url, "backend": url}).backend
+        with self.hosts["control"].network(), self.celery() as app:
             for channel in self.redis().pubsub_channels(f"{RESULT}*"):  # a run listens to each of its steps
-                results.store_result(
+                app.backend.store_result(
                     channel.decode().removeprefix(RESULT), HostError("its message was lost"), "FAILURE"
                 )
 
@@ -166,6 +166,12 @@ class Cluster:
         """How many messages no worker has taken yet, for use within ``network()`` of a host."""
         broker = self.redis()
         return sum(broker.llen(queue) for queue in broker.scan_iter("dagster*", _type="list"))
+
+    def celery(self) -> Any:
+        """What speaks to the workers, for use within ``network()`` of a host; a context manager."""
+        from dagster_celery.make_app import make_app  # noqa: PLC0415 - of the extra `cluster`
+
+        return make_app({"broker": self.env["BROKER_URL"], "backend": self.env["BROKER_URL"]})
 
     def store(self) -> DocumentStore:
         """The documents, for use within ``network()`` of a host."""
