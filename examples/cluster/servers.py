@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 import time
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -156,7 +157,8 @@ class Cluster:
         Redis takes a message off its list for a worker that has just lost its power or its cable, and before that one has
         said that it has it: Celery never delivers it again, and the run would wait for ever. Nothing was paid.
         """
-        with self.hosts["control"].network(), self.celery() as app:
+        with self.hosts["control"].network(), self.celery() as app, warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # Celery calls what redis-py calls old
             for channel in self.redis().pubsub_channels(f"{RESULT}*"):  # a run listens to each of its steps
                 app.backend.store_result(
                     channel.decode().removeprefix(RESULT), HostError("its message was lost"), "FAILURE"
