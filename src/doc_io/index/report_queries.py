@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any, Literal
 
 from doc_io.index.base import Filter, GroupedBy
-from doc_io.index.queries import where_clause
+from doc_io.index.queries import INPUT_NAME, LISTED, PARENT, where_clause
 
 COMPARABLE: dict[str, str] = {
     **{
@@ -30,15 +30,14 @@ _FACTS = """chosen.status AS status, chosen.score AS score, chosen.usage_prompt_
     chosen.model_id AS model"""
 _NAMES = "status, score, prompt_tokens, completion_tokens, characters, model"
 # UNION, not UNION ALL: an ancestor that is reached by many ways is followed once. CROSS JOIN: SQLite keeps its order.
-_ABOVE = "CROSS JOIN document_parents AS given CROSS JOIN documents AS above"
 _WALK = f"""
-walk (child, doc_id, depth, found) AS (
-    SELECT chosen.seq, above.doc_id, CAST(1 AS bigint), CASE WHEN above.stage = ? THEN above.seq END
-    FROM chosen {_ABOVE} WHERE given.doc_id = chosen.doc_id AND above.doc_id = given.parent_doc_id
+walk (child, parent_doc_id, parent_list_id, depth, found) AS (
+    SELECT seq, parent_doc_id, parent_list_id, CAST(0 AS bigint), CAST(NULL AS bigint) FROM chosen
     UNION
-    SELECT walk.child, above.doc_id, walk.depth + 1, CASE WHEN above.stage = ? THEN above.seq END
-    FROM walk {_ABOVE} WHERE walk.found IS NULL AND walk.depth < {_MAX_DEPTH}
-        AND given.doc_id = walk.doc_id AND above.doc_id = given.parent_doc_id
+    SELECT made.child, above.parent_doc_id, above.parent_list_id, made.depth + 1,
+        CASE WHEN above.stage = ? THEN above.seq END
+    FROM walk AS made {LISTED} CROSS JOIN documents AS above
+    WHERE made.found IS NULL AND made.depth < {_MAX_DEPTH} AND above.doc_id = {PARENT}
 ),
 nearest AS (
     SELECT child, min(place) AS place FROM (
@@ -67,9 +66,10 @@ def comparison(column: str, ancestor: str | None, where: Filter, *, newest: bool
     if ancestor is None:
         statement = f"{facts} documents AS chosen{condition}"
     else:
-        values += [ancestor, ancestor]
+        values.append(ancestor)
+        links = "parent_doc_id, parent_list_id"
         statement = (
-            f"WITH RECURSIVE chosen AS (SELECT seq, doc_id FROM documents AS chosen{condition}), {_WALK}"
+            f"WITH RECURSIVE chosen AS (SELECT seq, {links} FROM documents AS chosen{condition}), {_WALK}"
             f" {facts} nearest CROSS JOIN documents AS chosen"
             f" LEFT JOIN documents AS ancestor ON ancestor.seq = (nearest.place & {_SEQ_BITS - 1})"
             " WHERE chosen.seq = nearest.child"
@@ -115,21 +115,20 @@ def edges(keys_table: str, direction: Literal["up", "down"]) -> str:
     level = f"WITH level AS (SELECT key, position FROM {keys_table})"
     if direction == "up":
         return (
-            f"{level}, reached AS (SELECT given.parent_doc_id AS doc_id FROM level"
-            " JOIN document_parents AS given ON given.doc_id = level.key"
-            " GROUP BY given.parent_doc_id ORDER BY min(level.position), min(given.position) LIMIT ?)"
-            " SELECT given.parent_doc_id, given.doc_id, given.input_name FROM level"
-            " JOIN document_parents AS given ON given.doc_id = level.key"
-            " WHERE given.parent_doc_id IN (SELECT doc_id FROM reached)"
-            " ORDER BY level.position, given.position"
+            f"{level}, given AS (SELECT {PARENT} AS parent, made.doc_id AS child, coalesce({INPUT_NAME}, '') AS name,"
+            " level.position AS place, coalesce(listed.position, 0) AS position"
+            f" FROM level CROSS JOIN documents AS made {LISTED} WHERE made.doc_id = level.key AND {PARENT} IS NOT NULL),"
+            " reached AS (SELECT parent FROM given GROUP BY parent ORDER BY min(place), min(position) LIMIT ?)"
+            " SELECT parent, child, name FROM given WHERE parent IN (SELECT parent FROM reached)"
+            " ORDER BY place, position"
         )
     # A document may name its primary parent in its row alone.
     every = (
-        "SELECT given.parent_doc_id AS parent, given.doc_id AS child, given.input_name AS name"
-        " FROM level CROSS JOIN document_parents AS given WHERE given.parent_doc_id = level.key"
-        " UNION SELECT made.parent_doc_id, made.doc_id, '' FROM level"
-        " CROSS JOIN documents AS made WHERE made.parent_doc_id = level.key AND NOT EXISTS (SELECT 1"
-        " FROM document_parents AS given WHERE given.doc_id = made.doc_id)"
+        "SELECT made.parent_doc_id AS parent, made.doc_id AS child, coalesce(made.parent_input_name, '') AS name"
+        " FROM level CROSS JOIN documents AS made WHERE made.parent_doc_id = level.key AND made.parent_list_id IS NULL"
+        " UNION SELECT listed.parent_doc_id, made.doc_id, listed.input_name FROM level"
+        " CROSS JOIN document_parent_lists AS listed CROSS JOIN documents AS made"
+        " WHERE listed.parent_doc_id = level.key AND made.parent_list_id = listed.list_id"
     )
     place = "dense_rank() OVER (ORDER BY made.seq) AS place"
     ranked = f"SELECT every.*, {place} FROM every CROSS JOIN documents AS made WHERE made.doc_id = every.child"
