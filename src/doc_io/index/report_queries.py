@@ -30,14 +30,16 @@ _FACTS = """chosen.status AS status, chosen.score AS score, chosen.usage_prompt_
     chosen.model_id AS model"""
 _NAMES = "status, score, prompt_tokens, completion_tokens, characters, model"
 # UNION, not UNION ALL: an ancestor that is reached by many ways is followed once. CROSS JOIN: SQLite keeps its order.
+_ABOVE = f"{LISTED} CROSS JOIN documents AS above WHERE above.doc_id = {PARENT}"
 _WALK = f"""
 walk (child, parent_doc_id, parent_list_id, depth, found) AS (
-    SELECT seq, parent_doc_id, parent_list_id, CAST(0 AS bigint), CAST(NULL AS bigint) FROM chosen
+    SELECT made.seq, above.parent_doc_id, above.parent_list_id, CAST(1 AS bigint),
+        CASE WHEN above.stage = ? THEN above.seq END
+    FROM chosen AS made {_ABOVE}
     UNION
     SELECT made.child, above.parent_doc_id, above.parent_list_id, made.depth + 1,
         CASE WHEN above.stage = ? THEN above.seq END
-    FROM walk AS made {LISTED} CROSS JOIN documents AS above
-    WHERE made.found IS NULL AND made.depth < {_MAX_DEPTH} AND above.doc_id = {PARENT}
+    FROM walk AS made {_ABOVE} AND made.found IS NULL AND made.depth < {_MAX_DEPTH}
 ),
 nearest AS (
     SELECT child, min(place) AS place FROM (
@@ -66,7 +68,7 @@ def comparison(column: str, ancestor: str | None, where: Filter, *, newest: bool
     if ancestor is None:
         statement = f"{facts} documents AS chosen{condition}"
     else:
-        values.append(ancestor)
+        values += [ancestor, ancestor]
         links = "parent_doc_id, parent_list_id"
         statement = (
             f"WITH RECURSIVE chosen AS (SELECT seq, {links} FROM documents AS chosen{condition}), {_WALK}"
