@@ -23,6 +23,13 @@ ENDLESS = "WITH RECURSIVE numbers(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM nu
 FAILED = [Status.TRUNCATED, Status.PARSE_ERROR, Status.GEN_ERROR]
 EVERY = frozenset(Status)
 NO_HEAD = HistoryHead()
+PARENTS_OF_SCHEMA_2 = (
+    "DROP VIEW document_parents",
+    "DROP TABLE document_parent_lists",
+    "CREATE TABLE document_parents (doc_id TEXT NOT NULL, position INTEGER NOT NULL, parent_doc_id TEXT NOT NULL,"
+    " input_name TEXT NOT NULL, PRIMARY KEY (doc_id, position))",
+    "CREATE INDEX document_parents_by_parent ON document_parents (parent_doc_id)",
+)
 
 
 def make_row(task_id: str = "task", attempt: str = "1", head: HistoryHead = NO_HEAD, **given: Any) -> dict[str, Any]:
@@ -522,12 +529,15 @@ class IndexContract:
 
         assert index.check() == []
 
-    def test_an_index_of_an_older_schema_is_refused_by_every_use_but_a_rebuild(self, index: Index) -> None:
+    @pytest.mark.parametrize("version", [1, 2])
+    def test_an_index_of_an_older_schema_is_refused_by_every_use_but_a_rebuild(
+        self, index: Index, version: int
+    ) -> None:
         """It is told by its number, says what to run, and stays as it is until it is replaced."""
         row = add(index)
         index.set_store_id("the store")
         index.close()
-        self.set_schema(index, 1)
+        self.set_schema(index, version)
         uses: list[Callable[[Index], object]] = [
             lambda index: index.get(row.doc_id),
             lambda index: index.heads([("draft", "task")]),
@@ -544,13 +554,19 @@ class IndexContract:
         ]
         older = self.reopened(index)
         for use in uses:
-            with pytest.raises(IndexVersionError, match=r"schema 1.*doc-io reindex"):
+            with pytest.raises(IndexVersionError, match=rf"schema {version}.*doc-io reindex"):
                 use(older)
         assert self.count_raw(index) == 1
 
-        assert older.rebuild([(row.as_dict(), [])]) == 1
+        parents = [Parent("p" * 16, "a"), Parent("q" * 16, "a")]
+        assert older.rebuild([(row.as_dict(), parents)]) == 1
 
         assert list(older.scan()) == [row]
+        assert older.read_sql("SELECT parent_doc_id FROM document_parents ORDER BY position")[1] == [
+            ("p" * 16,),
+            ("q" * 16,),
+        ]
+        assert older.check() == []
         assert add(older, "next").seq == 2
         older.close()
 
