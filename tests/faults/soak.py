@@ -409,7 +409,8 @@ def soak(folder: Path, kills: int, seed: int) -> tuple[Said, list[str]]:
             crew.strike()
             if number % 1000 == 0:
                 print(f"{number} kills", flush=True)
-            if number >= kills and all(Said(crew.said(), time.time()).did[what] for what in ROUTINE):
+            since = number - kills
+            if since >= 0 and since % 20 == 0 and all(Said(crew.said(), time.time()).did[what] for what in ROUTINE):
                 break
     finally:
         crew.stop()
