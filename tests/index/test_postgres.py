@@ -110,7 +110,6 @@ def test_every_look_up_is_answered_from_an_index(index: Index, url: str) -> None
         (queries.parents_of(postgres_queries.KEYS_TABLE), [tasks[:3]]),
         (queries.CHILDREN, ["p7", "p7"]),
         (queries.children_of(postgres_queries.KEYS_TABLE), [["1", "2"]]),
-        (queries.READ_BY_RUN, ["r1", "r1"]),
         (queries.parent_lists(postgres_queries.KEYS_TABLE), [tasks[:3]]),
         (queries.SCAN, [0]),
     ]
