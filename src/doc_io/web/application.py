@@ -21,7 +21,7 @@ from doc_io.errors import ConfigurationError, DocIOError
 from doc_io.index import page_queries
 from doc_io.store import DocumentStore
 from doc_io.web import numbers, shown
-from doc_io.web.address import Links
+from doc_io.web.address import Links, quoted
 from doc_io.web.guard import LOOPBACK, Guard
 from doc_io.web.page import FORM, Make, Page, Site, answer, form_of
 from doc_io.web.pages import board, compare, document, failures, files, scores, search, story, task, usage
@@ -141,7 +141,7 @@ def _templates() -> Environment:
         lstrip_blocks=True,
         auto_reload=False,
     )
-    templates.filters |= {"marked": shown.marked, "markdown": shown.markdown, **numbers.FILTERS}
+    templates.filters |= {"marked": shown.marked, "markdown": shown.markdown, "quoted": quoted, **numbers.FILTERS}
     version = hashlib.sha256(b"".join(data for data, _ in _files().values())).hexdigest()[:12]
     templates.globals |= {"version": version, "signs": SIGNS, "statuses": list(Status)}
     return templates

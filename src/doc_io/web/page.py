@@ -99,6 +99,7 @@ def answer(site: Site, request: Request, page: Page) -> Response:
         {
             "title": page.title,
             "link": links,
+            "base": request.scope.get("root_path", ""),
             "path": path,
             "here": here,
             "asked": f"?{query}" if query else "",
