@@ -218,8 +218,8 @@ def _remove(storage: Storage, index: Index, chosen: SeqSet, before: Cutoff) -> I
         count = len(chosen)
         for batch in batches(chosen.newest_first(), _BATCH_SIZE):
             documents = index.candidates(batch)
-            gone = set(remove_documents(storage, index, [(each.doc_id, each.doc_dir) for each in documents], before))
-            removed = [each for each in documents if each.doc_id in gone]
+            ids = set(remove_documents(storage, index, [(each.doc_id, each.doc_dir) for each in documents], before))
+            removed = [each for each in documents if each.doc_id in ids]
             for each in removed:
                 chosen.discard(each.seq)
             yield removed

@@ -85,11 +85,11 @@ def finish(storage: Storage, index: Index, before: Cutoff) -> list[str]:
     Returns:
         The ids of the documents that were removed.
     """
-    gone = []
+    removed = []
     for tombstone in under_way(storage):
         documents = read_tombstone(storage, tombstone)
-        gone += _carry_out(storage, index, tombstone, documents, before)
-    return gone
+        removed += _carry_out(storage, index, tombstone, documents, before)
+    return removed
 
 
 def under_way(storage: Storage) -> list[str]:
@@ -100,11 +100,11 @@ def under_way(storage: Storage) -> list[str]:
 def _carry_out(
     storage: Storage, index: Index, tombstone: str, documents: Sequence[tuple[str, str]], before: Cutoff
 ) -> list[str]:
-    gone: list[str] = []
+    removed: list[str] = []
     for batch in batches(documents, _LOCK_BATCH_SIZE):
-        gone += _remove(storage, index, dict(batch), before)
+        removed += _remove(storage, index, dict(batch), before)
     storage.delete(tombstone)
-    return gone
+    return removed
 
 
 def _remove(storage: Storage, index: Index, folders: Mapping[str, str], before: Cutoff) -> list[str]:
@@ -122,10 +122,10 @@ def _remove(storage: Storage, index: Index, folders: Mapping[str, str], before: 
         if not storage.is_same_root():  # all this was looked for on the disk below
             raise StorageError(docs_root=storage.root, action="prune", path="", reason="it is not mounted any more")
         # The index itself refuses to part with a document that something still there was made from.
-        gone = index.remove([doc_id for doc_id in folders if doc_id not in protected])
+        removed = index.remove([doc_id for doc_id in folders if doc_id not in protected])
         # What was not to be seen may come back with its mount, and be young.
-        storage.remove_many([folders[doc_id] for doc_id in gone if modified[folders[doc_id]]])
-        return gone
+        storage.remove_many([folders[doc_id] for doc_id in removed if modified[folders[doc_id]]])
+        return removed
 
 
 def _protected(storage: Storage, index: Index, folders: Mapping[str, str], before: Cutoff) -> set[str]:
