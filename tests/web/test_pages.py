@@ -403,7 +403,7 @@ def remote(postgres_server: Postgres, s3_server: S3) -> Iterator[DocumentStore]:
 def test_every_page_works_on_s3_and_postgresql(remote: DocumentStore) -> None:
     from tests.web.example_store import fill  # noqa: PLC0415 - only here
 
-    fill(remote, tasks=2)
+    fill(remote, tasks=1)
     pages = pages_of(remote)
 
     for address in addresses(remote):
@@ -480,7 +480,7 @@ def test_did_it_help_is_answered_at_once(store: DocumentStore) -> None:
 def test_a_board_with_many_columns_is_no_larger_than_others(store: DocumentStore) -> None:
     store.save_many(
         (Document("x", model_id=f"model-{model}"), Origin(stage="essay", task_id=f"task-{task}"))
-        for task in range(60)
+        for task in range(12)
         for model in range(30)
     )
     pages = pages_of(store)
@@ -488,7 +488,7 @@ def test_a_board_with_many_columns_is_no_larger_than_others(store: DocumentStore
     first = pages.get("/?by=model")
 
     assert len(first.content) < 100_000
-    assert "Tasks 1–10 of 60" in first.text
+    assert "Tasks 1–10 of 12" in first.text
 
 
 def test_no_page_without_its_text_weighs_over_100_kb(store: DocumentStore) -> None:
@@ -497,12 +497,13 @@ def test_no_page_without_its_text_weighs_over_100_kb(store: DocumentStore) -> No
     why = "APITimeoutError: Request timed out after 61.2 s (request req_011CQbxyzabcdefghijklmno)"
     names = {"model_id": "claude-sonnet-4-5-20250929-v1:0", "template_id": "essay-with-headings-v12"}
     failed = Document(None, status=Status.GEN_ERROR, metadata={"error": why}, **names)  # type: ignore[arg-type]  # names of its fields
-    tasks = [f"a-task-of-some-length-{number}" for number in range(200)]
+    tasks = [f"a-task-of-some-length-{number}" for number in range(60)]
     store.save_many(
         (failed, Origin(stage=stage, task_id=task, run_id=f"{run}{task}", experiment_id="an-experiment-of-september"))
-        for task in [*tasks, *tasks[:1] * 100]
+        for task in tasks
         for stage in ("outline", "draft", "essay", "evaluation", "translation")
     )
+    store.save_many((failed, Origin(stage="essay", task_id=tasks[0], run_id=f"{run}{number}")) for number in range(90))
     pages = pages_of(store)
     one = store.select(limit=1)[0]
 
