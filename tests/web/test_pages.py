@@ -319,6 +319,7 @@ def test_an_index_that_is_lost_under_an_open_page_is_not_an_empty_store(store: D
     assert pages.get(f"/d/{row.doc_id}").status_code == 200
 
 
+@pytest.mark.slow  # a connection is waited for ten seconds
 def test_an_index_on_a_server_that_goes_away_comes_back(postgres_server: Postgres, tmp_path: Path) -> None:
     url = postgres_server.new_database()
     name = url.rpartition("/")[2]
