@@ -100,7 +100,7 @@ class MissingTextError(DocIOError, LookupError):
 
 
 class StorageError(DocIOError, OSError):
-    """The docs root {docs_root} could not {action} {path}: {reason}. Check that it is there, has room and may be written, then run the step again."""
+    """The docs root {docs_root} could not {action} {path}: {reason}. Check that it is there, has room and may be written, then run it again."""
 
     exit_code = 7
 
@@ -156,7 +156,7 @@ class InvalidGroupError(DocIOError, ValueError):
 
 
 class IndexOnNetworkError(IndexAccessError):
-    """The index {index} is on {disk}, where SQLite may lose or damage it. It was not touched. Put `db_path` on a local disk or give a `db_url`; set `db_on_network` if only one process uses it."""
+    """The index {index} is on {disk}, where SQLite may lose or damage it. It was not touched. Put the index on a local disk or in PostgreSQL; set `db_on_network` if only one process uses it."""
 
 
 class CommitUnknownError(IndexAccessError):

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from doc_io.document import DocumentRow, Status
 from doc_io.errors import AmbiguousDocumentError, DocumentNotFoundError, UnknownNameError
+from doc_io.escaping import shell_words
 from doc_io.ids import unstorable
 from doc_io.index.base import LATEST_OK, Filter, VersionSelector
 from doc_io.index.sql_index import Index
@@ -51,7 +52,7 @@ def find_document(index: Index, docs_root: str, name: str) -> DocumentRow:
         if newest is not None:
             raise DocumentNotFoundError(
                 kind="ok",
-                of=f"{name} (as {name}@{_NEWEST} its newest attempt is found)",
+                of=f"{name} (as {shell_words([f'{name}@{_NEWEST}'])} its newest attempt is found)",
                 stage=stage,
                 task=task_id,
                 newest=f"{newest.status}, {newest.doc_id}",
@@ -97,7 +98,7 @@ def unknown_value(docs_root: str, what: str, name: str, known: Iterable[str]) ->
     names = sorted(known)
     near = _near(name, names)
     if near:
-        hint = f"Did you mean {' or '.join(near)}?"
+        hint = f"Did you mean {' or '.join(shell_words([each]) for each in near)}?"
     elif names:
         hint = f"There are: {', '.join(names[:10])}{', …' if len(names) > 10 else ''}."  # noqa: PLR2004 - to be read
     else:

@@ -234,8 +234,12 @@ def copy(location: StoreLocation, /, to_root: str, to_db: str, *, as_json: bool)
     DOCS_ROOT is a path or a URL such as s3://bucket/docs, DB a SQLite file or a URL such as postgresql://user@host/db. Copies
     every document, row and pin that the target lacks. Each file is compared with its hash on the way. Nothing is deleted; run
     it again to continue, or to copy what is new. Then name the new place with --docs-root and --db, or in pyproject.toml.
+
+    The keys of a bucket are found as its client finds them (AWS_PROFILE and the like), or given in DOC_IO_STORAGE_OPTIONS:
+    '{"key": "…", "secret": "…", "endpoint_url": "…"}'.
     """
-    target = StoreLocation(to_root, to_db, location.storage_options if "://" in to_root else {})
+    options_of_url = location.storage_options if "://" in to_root else {}
+    target = StoreLocation(to_root, to_db, options_of_url, db_on_network=location.db_on_network)
     with location.existing() as store, target.open() as copied_to, _naming(target, copied_to):
         with render.progress("Copying") as progress:
             came = maintenance.copy(store, copied_to, progress=progress)
@@ -245,6 +249,10 @@ def copy(location: StoreLocation, /, to_root: str, to_db: str, *, as_json: bool)
         else:
             click.echo(f"Copied {_documents(came.copied)} to {copied_to.docs_root}; {came.existing:,} existed already.")
             _print_rejected(came.rejected)
+            if "://" in copied_to.docs_root and "://" not in to_db:
+                click.echo(f"Its index {to_db} is on this machine only; others need one in PostgreSQL.", err=True)
+            options.give_store(to_root, to_db)
+            render.hint("Look at the copy", "status")
     if came.rejected:
         sys.exit(_UNSOUND)
 

@@ -50,13 +50,22 @@ A layout of your own, for --layout:
     "--asset",
     "assets",
     multiple=True,
-    metavar="KEY[=STAGE]",
-    help="With --pickles: only this asset, as in blog/draft; needed where keys have prefixes. Repeatable.",
+    metavar="KEYS",
+    callback=options.listed,
+    help="With --pickles: only these assets, as in blog/draft or blog/draft=STAGE, commas between them; needed where keys have"
+    " prefixes.",
 )
 @click.option(
     "--layout", metavar="FILE", help="A TOML file that says where its files lie. Default: the generation layout."
 )
-@click.option("--stage", "stages", multiple=True, help="Only this stage; repeatable.")
+@click.option(
+    "--stage",
+    "stages",
+    multiple=True,
+    metavar="NAMES",
+    callback=options.listed,
+    help="Only these stages; commas between them.",
+)
 @click.option("--run-id", help="The run that the documents belong to. Default: backfill-YYYYMMDD.")
 @click.option(
     "--copy-mode",

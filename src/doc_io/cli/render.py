@@ -237,7 +237,7 @@ def bars(pairs: Sequence[tuple[str, int]]) -> None:
 def hint(label: str, *words: str) -> None:
     """Say which command could come next, to a person only; it can be pasted."""
     if in_terminal():
-        click.secho(f"{label}: {printable(options.command_line(*words))}", dim=True, err=True)
+        click.secho(f"{label}: {options.command_line(*words)}", dim=True, err=True)
 
 
 @contextmanager

@@ -105,7 +105,7 @@ def diff(location: StoreLocation, /, doc: str, other: str | None, *, texts: tupl
 @click.command()
 @options.doc
 @click.option("--format", "form", type=click.Choice(["tree", "mermaid", "dot"]), default="tree", show_default=True)
-@click.option("--limit", type=click.IntRange(1), default=1000, show_default=True, help="Documents to follow.")
+@click.option("-n", "--limit", type=click.IntRange(1), default=1000, show_default=True, help="Documents to follow.")
 @options.as_json
 @click.pass_obj
 def lineage(location: StoreLocation, /, doc: str, form: str, limit: int, *, as_json: bool) -> None:
@@ -119,7 +119,7 @@ def lineage(location: StoreLocation, /, doc: str, form: str, limit: int, *, as_j
             return
         {"tree": draw.tree, "mermaid": draw.mermaid, "dot": draw.dot}[form](graph)
         if not graph.complete:
-            click.echo(f"There is more: it was followed no further than --limit says, {limit:,}.", err=True)
+            click.echo(f"There is more: it was followed no further than -n says, {limit:,}.", err=True)
 
 
 class _Group(click.Choice):  # type: ignore[type-arg, unused-ignore]  # generic from click 8.2 on

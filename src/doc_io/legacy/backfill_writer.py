@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from doc_io.commit_record import PARSED_NAME, PROMPT_NAME, RAW_NAME
@@ -93,8 +92,7 @@ class Filing:
 
     def _nothing_indexed(self) -> bool:
         """Whether a dry run would make the index by asking it."""
-        name = self.store.unchecked.index.name  # no look-up, which would make it
-        return self.report.dry_run and "://" not in name and not Path(name).exists()
+        return self.report.dry_run and not self.store.unchecked.index.exists
 
     def _there(self, olds: Sequence[Old]) -> dict[str, DocumentRow]:
         return {row.doc_id: row for row in self.store.index.get_many([old.doc_id for old in olds])}
