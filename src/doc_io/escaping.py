@@ -39,6 +39,11 @@ def shell_words(words: Iterable[str]) -> str:
     return " ".join(shlex.quote(word) if printable(word) == word else f"$'{_ansi_c(word)}'" for word in words)
 
 
+def counted(count: int, noun: str) -> str:
+    """A number with its noun: ``1 document``, ``2,000 documents``."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
 def is_unshown(character: str) -> bool:
     """Whether a character draws nothing by itself: a control, a format such as a bidirectional override, a surrogate."""
     return unicodedata.category(character) in _UNSHOWN

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from doc_io.document import DocumentRow, Status
 from doc_io.errors import AmbiguousDocumentError, DocumentNotFoundError, UnknownNameError
-from doc_io.escaping import shell_words
+from doc_io.escaping import counted, shell_words
 from doc_io.ids import unstorable
 from doc_io.index.base import LATEST_OK, Filter, VersionSelector
 from doc_io.index.sql_index import Index
@@ -127,7 +127,7 @@ def _attempt(attempts: Sequence[DocumentRow], which: str, name: str, docs_root: 
     if _BEFORE.fullmatch(which):
         if -int(which) < len(attempts):
             return attempts[-int(which)]
-        hint = f"The task has {len(attempts)} attempt{'' if len(attempts) == 1 else 's'}."
+        hint = f"The task has {counted(len(attempts), 'attempt')}."
         raise UnknownNameError(what="attempt", name=name, docs_root=docs_root, hint=hint)
     made = [row for row in attempts if which and row.run_id is not None and row.run_id.startswith(which)]
     runs = list(dict.fromkeys(row.run_id for row in made))

@@ -72,10 +72,20 @@ def test_the_first_column_is_never_left_out() -> None:
     """It is what a comparison is by."""
     columns = ("template_id", "documents", "ok", "score", "median", "quartiles", "tokens", "characters")
 
-    head, line = grid(columns, [("essay-v1", "80", "68%", "-", "-", "-", "1123", "294.9")], 40)
+    head, line = grid(columns, [("essay-v1", "80", "68%", "5.2", "5", "3 to 8", "1123", "294.9")], 40)
 
     assert head.split()[1:] == ["documents", "ok", "score", "tokens"]
     assert line.startswith("essay-v1")
+
+
+def test_a_column_that_says_nothing_gives_way_first() -> None:
+    """A comparison without scores keeps whole names; see docs/cli.md, "Output"."""
+    columns = ("essay.model_id", "documents", "ok", "score", "median", "quartiles", "tokens", "characters")
+
+    head, line = grid(columns, [("a-model-with-a-name-2026-01-31", "80", "68%", "-", "-", "-", "1123", "294.9")], 70)
+
+    assert line.startswith("a-model-with-a-name-2026-01-31  ")
+    assert head.split()[1:] == ["documents", "ok", "tokens", "characters"]
 
 
 def test_of_a_failure_the_reason_is_kept_and_the_status_gives_way() -> None:

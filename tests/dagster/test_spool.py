@@ -102,7 +102,7 @@ def test_the_next_run_says_what_still_waits(house: House, capfd: pytest.CaptureF
     house.run([dg.asset(name="other")(lambda: "text")])
 
     said = capfd.readouterr().err
-    assert "1 document(s) of failed steps wait on the host" in said
+    assert "1 document of failed steps" in said
     assert f"recover {house.root}/spool" in said
 
 

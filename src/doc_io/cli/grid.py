@@ -26,7 +26,8 @@ _NUMBERS = frozenset(
 )
 _WHOLE = _NUMBERS | {"doc_id", "newest", "status", "created_at", "kind", "action", "file"}
 _PROSE = frozenset({"details", "because", "reason", "excerpt", "note"})  # continued in the next line, not cut
-_NAMES = frozenset({"stage", "task_id"})  # which document it is: whole as long as anything else can give way
+_NAMES = frozenset({"stage", "task_id", "where"})
+"""With the first column they say what a row is about: whole as long as anything else can give way."""
 _LEFT_OUT = ("template_id", "chars", "quartiles", "characters", "model_id", "created_at", "median")
 """Columns that are left out, in this order, where the others cannot be whole; never the first one."""
 _LESS_THAN_REASON = ("documents", "newest", "status")
@@ -40,6 +41,7 @@ _GAP = 2
 class _Column(NamedTuple):
     name: str
     cells: Sequence[str]
+    is_first: bool
 
     @property
     def widest(self) -> int:
@@ -48,7 +50,7 @@ class _Column(NamedTuple):
     @property
     def least(self) -> int:
         """How narrow it can be when it has given way."""
-        return self.widest if self.name in _WHOLE | _NAMES else self.cut
+        return self.widest if self.is_first or self.name in _NAMES else self.cut
 
     @property
     def cut(self) -> int:
@@ -64,7 +66,7 @@ def grid(columns: Sequence[str], rows: Sequence[Sequence[str]], width: int) -> T
         rows: Cells that are safe to print, without newlines.
         width: Of the terminal, in cells.
     """
-    kept = _fitting([_Column(name, [row[at] for row in rows]) for at, name in enumerate(columns)], width)
+    kept = _fitting([_Column(name, [row[at] for row in rows], at == 0) for at, name in enumerate(columns)], width)
     table = Table(box=None, pad_edge=False, padding=(0, _GAP, 0, 0), collapse_padding=True, header_style="bold")
     for column, room in zip(kept, _widths(kept, width), strict=True):
         table.add_column(
@@ -79,7 +81,8 @@ def grid(columns: Sequence[str], rows: Sequence[Sequence[str]], width: int) -> T
 
 def _fitting(columns: list[_Column], width: int) -> list[_Column]:
     """The columns without those that may be left out, as far as there is no room for them."""
-    for spared in _LEFT_OUT:
+    says_nothing = [column.name for column in columns if set(column.cells) <= {"-"}]
+    for spared in (*says_nothing, *_LEFT_OUT):
         if spared == "created_at" and not _fits(columns, width):
             columns = [_to_the_minute(column) for column in columns]
         if not _fits(columns, width):
@@ -100,7 +103,7 @@ def _fits(columns: Sequence[_Column], width: int) -> bool:
 
 
 def _without(name: str, columns: list[_Column]) -> list[_Column]:
-    return [columns[0], *(column for column in columns[1:] if column.name != name)]
+    return [column for column in columns if column.is_first or column.name != name]
 
 
 def _to_the_minute(column: _Column) -> _Column:

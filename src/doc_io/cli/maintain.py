@@ -16,6 +16,7 @@ from doc_io import maintenance, reports
 from doc_io.cli import filters, options, render
 from doc_io.cli.config import StoreLocation
 from doc_io.errors import DamagedDocumentError, DocIOError
+from doc_io.escaping import counted
 from doc_io.index.base import Filter
 
 if TYPE_CHECKING:
@@ -161,7 +162,7 @@ def prune(location: StoreLocation, /, *, yes: bool, as_json: bool, **policy: Any
         policy["run_id"] = filters.refuse_unknown(store, named).run_id
         with render.progress("Pruning") as progress:
             pruned = maintenance.prune(store, Policy(**policy), dry_run=not yes, progress=progress)
-        freed = _bytes(store, pruned.documents) if pruned.dry_run else None
+        freed = _bytes(store, pruned.documents) if pruned.dry_run else pruned.bytes
         if as_json:
             columns = ("doc_id", "doc_dir", *_PRUNED)
             outcome = {"kept": pruned.kept, "finished": pruned.finished, "bytes": freed, "dry_run": pruned.dry_run}
@@ -184,14 +185,15 @@ def _print_pruned(pruned: Pruned, freed: int | None) -> None:
         click.echo(f"Kept: {count:,} ({reason})", err=True)
     if pruned.finished:
         click.echo(f"Completed an interrupted pruning: {_documents(len(pruned.finished))} removed.", err=True)
-    if pruned.dry_run:
-        frees = "" if freed is None else f", which frees {render.size(freed)}"
-        would = f"Would remove {documents}{frees}. Remove with --yes." if removed else "Nothing to prune."
-        click.echo(would, err=True)
+    frees = "" if freed is None else f", which {'frees' if pruned.dry_run else 'freed'} {render.size(freed)}"
+    if not removed:
+        click.echo("Nothing to prune.", err=True)
+    elif pruned.dry_run:
+        click.echo(f"Would remove {documents}{frees}. Remove with --yes.", err=True)
     else:
-        click.echo(f"Removed {documents}.", err=True)
+        click.echo(f"Removed {documents}{frees}.", err=True)
     if not removed and any("grace period" in reason for reason in pruned.kept):
-        click.echo("How long the grace period is, --grace says (1d unless it is given).", err=True)
+        click.echo("The grace period is set by --grace; the default is 1d.", err=True)
 
 
 @click.command()
@@ -216,7 +218,7 @@ def unpin(location: StoreLocation, /, doc: str) -> None:
         pinned = maintenance.pins(store)
         if row.doc_id not in pinned:
             same = [each.doc_id for each in store.history(row.stage, row.task_id) if each.doc_id in pinned]
-            others = f"; of its task, {' and '.join(same)} is" if same else ""
+            others = f"; of its task are: {', '.join(same)}" if same else ""
             click.echo(f"{row.doc_id} was not pinned{others}.", err=True)
             return
         maintenance.unpin(store, row.doc_id)
@@ -335,7 +337,7 @@ def _bytes(store: DocumentStore, documents: Sequence[PruneCandidate]) -> int | N
     return sum(sum(store.storage.folder(each.doc_dir).files.values()) for each in documents)
 
 
-_documents = partial(render.counted_noun, noun="document")
+_documents = partial(counted, noun="document")
 
 
 def _print_sound(store: DocumentStore, *, full: bool) -> None:
@@ -368,7 +370,7 @@ def _print_repairs(repairs: Sequence[Repair], *, done: bool) -> None:
 
 def _print_rejected(rejected: tuple[Rejected, ...]) -> None:
     if rejected:
-        click.echo(f"No complete document, and no row, for {render.counted_noun(len(rejected), 'folder')}:", err=True)
+        click.echo(f"No complete document, and no row, for {counted(len(rejected), 'folder')}:", err=True)
         render.table(("where", "because"), [(each.path, "; ".join(each.reasons)) for each in rejected])
 
 

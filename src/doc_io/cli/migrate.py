@@ -13,7 +13,7 @@ import click
 from doc_io import legacy
 from doc_io.cli import options, render
 from doc_io.cli.config import StoreLocation
-from doc_io.escaping import printable
+from doc_io.escaping import counted, printable
 
 if TYPE_CHECKING:
     from doc_io.legacy.backfill_result import BackfillReport, BadFile
@@ -135,7 +135,7 @@ def _refuse(given: Sequence[str], *, pickles: bool) -> None:
 def _print(report: BackfillReport) -> None:
     were = "was" if report.documents == 1 else "were"
     done = "would be added" if report.dry_run else f"{were} added by run {printable(report.run_id)}"
-    click.echo(f"{render.counted_noun(report.documents, 'document')} {done}.")
+    click.echo(f"{counted(report.documents, 'document')} {done}.")
     render.table(_COLUMNS, [tuple(getattr(stage, column) for column in _COLUMNS) for stage in report.stages])
     for stage in report.stages:
         if stage.documents and not stage.table:

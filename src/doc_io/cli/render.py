@@ -92,11 +92,6 @@ def size(count: int) -> str:
     return decimal(count)
 
 
-def counted_noun(count: int, noun: str) -> str:
-    """A number with its noun: ``1 document``, ``2 documents``."""
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
-
-
 def in_terminal() -> bool:
     """Whether standard output is a terminal."""
     return sys.stdout.isatty()

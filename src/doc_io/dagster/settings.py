@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
 from doc_io.dagster.safekeeping import recovery_command
 from doc_io.dagster.shared_stores import hold, release, shared_store
 from doc_io.errors import ConfigurationError
+from doc_io.escaping import counted
 from doc_io.maintenance.answer_copies import file_orphans
 from doc_io.store import DocumentStore
 from doc_io.writing.spool import DEFAULT_SPOOL, spooled
@@ -184,8 +185,8 @@ class StoreSettings(ConfigurableResource[Any]):
             return
         if waiting := spooled(self.spool):
             context.log.warning(
-                f"{waiting} document(s) of failed steps wait on the host {socket.gethostname()}."
-                f" File them with: {recovery_command(self.store, self.spool)}"
+                f"In the spool of the host {socket.gethostname()}: {counted(waiting, 'document')} of failed steps."
+                f" Save with: {recovery_command(self.store, self.spool)}"
             )
         for orphan in file_orphans(self.spool, self.store):
             if orphan.error is not None:
