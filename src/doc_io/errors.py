@@ -106,7 +106,7 @@ class StorageError(DocIOError, OSError):
 
 
 class SpooledError(DocIOError):
-    """The store could not be reached. Kept on the host {host}, in {spool}: {documents}. When the store is back, run: {command}. The reason was: {reason}"""
+    """The store could not be reached. Kept on the host {host}, in {spool}: {documents}. When the store is back, file them with: {command}. The reason was: {reason}"""
 
     exit_code = 7
 

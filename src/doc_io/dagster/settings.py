@@ -186,7 +186,7 @@ class StoreSettings(ConfigurableResource[Any]):
         if waiting := spooled(self.spool):
             context.log.warning(
                 f"In the spool of the host {socket.gethostname()}: {counted(waiting, 'document')} of failed steps."
-                f" Save with: {recovery_command(self.store, self.spool)}"
+                f" File them with: {recovery_command(self.store, self.spool)}"
             )
         for orphan in file_orphans(self.spool, self.store):
             if orphan.error is not None:
