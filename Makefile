@@ -34,11 +34,15 @@ cluster: $(VENV)-cluster/.installed  ## Dagster on Celery over hosts that share 
 cluster-test: $(VENV)-cluster/.installed  ## faults of a cluster, as root; SLOW=1 for the longer proofs
 	$(VENV)-cluster/bin/python -m pytest -q -m "cluster and $(if $(SLOW),slow,not slow)" --confcutdir=tests/cluster tests/cluster
 
+# A file's tests run in one process, so that what they share is made once; in order: the browser of tests/web comes last,
+# as no event loop can be started in its process afterwards.
+TWO_AT_A_TIME := -n 2 --dist loadfile --no-loadscope-reorder
+
 test: $(VENV)/.installed  ## the default test run
-	$(BIN)/python -m pytest -n 2 --dist loadgroup -q
+	$(BIN)/python -m pytest $(TWO_AT_A_TIME) -q
 
 slow: $(VENV)/.installed  ## the longer proofs: a hundred power cuts, a thousand faulty requests, every error of every call
-	$(BIN)/python -m pytest -n 2 --dist loadgroup -q -m slow
+	$(BIN)/python -m pytest $(TWO_AT_A_TIME) -q -m slow
 
 soak: $(VENV)/.installed  ## 10,000 random kills; KILLS=100 SEED=7 for fewer, or the same again
 	PYTHONPATH=src:. $(BIN)/python -m tests.faults.soak --kills $(or $(KILLS),10000) $(if $(SEED),--seed $(SEED))

@@ -187,7 +187,8 @@ def test_what_a_document_is_named_by_stands_in_the_help_of_each_command() -> Non
 
 def test_a_listing_that_fails_prints_its_error_alone(tmp_path: Path) -> None:
     """No names of columns before it."""
-    said = doc_io("--docs-root", str(tmp_path / "docs"), "--db", "postgresql://127.0.0.1:1/x", "ls")
+    (tmp_path / "db.sqlite").write_bytes(b"no database" * 1000)
+    said = doc_io("--docs-root", str(tmp_path / "docs"), "--db", str(tmp_path / "db.sqlite"), "ls")
 
     assert isinstance(said.exception, DocIOError)
     assert said.stdout == ""

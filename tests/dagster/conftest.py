@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import dagster as dg
 import pytest
+import tenacity
 
 import tests.hypothesis_profile  # noqa: F401 - importing it loads the profile
 from doc_io import DocDirIOManager, DocumentsIndex, DocumentStore
@@ -34,6 +36,12 @@ class House:
             "documents": DocumentsIndex(**self.where, spool=str(self.root / "spool")),
         }
         return dg.materialize(assets, resources=resources, instance=self.instance, raise_on_error=False, **options)
+
+
+@pytest.fixture(autouse=True)
+def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tries again come at once: a store that a test took away does not come back by waiting."""
+    monkeypatch.setattr(tenacity.nap, "time", SimpleNamespace(sleep=lambda _: None))
 
 
 @pytest.fixture

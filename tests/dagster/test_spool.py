@@ -2,12 +2,12 @@
 
 import shlex
 import shutil
-import threading
-import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import dagster as dg
 import pytest
+import tenacity
 from click.testing import CliRunner
 
 from doc_io import Document, DocumentStore, maintenance
@@ -152,19 +152,14 @@ def test_a_damaged_spooled_text_stays_and_does_not_stop_the_rest(house: House) -
     assert spooled(house.root / "spool") == 1
 
 
-def test_a_short_trouble_is_waited_out(house: House) -> None:
+def test_a_short_trouble_is_waited_out(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     """Within the manager: neither Dagster nor the user sees any of it."""
     in_the_way = house.root / "docs"
     in_the_way.write_text("in the way")
+    # It ends while the manager waits before another try.
+    monkeypatch.setattr(tenacity.nap, "time", SimpleNamespace(sleep=lambda _: in_the_way.unlink()))
 
-    def cleared() -> None:
-        time.sleep(0.3)
-        in_the_way.unlink()
-
-    thread = threading.Thread(target=cleared)
-    thread.start()
     result = house.run([draft])
-    thread.join()
 
     assert result.success
     assert spooled(house.root / "spool") == 0

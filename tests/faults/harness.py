@@ -185,9 +185,9 @@ class Bench:
             yield f"kill at {at}, retried", self._retried(outcome)
             self.forget(outcome)
 
-    def failed_at_every_call(self, error: int, *, lasting: bool) -> Iterator[tuple[str, list[str]]]:
-        """Fail every call; then the same attempt again in the same process. Yields where, and what was broken."""
-        for at in range(1, self.count() + 1):
+    def failed_at_every_call(self, error: int, *, lasting: bool, step: int = 1) -> Iterator[tuple[str, list[str]]]:
+        """Fail every call, or every so many; then the same attempt again in the same process. Yields where, and what was broken."""
+        for at in range(1, self.count() + 1, step):
             outcome = self.run(Fault(at, error, lasting), again=True)
             yield f"errno {error} at {at}, retried", self._retried(outcome)
             self.forget(outcome)

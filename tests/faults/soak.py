@@ -167,9 +167,9 @@ def open_and_close(root: Path, diary: Diary, chance: random.Random, unfinished: 
 def upkeep(root: Path, diary: Diary, chance: random.Random, unfinished: str | None) -> None:
     """Make the index anew, or prune, again and again, while the others use both."""
     with open_store(root) as store:
-        while True:
+        for number in itertools.count():
             with suppress(MaintenanceBusyError):  # another one is at it, or was killed and is still dying
-                if chance.randrange(4):
+                if number % 4:  # the first is a rebuild: a process may not live for four of them
                     pruned = maintenance.prune(store, POLICY, dry_run=False)
                     diary.say("did", "prune", str(len(pruned.documents)))
                     if pruned.finished:
@@ -184,12 +184,12 @@ def upkeep(root: Path, diary: Diary, chance: random.Random, unfinished: str | No
 def spool(root: Path, diary: Diary, chance: random.Random, unfinished: str | None) -> None:
     """Keep letters in the spool, and file what is there."""
     with open_store(root) as store:
-        while True:
+        for number in itertools.count():
             name = f"{chance.randrange(TASKS)}/{secrets.token_hex(6)}"
             origin = Origin(stage="letter", task_id=name.split("/", maxsplit=1)[0], run_id="soak", attempt=name)
             keep(spool_folder(root), make_drafts([(f"letter {name}\n" * 40, origin)]), owner=store.owner)
             diary.say("spooled", name)
-            if chance.randrange(3) == 0:
+            if number % 3 == 0:
                 for filed in maintenance.recover(store, spool_folder(root)):
                     if filed.error is not None:
                         diary.broken(f"promise 5: {filed.doc_id} stays in the spool: {filed.error}")
@@ -215,6 +215,11 @@ ROLES: tuple[Role, ...] = (
 
 OFTEN: dict[Role, int] = {write: 4, read: 4, open_and_close: 4, spool: 4, upkeep: 1}
 """How often each is killed: a pruning or a rebuild takes longer than a write, and some must come to an end."""
+
+
+ROUTINE = ("prune", "reindex", "read", "recover")
+"""What must have been done in the meantime, beside writing; until then there are more kills than were asked for."""
+MAX_MORE = 5  # times as many
 
 
 STRIKES = {"SIGKILL": 60, "SIGTERM": 8, "SIGINT": 8, "SIGTERM twice": 4, "SIGINT twice": 4, "SIGSTOP": 10, "root": 6}
@@ -391,7 +396,7 @@ def jump(chance: random.Random, forward: float) -> None:
 
 
 def soak(folder: Path, kills: int, seed: int) -> tuple[Said, list[str]]:
-    """Strike that often, then look at everything.
+    """Strike that often, and until all of `ROUTINE` was done; then look at everything.
 
     Returns:
         What was said, and what is broken.
@@ -399,11 +404,14 @@ def soak(folder: Path, kills: int, seed: int) -> tuple[Said, list[str]]:
     chance = random.Random(seed)  # noqa: S311 - see above
     crew = Crew(folder, chance)
     try:
-        for number in range(1, kills + 1):
+        for number in range(1, kills * MAX_MORE + 1):
             time.sleep(chance.uniform(0, 0.03))
             crew.strike()
             if number % 1000 == 0:
                 print(f"{number} kills", flush=True)
+            since = number - kills
+            if since >= 0 and since % 20 == 0 and all(Said(crew.said(), time.time()).did[what] for what in ROUTINE):
+                break
     finally:
         crew.stop()
     print(", ".join(f"{count} × {what}" for what, count in sorted(crew.strikes.items())), flush=True)

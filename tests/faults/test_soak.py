@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 
 import pytest
 
 from tests.faults.harness import REPOSITORY
-
-ROUTINE = ("prune", "reindex", "read", "recover")
-"""What must have been done in the meantime, beside writing."""
+from tests.faults.soak import ROUTINE
 
 
 def soak(*options: str) -> subprocess.CompletedProcess[str]:
@@ -29,12 +28,12 @@ def assert_nothing_was_lost(kills: int) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     assert f"{kills} kills" in done.stdout
     for what in ROUTINE:
-        assert f"{what} " in done.stdout.split(";")[1]
+        assert re.search(rf"[;,] {what} \d", done.stdout)
 
 
 def test_random_kills_lose_nothing() -> None:
     """Some kills on every run, at other moments each time; ``make soak`` for 10,000."""
-    assert_nothing_was_lost(150)
+    assert_nothing_was_lost(100)
 
 
 @pytest.mark.slow
@@ -44,7 +43,11 @@ def test_a_thousand_random_kills_lose_nothing() -> None:
     assert_nothing_was_lost(1000)
 
 
-@pytest.mark.parametrize(("mutant", "promise"), [("delete_first", "promise 2"), ("prunes_the_young", "promise 9")])
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize(
+    ("mutant", "promise"),
+    [("delete_first", "promise 2"), pytest.param("prunes_the_young", "promise 9", marks=pytest.mark.slow)],
+)
 def test_a_pruning_that_is_wrong_turns_the_soak_red(mutant: str, promise: str) -> None:
     """The control: the judge knows what may be gone, and so what may not. On a busy machine chance may want more than one try."""
     tries = (soak("--kills", "120", "--mutant", mutant) for _ in range(10))

@@ -25,7 +25,7 @@ def draft() -> str:
     return "paid for"
 
 root, endpoint, key, secret, spool = sys.argv[1:]
-options = {"key": key, "secret": secret, "endpoint_url": endpoint, "client_kwargs": {"region_name": "us-east-1"}, "call_timeout": 20}
+options = {"key": key, "secret": secret, "endpoint_url": endpoint, "client_kwargs": {"region_name": "us-east-1"}, "call_timeout": 4}
 manager = DocDirIOManager(docs_root=root, db_path=spool + ".sqlite", storage_options=options, spool=spool)
 dg.materialize([draft], resources={"io_manager": manager}, raise_on_error=False)
 """

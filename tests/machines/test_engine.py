@@ -74,7 +74,7 @@ def test_eight_jobs_have_more_requests_under_way_than_one(client: str, careless_
     """Counted at the server: threads do not wait for each other's connections."""
     root = f"{careless_s3_server.root}/{secrets.token_hex(4)}"
     with DocumentStore(root, tmp_path / "db.sqlite", storage_options=careless_s3_server.storage_options) as store:
-        origins = [Origin(f"stage {n % 4}", f"t{n}", str(n)) for n in range(200)]
+        origins = [Origin(f"stage {n % 4}", f"t{n}", str(n)) for n in range(80)]
         store.save_many([("text", origin) for origin in origins])
     found = []
     with counting(careless_s3_server.endpoint, seconds=0.2) as slow:

@@ -43,7 +43,7 @@ def test_a_step_on_a_warm_worker_costs_20_ms_of_processor_time_and_a_cold_one_mo
         warm = quickest(step)
         monkeypatch.setattr(shared_stores, "IDLE_SECONDS", 0.0)
         step()  # the last one that finds it open
-        cold = quickest(step, pause=0.2)
+        cold = quickest(step, pause=0.05)
 
     print(f"save {save * 1e3:.1f} ms, warm step {warm * 1e3:.1f} ms, cold step {cold * 1e3:.1f} ms ({client})")
     assert warm < save + MAX_SECONDS

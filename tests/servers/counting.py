@@ -6,7 +6,7 @@ import http.client
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import urlsplit
@@ -43,12 +43,11 @@ class Counter:
 
 
 @contextmanager
-def counting(endpoint: str, *, seconds: float = 0) -> Iterator[Counter]:  # noqa: C901 - the handler and what it shares with the counter
+def counting(endpoint: str, *, seconds: float = 0) -> Iterator[Counter]:
     """Forward every request to ``endpoint``, unchanged, so that signatures hold, and count it; answer after so many seconds."""
     target = urlsplit(endpoint)
     lock = threading.Lock()
     under_way = 0
-    connections = threading.local()
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -73,16 +72,15 @@ def counting(endpoint: str, *, seconds: float = 0) -> Iterator[Counter]:  # noqa
         def fetch(self) -> tuple[http.client.HTTPResponse, bytes]:
             assert "Transfer-Encoding" not in self.headers
             body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-            if not hasattr(connections, "upstream"):
-                connections.upstream = http.client.HTTPConnection(target.hostname or "", target.port)
-            upstream: http.client.HTTPConnection = connections.upstream
-            upstream.putrequest(self.command, self.path, skip_host=True, skip_accept_encoding=True)
-            for name, value in self.headers.items():
-                if name.lower() not in _HOP_BY_HOP:
-                    upstream.putheader(name, value)
-            upstream.endheaders(body)
-            response = upstream.getresponse()
-            return response, response.read()
+            # A connection of its own: one that was kept may be closed by the server while the request is on its way.
+            with closing(http.client.HTTPConnection(target.hostname or "", target.port, timeout=30)) as upstream:
+                upstream.putrequest(self.command, self.path, skip_host=True, skip_accept_encoding=True)
+                for name, value in self.headers.items():
+                    if name.lower() not in _HOP_BY_HOP:
+                        upstream.putheader(name, value)
+                upstream.endheaders(body)
+                response = upstream.getresponse()
+                return response, response.read()
 
         def answer(self, response: http.client.HTTPResponse, content: bytes) -> None:
             self.send_response_only(response.status, response.reason)
@@ -95,11 +93,6 @@ def counting(endpoint: str, *, seconds: float = 0) -> Iterator[Counter]:  # noqa
             self.wfile.write(content)
 
         do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = forward  # noqa: N815 - the names http.server asks for
-
-        def finish(self) -> None:
-            super().finish()
-            if hasattr(connections, "upstream"):
-                connections.upstream.close()
 
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - as in the base class
             pass

@@ -60,14 +60,17 @@ def _forward(client: socket.socket, server: socket.socket, cutter: Cutter) -> No
                 last = side
                 if side is client and cutter.cuts and cutter.word and cutter.word in data:
                     cutter.cuts -= 1
-                    _cut(server, data, server_gets_it=cutter.server_gets_it)
+                    if cutter.server_gets_it:
+                        server.sendall(data)
+                        _wait_for_the_answer(client, server)
                     return
                 (server if side is client else client).sendall(data)
 
 
-def _cut(server: socket.socket, data: bytes, *, server_gets_it: bool) -> None:
-    if server_gets_it:
+def _wait_for_the_answer(client: socket.socket, server: socket.socket) -> None:
+    """Until the server has acted: it may want the rest of what the client says, which comes in pieces."""
+    while server not in (readable := select.select([client, server], [], [], 10)[0]):
+        data = client.recv(65536) if client in readable else b""
+        if not data:
+            return
         server.sendall(data)
-        server.settimeout(10)
-        with suppress(OSError):
-            server.recv(65536)  # its answer: it has acted

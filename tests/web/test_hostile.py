@@ -23,8 +23,6 @@ from doc_io.web.shown import markdown, marked
 from doc_io.writing.draft import Origin
 from tests.web.conftest import Server, Watched, serving, watching
 
-pytestmark = pytest.mark.xdist_group("hostile_pages")  # one worker fills the store
-
 SCRIPT = "<script>document.title='ran'</script>"
 HANDLER = "<img src=x onerror=\"document.title='ran'\">"
 FRAME = "<iframe src='https://evil.example/'></iframe><style>@import 'https://evil.example/x.css';</style>"

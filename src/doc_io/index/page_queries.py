@@ -32,20 +32,20 @@ Attempt = tuple[int, str, str, str, "str | None"]
 """What an index alone knows of a document: seq, stage, task, status, and its value in the column that was asked for."""
 
 
-def recent(index: Index, wanted: Filter = ALL, limit: int = 100, by: SplitBy | None = None) -> list[Attempt]:
+def recent(index: Index, where: Filter = ALL, limit: int = 100, by: SplitBy | None = None) -> list[Attempt]:
     """The newest attempts of a kind, newest first.
 
     Args:
         index: Which index.
-        wanted: Which documents. Default: all.
+        where: Which documents. Default: all.
         limit: How many at most.
         by: One column more. Default: none.
     """
-    where, values = where_clause(wanted)
-    narrow = wanted.run_id or (wanted.stage and wanted.task_id)
+    condition, values = where_clause(where)
+    narrow = where.run_id or (where.stage and where.task_id)
     columns = f"seq, stage, task_id, status, {'NULL' if by is None else _SPLITS[by]}"
     hint = "" if narrow else index.newest_hint
-    statement = f"SELECT {columns} FROM documents{hint}{where} {NEWEST_FIRST} LIMIT ?"
+    statement = f"SELECT {columns} FROM documents{hint}{condition} {NEWEST_FIRST} LIMIT ?"
     return cast("list[Attempt]", index.rows(statement, (*values, limit)))
 
 

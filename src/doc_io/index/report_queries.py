@@ -25,58 +25,41 @@ COMPARABLE: dict[str, str] = {
 
 _MAX_DEPTH = 1000  # generations; only a forged circle is deeper
 _SEQ_BITS = 2**40  # one number orders ancestors by distance and then by seq
-_FACTS = """chosen.status AS status, chosen.score AS score, chosen.usage_prompt_tokens AS prompt_tokens,
-    chosen.usage_completion_tokens AS completion_tokens, coalesce(chosen.parsed_chars, chosen.raw_chars) AS characters,
-    chosen.model_id AS model"""
-_NAMES = "status, score, prompt_tokens, completion_tokens, characters, model"
+_FACTS = """chosen.status, chosen.score, chosen.usage_prompt_tokens, chosen.usage_completion_tokens,
+    coalesce(chosen.parsed_chars, chosen.raw_chars), chosen.model_id"""
 # UNION, not UNION ALL: an ancestor that is reached by many ways is followed once. CROSS JOIN: SQLite keeps its order.
-_ABOVE = "CROSS JOIN document_parents AS given CROSS JOIN documents AS above"
-_WALK = f"""
-walk (child, doc_id, depth, found) AS (
-    SELECT chosen.seq, above.doc_id, CAST(1 AS bigint), CASE WHEN above.stage = ? THEN above.seq END
-    FROM chosen {_ABOVE} WHERE given.doc_id = chosen.doc_id AND above.doc_id = given.parent_doc_id
+_NEAREST = f"""
+WITH RECURSIVE walk (doc_id, depth, found) AS (
+    SELECT chosen.doc_id, CAST(0 AS bigint), CAST(NULL AS bigint)
     UNION
-    SELECT walk.child, above.doc_id, walk.depth + 1, CASE WHEN above.stage = ? THEN above.seq END
-    FROM walk {_ABOVE} WHERE walk.found IS NULL AND walk.depth < {_MAX_DEPTH}
+    SELECT above.doc_id, walk.depth + 1, CASE WHEN above.stage = ? THEN above.seq END
+    FROM walk CROSS JOIN document_parents AS given CROSS JOIN documents AS above
+    WHERE walk.found IS NULL AND walk.depth < {_MAX_DEPTH}
         AND given.doc_id = walk.doc_id AND above.doc_id = given.parent_doc_id
-),
-nearest AS (
-    SELECT child, min(place) AS place FROM (
-        SELECT seq AS child, NULL AS place FROM chosen
-        UNION ALL SELECT child, depth * {_SEQ_BITS} + found FROM walk WHERE found IS NOT NULL
-    ) AS every GROUP BY child
 )
-"""
+SELECT min(depth * {_SEQ_BITS} + found) FROM walk"""
 
 
-def comparison(column: str, ancestor: str | None, where: Filter, *, newest: bool) -> tuple[str, list[Any]]:
-    """The statement and its values for what `compare` counts: group, status, score, tokens, characters, model.
+def comparison(column: str, ancestor: str | None, where: Filter) -> tuple[str, list[Any]]:
+    """The statement and its values for what `compare` counts, the documents of each task together, newest first.
+
+    Each row of its result: group, task, status, score, prompt tokens, completion tokens, characters, model.
 
     Args:
         column: A key of `COMPARABLE`.
         ancestor: The stage whose column it is; ``None`` for the documents' own.
         where: Which documents; of one stage.
-        newest: Only the newest document of each task and group.
     """
     condition, values = where_clause(where, table="chosen")
-    group = COMPARABLE[column].format(row="chosen" if ancestor is None else "ancestor")
-    place = ""
-    if newest:
-        place = f", row_number() OVER (PARTITION BY {group}, chosen.task_id ORDER BY chosen.created_at DESC, chosen.seq DESC) AS place"
-    facts = f"SELECT {group} AS shared, {_FACTS}{place} FROM"
-    if ancestor is None:
-        statement = f"{facts} documents AS chosen{condition}"
-    else:
-        values += [ancestor, ancestor]
-        statement = (
-            f"WITH RECURSIVE chosen AS (SELECT seq, doc_id FROM documents AS chosen{condition}), {_WALK}"
-            f" {facts} nearest CROSS JOIN documents AS chosen"
-            f" LEFT JOIN documents AS ancestor ON ancestor.seq = (nearest.place & {_SEQ_BITS - 1})"
-            " WHERE chosen.seq = nearest.child"
-        )
-    if not newest:
-        return statement, values
-    return f"SELECT shared, {_NAMES} FROM ({statement}) AS placed WHERE place = 1", values
+    shared = COMPARABLE[column].format(row="chosen" if ancestor is None else "ancestor")
+    if ancestor is not None:
+        # One walk for each document, which are read in the order of an index: nothing is gathered or sorted.
+        shared = f"(SELECT {shared} FROM documents AS ancestor WHERE ancestor.seq = (({_NEAREST}) & {_SEQ_BITS - 1}))"
+        values = [ancestor, *values]
+    return (
+        f"SELECT {shared} AS shared, chosen.task_id, {_FACTS} FROM documents AS chosen{condition}"
+        " ORDER BY chosen.task_id DESC, chosen.created_at DESC, chosen.seq DESC"
+    ), values
 
 
 def usage_by_model(by: GroupedBy, where: Filter, starts: Sequence[int]) -> tuple[str, list[Any]]:

@@ -223,12 +223,12 @@ def _remove(
         count = len(chosen)
         for batch in batches(chosen.newest_first(), _BATCH_SIZE):
             documents = index.candidates(batch)
-            gone = remove_documents(storage, index, [(each.doc_id, each.doc_dir) for each in documents], before)
-            ids = set(gone.doc_ids)
+            taken = remove_documents(storage, index, [(each.doc_id, each.doc_dir) for each in documents], before)
+            ids = set(taken.doc_ids)
             removed = [each for each in documents if each.doc_id in ids]
             for each in removed:
                 chosen.discard(each.seq)
-            yield removed, gone.bytes
+            yield removed, taken.bytes
 
 
 def _candidate(fields: list[Any]) -> PruneCandidate:

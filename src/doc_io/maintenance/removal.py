@@ -136,9 +136,10 @@ def _remove(storage: Storage, index: Index, folders: Mapping[str, str], before: 
         if not storage.is_same_root():  # all this was looked for on the disk below
             raise StorageError(docs_root=storage.root, action="prune", path="", reason="it is not mounted any more")
         # The index itself refuses to part with a document that something still there was made from.
-        gone = index.remove([doc_id for doc_id in folders if doc_id not in protected])
+        removed = index.remove([doc_id for doc_id in folders if doc_id not in protected])
         # What was not to be seen may come back with its mount, and be young.
-        return Removed(gone, storage.remove_many([folders[doc_id] for doc_id in gone if modified[folders[doc_id]]]))
+        freed = storage.remove_many([folders[doc_id] for doc_id in removed if modified[folders[doc_id]]])
+        return Removed(removed, freed)
 
 
 def _protected(storage: Storage, index: Index, folders: Mapping[str, str], before: Cutoff) -> set[str]:

@@ -96,14 +96,24 @@ def compare(
         raise InvalidGroupError(by=by, columns=", ".join(COMPARABLE))
     groups: dict[str | None, _Group] = {}
 
-    def add(values: Sequence[Any]) -> None:
-        group = groups.get(values[0])
-        if group is None:
-            group = groups[values[0]] = _Group()
-        group.add(values)
+    newest, task, seen = attempts == "newest", None, set[str | None]()
 
-    asked = comparison(column, ancestor or None, replace(where, stage=stage), newest=attempts == "newest")
-    store.index.query(*asked, add)
+    def add(values: Sequence[Any]) -> None:
+        nonlocal task
+        shared, of_task, *facts = values
+        if newest:
+            if of_task != task:
+                task = of_task
+                seen.clear()
+            if shared in seen:
+                return
+            seen.add(shared)
+        group = groups.get(shared)
+        if group is None:
+            group = groups[shared] = _Group()
+        group.add(facts)
+
+    store.index.query(*comparison(column, ancestor or None, replace(where, stage=stage)), add)
     compared = [group.comparison(name) for name, group in groups.items()]
     return sorted(
         compared, key=lambda each: (each.score is None, -(each.score.mean if each.score else 0), each.group or "")
@@ -118,7 +128,7 @@ class _Group:
         self._scores, self._tokens, self._characters, self._costs = array("d"), array("d"), array("d"), array("d")
 
     def add(self, values: Sequence[Any]) -> None:
-        _, status, score, prompt_tokens, completion_tokens, characters, model = values
+        status, score, prompt_tokens, completion_tokens, characters, model = values
         self._documents += 1
         self._ok += status == Status.OK
         if score is not None:
