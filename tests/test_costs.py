@@ -49,7 +49,11 @@ def test_the_examples_are_launched(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     launch(tmp_path / "definitions.py", "at_once", "--partition-range", "t0...t39")
 
     with DocumentStore("data/docs") as store:
-        assert Counter(row.stage for row in store.index.scan()) == {"plain": 6, "careful": 6, "at_once": 40}
+        assert Counter(row.stage for row in store.index.scan() if row.status == "ok") == {
+            "plain": 6,
+            "careful": 6,
+            "at_once": 40,
+        }
 
 
 def test_a_plain_asset_pays_again_for_what_came_before_the_bad_partition(names: dict[str, Any]) -> None:
