@@ -95,7 +95,7 @@ def build_document_checks(
 
 def named_assets(assets: Sequence[Any]) -> Iterator[tuple[AssetKey, PartitionsDefinition[Any] | None]]:
     """Key and partitions of each asset, where they are given as definitions; of a key the partitions are not known."""
-    for asset in assets:
+    for asset in [assets] if isinstance(assets, str) else assets:
         if isinstance(asset, AssetsDefinition):
             for spec in asset.specs:
                 yield spec.key, spec.partitions_def
