@@ -19,7 +19,7 @@ from doc_io.escaping import counted
 from doc_io.maintenance.answer_copies import file_orphans
 from doc_io.store import DocumentStore
 from doc_io.task_table import TaskTable
-from doc_io.writing.spool import DEFAULT_SPOOL, spooled
+from doc_io.writing.spool import DEFAULT_SPOOL, refuse_docs_root, spooled
 
 REBUILD_TAG = "doc_io/rebuild"
 """The tag of runs that make the index anew, and so run where it does not belong to the docs root."""
@@ -198,6 +198,7 @@ class StoreSettings(ConfigurableResource[Any]):
         self.store.check()
         if not self.spool:
             return
+        refuse_docs_root(self.spool, self.store.docs_root)
         if waiting := spooled(self.spool):
             context.log.warning(
                 f"In the spool of the host {socket.gethostname()}: {counted(waiting, 'document')} of failed steps."
