@@ -114,7 +114,7 @@ def backfill(
     if as_json:
         render.as_json(dataclasses.asdict(report) | {"bad_files": [each._asdict() for each in report.bad_files]})
         return
-    _print(report)
+    _print(report, tables=not pickles)
 
 
 def _pickles() -> Path:
@@ -132,13 +132,13 @@ def _refuse(given: Sequence[str], *, pickles: bool) -> None:
         raise click.UsageError(f"{', '.join(given)} has no effect {'with' if pickles else 'without'} --pickles.")
 
 
-def _print(report: BackfillReport) -> None:
+def _print(report: BackfillReport, *, tables: bool) -> None:
     were = "was" if report.documents == 1 else "were"
     done = "would be added" if report.dry_run else f"{were} added by run {printable(report.run_id)}"
     click.echo(f"{counted(report.documents, 'document')} {done}.")
     render.table(_COLUMNS, [tuple(getattr(stage, column) for column in _COLUMNS) for stage in report.stages])
     for stage in report.stages:
-        if stage.documents and not stage.table:
+        if tables and stage.documents and not stage.table:
             click.echo(
                 f"No task table for {printable(stage.stage)}: its logical keys are of stage and task alone.", err=True
             )
