@@ -250,7 +250,7 @@ class Index(ABC):
 
     def read_by_run(self, run_id: str) -> list[DocumentRow]:
         """The parents of all documents that a run made."""
-        return self.documents(queries.READ_BY_RUN, (run_id,))
+        return self.documents(queries.READ_BY_RUN, (run_id, run_id))
 
     def scan(self) -> Iterator[DocumentRow]:
         """Every row by ``seq``, in flat memory."""
@@ -342,6 +342,11 @@ class Index(ABC):
         """The full-text index."""
 
     # The store, locks, life
+
+    @property
+    def exists(self) -> bool:
+        """Whether there is something to ask; False where the first question would make an empty index."""
+        return True
 
     @abstractmethod
     def store_id(self) -> str | None:
