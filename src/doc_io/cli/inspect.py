@@ -55,7 +55,12 @@ def status(location: StoreLocation, /, *, as_json: bool) -> None:
 @click.command()
 @filters.filters
 @filters.words
-@click.option("--after", metavar="DOC", help="Continue after this document: the next page.")
+@click.option(
+    "--after",
+    metavar="DOC",
+    help="Continue after this document: the next page.",
+    shell_complete=options.complete_document,
+)
 @options.as_json
 @click.pass_obj
 def ls(location: StoreLocation, /, *, chosen: filters.Selection, after: str | None, as_json: bool) -> None:

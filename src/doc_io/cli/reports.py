@@ -77,7 +77,7 @@ def failures(location: StoreLocation, /, *, chosen: filters.Selection, every_att
 
 @click.command()
 @options.doc
-@click.argument("other", required=False)
+@click.argument("other", required=False, shell_complete=options.complete_document)
 @options.texts
 @options.as_json
 @click.pass_obj
