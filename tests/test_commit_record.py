@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -48,12 +49,32 @@ def test_a_record_comes_back_as_it_was_written(metadata: dict[str, Any]) -> None
     assert decode(encode(record)) == record
 
 
+NAMES = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]))
+
+
+@given(st.lists(st.builds(Parent, NAMES, NAMES)), st.sampled_from([1, 2, 3]))
+def test_parents_come_back_in_their_order_from_a_record_of_any_version(parents: list[Parent], version: int) -> None:
+    """A record of an older version is still written as it was."""
+    record = replace(a_record(), parents=tuple(parents), schema_version=version)
+    data = encode(record)
+
+    assert decode(data).parents == tuple(parents)
+    assert encode(decode(data)) == data
+
+
+def test_a_record_names_an_input_once_however_many_documents_came_in_by_it() -> None:
+    """Of two thousand parents each takes the bytes of its id and four more."""
+    parents = tuple(Parent(f"{n:016}", "the name of an input") for n in range(2000))
+
+    assert len(encode(replace(a_record(), parents=parents))) < len(encode(a_record())) + 2000 * 20
+
+
 def test_a_record_is_json_that_any_tool_can_read() -> None:
     """One field a line, the whole row in it."""
     fields = json.loads(encode(a_record()))
 
     assert (fields["stage"], fields["status"], fields["files"]["raw.txt"]["bytes"]) == ("essay", "ok", 4)
-    assert fields["parents"] == [{"doc_id": "p" * 16, "input_name": "draft"}]
+    assert fields["parents"] == [{"input_name": "draft", "doc_ids": ["p" * 16]}]
 
 
 def test_a_record_is_ascii_whatever_it_holds() -> None:
@@ -85,7 +106,7 @@ def test_any_cut_record_is_found() -> None:
 @pytest.mark.parametrize(
     "change",
     [
-        {"schema_version": 3},
+        {"schema_version": 4},
         {"schema_version": None},
         {"status": "done"},
         {"doc_id": "../../../../etc/x"},
@@ -104,9 +125,17 @@ def test_any_cut_record_is_found() -> None:
         {"files": {"extras/..": {"bytes": 1, "sha256": "0"}}},
         {"files": {"raw.txt": {"bytes": "1", "sha256": "0"}}},
         {"files": []},
-        {"parents": [{"doc_id": 1, "input_name": ""}]},
-        {"parents": [{"doc_id": "a", "input_name": "", "more": 1}]},
+        {"parents": [{"input_name": "", "doc_ids": [1]}]},
+        {"parents": [{"input_name": 1, "doc_ids": ["a"]}]},
+        {"parents": [{"input_name": "", "doc_ids": "a"}]},
+        {"parents": [{"input_name": "", "doc_ids": ["a"], "more": 1}]},
+        {"parents": [{"doc_id": "a", "input_name": ""}]},
+        {"parents": ["input_name"]},
+        {"parents": [1]},
         {"parents": {}},
+        {"schema_version": 2, "parents": [{"doc_id": 1, "input_name": ""}]},
+        {"schema_version": 2, "parents": [{"doc_id": "a", "input_name": "", "more": 1}]},
+        {"schema_version": 2, "parents": [{"input_name": "", "doc_ids": ["a"]}]},
         {"metadata": []},
         {"extras": None},
         {"another": 1},

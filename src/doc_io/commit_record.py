@@ -14,6 +14,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cache
+from itertools import groupby
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 from doc_io.document import COLUMNS, Parent, Status
@@ -22,8 +24,11 @@ from doc_io.errors import InvalidDocumentError
 from doc_io.escaping import printable
 from doc_io.ids import doc_dir, is_id, unstorable
 
-SCHEMA_VERSION = 2
-"""Of the record. Version 1, without ``score`` and ``prompt_hash``, is still read; a newer one is refused; see `decode`."""
+SCHEMA_VERSION = 3
+"""Of the record. Older ones are still read, a newer one is refused; see `decode`.
+
+Version 2 names the input of each parent anew; version 1 also lacks ``score`` and ``prompt_hash``.
+"""
 
 RECORD_NAME = "metadata.json"
 RAW_NAME, PARSED_NAME, PROMPT_NAME = "raw.txt", "parsed.txt", "prompt.txt"
@@ -107,7 +112,7 @@ def encode(record: CommitRecord) -> bytes:
     fields: dict[str, object] = {
         "schema_version": record.schema_version,
         **{column: record.row[column] for column in _COLUMNS_OF[record.schema_version]},
-        "parents": [parent._asdict() for parent in record.parents],
+        "parents": _parents_to_json(record),
         "files": {path: {"bytes": entry.size, "sha256": entry.sha256} for path, entry in record.files.items()},
         "extras": record.extras,
         "metadata": record.metadata,
@@ -195,11 +200,9 @@ def decode(data: bytes) -> CommitRecord:
             "metadata.json was not written by doc_io: it has other fields than a record, or one twice"
         )
     del fields["checksum"]
-    if type(fields["parents"]) is not list:
-        raise CommitRecordError("parents is no list")
     try:
         record = CommitRecord(
-            parents=tuple(Parent(**parent) for parent in fields.pop("parents")),
+            parents=_parents_from_json(fields.pop("parents"), version),
             files={path: FileEntry(entry["bytes"], entry["sha256"]) for path, entry in fields.pop("files").items()},
             extras=fields.pop("extras"),
             metadata=fields.pop("metadata"),
@@ -212,6 +215,26 @@ def decode(data: bytes) -> CommitRecord:
         record = _upgraded(record)
     _check_types(record)
     return record
+
+
+def _parents_to_json(record: CommitRecord) -> list[dict[str, object]]:
+    """By input, as a step may have read thousands of documents by one of them; their order is kept."""
+    if record.schema_version < _FIRST_BY_INPUT:
+        return [parent._asdict() for parent in record.parents]
+    return [
+        {"input_name": name, "doc_ids": [parent.doc_id for parent in parents]}
+        for name, parents in groupby(record.parents, attrgetter("input_name"))
+    ]
+
+
+def _parents_from_json(parents: object, version: int) -> tuple[Parent, ...]:
+    if type(parents) is not list:
+        raise CommitRecordError("parents is no list")
+    if version < _FIRST_BY_INPUT:
+        return tuple(Parent(**parent) for parent in parents)
+    if any(set(each) != {"input_name", "doc_ids"} or type(each["doc_ids"]) is not list for each in parents):
+        raise CommitRecordError("the parents of an input are no list")
+    return tuple(Parent(doc_id, each["input_name"]) for each in parents for doc_id in each["doc_ids"])
 
 
 def _upgraded(record: CommitRecord) -> CommitRecord:
@@ -326,8 +349,10 @@ _FIELD = re.compile(rb'^  "(\w+)": ', re.MULTILINE)
 _COLUMNS_OF = {
     1: tuple(column for column in RECORD_COLUMNS if column not in ("score", "prompt_hash")),
     2: RECORD_COLUMNS,
+    3: RECORD_COLUMNS,
 }
 """What a record of each version says of the row."""
+_FIRST_BY_INPUT = 3  # the version from which on parents are listed by their input
 
 
 @cache

@@ -7,6 +7,7 @@ Path segments are injective (two strings never share one) and contained (none ca
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING
 from doc_io.errors import InvalidDocumentError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
 ID_LENGTH = 16
 """Characters of a logical key id and of a doc id: 82 bits, so that a billion documents meet with odds under 1 in 10^7."""
@@ -67,6 +68,18 @@ def new_doc_id(logical_key_id: str, run_id: str, attempt_or_ts: str | float) -> 
     if isinstance(attempt_or_ts, (int, float)):
         attempt_or_ts = repr(attempt_or_ts)
     return _digest(["document", logical_key_id, run_id, attempt_or_ts])
+
+
+def parent_list_id(parents: Sequence[tuple[str, str]]) -> str:
+    """The id of a list of parents, by which the documents that have it share it.
+
+    Args:
+        parents: Document and input name of each, in order.
+
+    Returns:
+        16 base36 characters; another order is another list.
+    """
+    return _base36(json.dumps(["parents", *parents]).encode("ascii"))
 
 
 def stage_of_key(parts: Iterable[str]) -> str:
@@ -162,6 +175,10 @@ def _digest(parts: Iterable[object]) -> str:
             )
         data = part.encode("utf-8", "surrogatepass")
         hashed += b"%d:%b" % (len(data), data)
+    return _base36(hashed)
+
+
+def _base36(hashed: bytes) -> str:
     number = int.from_bytes(hashlib.sha256(hashed).digest(), "big") % 36**ID_LENGTH
     pairs = []
     for _ in range(ID_LENGTH // 2):

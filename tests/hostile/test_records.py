@@ -21,7 +21,7 @@ HOSTILE = {
     "a number of 5,000 digits": signed('  "schema_version": ' + "9" * 5_000 + ",\n"),
     "a huge exponent": signed('  "schema_version": 1e999999,\n'),
     "no number": signed('  "schema_version": NaN,\n'),
-    "a newer version": signed('  "schema_version": 3,\n'),
+    "a newer version": signed('  "schema_version": 4,\n'),
     "no fields": signed('  "schema_version": 1,\n'),
     "fields twice": signed('  "schema_version": 1,\n  "schema_version": 1,\n'),
     "wrong types": signed('  "schema_version": 1, "parents": 1, "files": [], "extras": 0, "metadata": null,\n'),

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from operator import attrgetter
 from typing import Any
 
 import pytest
@@ -22,6 +23,13 @@ ENDLESS = "WITH RECURSIVE numbers(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM nu
 FAILED = [Status.TRUNCATED, Status.PARSE_ERROR, Status.GEN_ERROR]
 EVERY = frozenset(Status)
 NO_HEAD = HistoryHead()
+PARENTS_OF_SCHEMA_2 = (
+    "DROP VIEW document_parents",
+    "DROP TABLE document_parent_lists",
+    "CREATE TABLE document_parents (doc_id TEXT NOT NULL, position INTEGER NOT NULL, parent_doc_id TEXT NOT NULL,"
+    " input_name TEXT NOT NULL, PRIMARY KEY (doc_id, position))",
+    "CREATE INDEX document_parents_by_parent ON document_parents (parent_doc_id)",
+)
 
 
 def make_row(task_id: str = "task", attempt: str = "1", head: HistoryHead = NO_HEAD, **given: Any) -> dict[str, Any]:
@@ -316,16 +324,103 @@ class IndexContract:
             two.doc_id: [Parent("c" * 16)],
         }
 
+    def test_what_many_documents_were_made_from_is_stored_once(self, index: Index) -> None:
+        """As people's SQL shows it, each has all its parents; a rebuild keeps both, and also from rows in another order."""
+        drafts = [row["doc_id"] for row in chain(*(f"d{n}" for n in range(300)))]
+        parents = [Parent(draft, "drafts") for draft in drafts]
+        essays = chain(*(f"e{n}" for n in range(50)), stage="essay", run_id="r")
+        new = [(row, tuple(parents)) for row in essays]
+        index.insert(new)
+        listed, shown = "SELECT count(*) FROM document_parent_lists", "SELECT count(*) FROM document_parents"
+
+        for _ in range(2):
+            assert index.read_sql(listed)[1] == [(300,)]
+            assert index.read_sql(shown)[1] == [(15_000,)]
+            assert index.parents(essays[7]["doc_id"]) == parents
+            assert [row.doc_id for row in index.children(drafts[9])] == [row["doc_id"] for row in reversed(essays)]
+            index.rebuild([(row.as_dict(), parents) for row in reversed(list(index.scan()))])
+
+        other_order = chain("other", stage="essay")[0]
+        index.insert([(other_order, parents[::-1])])
+        assert index.read_sql(listed)[1] == [(600,)]
+        assert index.parents(other_order["doc_id"]) == parents[::-1]
+
+    def test_the_only_parent_is_in_the_row_of_its_child(self, index: Index) -> None:
+        """With the name of its input; where the row names another one, or none, it is a list."""
+        in_row = add(index, "a", parents=(Parent("p" * 16, "draft"),), parent_doc_id="p" * 16)
+        unnamed = add(index, "b", parents=(Parent("p" * 16),), parent_doc_id="p" * 16)
+        alone = add(index, "c", parent_doc_id="p" * 16)
+        assert index.read_sql("SELECT count(*) FROM document_parent_lists")[1] == [(0,)]
+        other = add(index, "d", parents=(Parent("q" * 16, "draft"),), parent_doc_id="p" * 16)
+
+        columns = "doc_id, position, parent_doc_id, input_name"
+        assert index.read_sql(f"SELECT {columns} FROM document_parents ORDER BY parent_doc_id, doc_id = '{unnamed.doc_id}'") == (
+            columns.split(", "),
+            [
+                (in_row.doc_id, 0, "p" * 16, "draft"),
+                (unnamed.doc_id, 0, "p" * 16, ""),
+                (other.doc_id, 0, "q" * 16, "draft"),
+            ],
+        )
+        assert [index.parents(row.doc_id) for row in (in_row, unnamed, alone, other)] == [
+            [Parent("p" * 16, "draft")],
+            [Parent("p" * 16)],
+            [],
+            [Parent("q" * 16, "draft")],
+        ]
+        assert index.children("p" * 16) == [other, alone, unnamed, in_row]
+
+    def test_a_list_of_parents_goes_with_the_last_document_that_has_it(self, index: Index) -> None:
+        """And its parents can be removed only then."""
+        first, second = add(index, "p1"), add(index, "p2")
+        parents = (Parent(first.doc_id), Parent(second.doc_id))
+        one, two = (add(index, task, parents=parents, parent_doc_id=first.doc_id) for task in ("a", "b"))
+        listed = "SELECT count(*) FROM document_parent_lists"
+
+        assert index.remove([one.doc_id, second.doc_id]) == [one.doc_id]
+        assert index.read_sql(listed)[1] == [(2,)]
+        assert index.parents(two.doc_id) == list(parents)
+
+        assert index.remove([first.doc_id, two.doc_id, second.doc_id]) == [first.doc_id, two.doc_id, second.doc_id]
+        assert index.read_sql(listed)[1] == [(0,)]
+        assert index.children_of([first.seq]) == {}
+
+    def test_a_row_that_is_not_inserted_leaves_no_list_of_parents(self, index: Index) -> None:
+        """Another writer of its task came first."""
+        late = make_row("t", "late"), [Parent("a" * 16), Parent("b" * 16)]
+        add(index, "t")
+
+        with pytest.raises(ConcurrentWriteError):
+            index.insert([late])
+
+        assert index.read_sql("SELECT count(*) FROM document_parent_lists")[1] == [(0,)]
+
+    def test_the_children_of_many_documents_are_one_question(self, index: Index) -> None:
+        """By ``seq``; those that have their parents in a list, too, and each child once."""
+        first, second, third = (add(index, task) for task in ("p1", "p2", "p3"))
+        parents = (Parent(first.doc_id, "a"), Parent(second.doc_id, "a"), Parent(second.doc_id, "b"))
+        both = add(index, "c", parents=parents, parent_doc_id=first.doc_id)
+        one = add(index, "d", parents=(Parent(second.doc_id),), parent_doc_id=second.doc_id)
+
+        found = index.children_of([first.seq, second.seq, third.seq])
+
+        assert {seq: sorted(children) for seq, children in found.items()} == {
+            first.seq: [both.seq],
+            second.seq: [both.seq, one.seq],
+        }
+
     def test_what_a_run_made_last_and_what_it_read_are_known(self, index: Index) -> None:
         """Of one run, and not of others."""
         source = add(index, "source", run_id="before")
         add(index, "a", run_id="mine", parents=(Parent(source.doc_id),), parent_doc_id=source.doc_id)
+        listed = add(index, "listed", run_id="before")
+        add(index, "a2", run_id="mine", parents=(Parent(source.doc_id), Parent(listed.doc_id)))
         last = add(index, "b", run_id="mine")
         add(index, "c", run_id="other")
 
         assert index.last_of_run("mine") == last
         assert index.last_of_run("none") is None
-        assert index.read_by_run("mine") == [source]
+        assert sorted(index.read_by_run("mine"), key=attrgetter("seq")) == [source, listed]
 
     def test_a_rebuild_inserts_what_is_missing_and_nothing_twice(self, index: Index) -> None:
         """Two thousand rows with parents, some of them there already, one of them given twice."""
@@ -434,12 +529,15 @@ class IndexContract:
 
         assert index.check() == []
 
-    def test_an_index_of_an_older_schema_is_refused_by_every_use_but_a_rebuild(self, index: Index) -> None:
+    @pytest.mark.parametrize("version", [1, 2])
+    def test_an_index_of_an_older_schema_is_refused_by_every_use_but_a_rebuild(
+        self, index: Index, version: int
+    ) -> None:
         """It is told by its number, says what to run, and stays as it is until it is replaced."""
         row = add(index)
         index.set_store_id("the store")
         index.close()
-        self.set_schema(index, 1)
+        self.set_schema(index, version)
         uses: list[Callable[[Index], object]] = [
             lambda index: index.get(row.doc_id),
             lambda index: index.heads([("draft", "task")]),
@@ -456,13 +554,19 @@ class IndexContract:
         ]
         older = self.reopened(index)
         for use in uses:
-            with pytest.raises(IndexVersionError, match=r"schema 1.*doc-io reindex"):
+            with pytest.raises(IndexVersionError, match=rf"schema {version}.*doc-io reindex"):
                 use(older)
         assert self.count_raw(index) == 1
 
-        assert older.rebuild([(row.as_dict(), [])]) == 1
+        parents = [Parent("p" * 16, "a"), Parent("q" * 16, "a")]
+        assert older.rebuild([(row.as_dict(), parents)]) == 1
 
         assert list(older.scan()) == [row]
+        assert older.read_sql("SELECT parent_doc_id FROM document_parents ORDER BY position")[1] == [
+            ("p" * 16,),
+            ("q" * 16,),
+        ]
+        assert older.check() == []
         assert add(older, "next").seq == 2
         older.close()
 

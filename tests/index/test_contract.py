@@ -12,7 +12,7 @@ import pytest
 
 from doc_io.index.open import open_index
 from doc_io.index.sql_index import Index
-from tests.index.contract import IndexContract
+from tests.index.contract import PARENTS_OF_SCHEMA_2, IndexContract
 from tests.servers.postgres import Postgres
 
 
@@ -30,6 +30,8 @@ class TestSqlite(IndexContract):
         with closing(sqlite3.connect(index.name)) as connection:
             connection.execute(f"PRAGMA user_version = {version}")
             connection.execute("ALTER TABLE documents ADD COLUMN of_another_schema")
+            for statement in PARENTS_OF_SCHEMA_2:
+                connection.execute(statement)
 
     def count_raw(self, index: Index) -> int:
         with closing(sqlite3.connect(index.name)) as connection:
@@ -55,6 +57,8 @@ class TestPostgres(IndexContract):
         with psycopg.connect(self.url_of_index) as connection:
             connection.execute(f"COMMENT ON TABLE documents IS 'doc_io index, schema {version}'")
             connection.execute("ALTER TABLE documents ADD COLUMN of_another_schema text")
+            for statement in PARENTS_OF_SCHEMA_2:
+                connection.execute(statement)
 
     def count_raw(self, index: Index) -> int:  # noqa: ARG002 - as above
         with psycopg.connect(self.url_of_index) as connection:

@@ -14,6 +14,7 @@ from doc_io import Document, DocumentStore, Status, maintenance
 from doc_io.document import DocumentRow
 from doc_io.errors import DocIOError, IndexFormatError, IndexVersionError
 from doc_io.index.open import open_index
+from doc_io.index.schema import SCHEMA_VERSION
 from doc_io.maintenance.verify import NOTES
 from tests.index.contract import add
 
@@ -40,7 +41,7 @@ FORGED: dict[str, Callable[[Path], None]] = {
     ),
     "a view that never ends": lambda path: change(
         path,
-        "DROP TABLE document_parents",
+        "DROP VIEW document_parents",
         "CREATE VIEW document_parents AS WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x FROM n)"
         " SELECT x AS doc_id, x AS position, x AS parent_doc_id, x AS input_name FROM n",
     ),
@@ -81,7 +82,7 @@ def test_a_schema_that_is_not_ours_is_refused_and_rebuilt(tmp_path: Path, name: 
 
 HEADERS: dict[str, tuple[str, ...]] = {
     "version 0": ("PRAGMA user_version = 0",),
-    "version 3": ("PRAGMA user_version = 3",),
+    "a newer version": (f"PRAGMA user_version = {SCHEMA_VERSION + 1}",),
     "version of a flipped bit": ("PRAGMA user_version = 33554434",),
     "a negative version": ("PRAGMA user_version = -2",),
     "page size": ("PRAGMA journal_mode = DELETE", "PRAGMA page_size = 8192", "VACUUM"),
@@ -109,8 +110,8 @@ def test_a_changed_header_can_be_rebuilt(tmp_path: Path, name: str) -> None:
 def test_a_newer_version_is_reported_by_its_number(tmp_path: Path) -> None:
     """Also where only the number is newer."""
     made(path := tmp_path / "i.sqlite")
-    change(path, "PRAGMA user_version = 3")
-    with pytest.raises(IndexVersionError, match="schema 3"):
+    change(path, f"PRAGMA user_version = {SCHEMA_VERSION + 1}")
+    with pytest.raises(IndexVersionError, match=f"schema {SCHEMA_VERSION + 1}"):
         open_index(path).get("0" * 16)
 
 

@@ -31,7 +31,7 @@ from doc_io.index.open import open_index
 from doc_io.index.postgres import PostgresIndex
 from doc_io.index.postgres_rows import lock_key
 from doc_io.index.sql_index import Index
-from tests.index.contract import add, chain, make_row
+from tests.index.contract import PARENTS_OF_SCHEMA_2, add, chain, make_row
 from tests.servers.cutting import Cutter, cutting
 from tests.servers.postgres import PASSWORD, SUPERUSER, Postgres, postgres
 
@@ -89,7 +89,10 @@ def test_eight_first_users_make_the_table_once(url: str) -> None:
 
 def test_every_look_up_is_answered_from_an_index(index: Index, url: str) -> None:
     """The plans at 5,000 rows hold no scan of a table and no sort of more than was found."""
-    index.insert_placed((make_row(f"t{n % 250}", attempt=str(n), run_id=f"r{n % 50}"), ()) for n in range(5_000))
+    index.insert_placed(
+        (make_row(f"t{n % 250}", attempt=str(n), run_id=f"r{n % 50}"), [Parent(f"p{n}"), Parent(f"q{n}")][: n % 3])
+        for n in range(5_000)
+    )
     many, values = postgres_queries.latest_by_tasks("draft", VersionSelector(OK))
     of_runs, values_of_runs = postgres_queries.latest_by_tasks("draft", VersionSelector(OK, runs=["r1"]))
     tasks = [f"t{n}" for n in range(100)]
@@ -104,13 +107,17 @@ def test_every_look_up_is_answered_from_an_index(index: Index, url: str) -> None
         (queries.ANSWERS, ["draft", "t1", "0" * 64]),
         (postgres_queries.HEADS, [["draft"] * 100, tasks]),
         (queries.PARENTS, ["0" * 16]),
+        (queries.parents_of(postgres_queries.KEYS_TABLE), [tasks[:3]]),
+        (queries.CHILDREN, ["p7", "p7"]),
+        (queries.children_of(postgres_queries.KEYS_TABLE), [["1", "2"]]),
+        (queries.parent_lists(postgres_queries.KEYS_TABLE), [tasks[:3]]),
         (queries.SCAN, [0]),
     ]
     with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute("ANALYZE documents")
+        connection.execute("ANALYZE documents, document_parent_lists")
         for statement, given in questions:
             plan = connection.execute("EXPLAIN " + postgres_queries.statement_for(statement), given).fetchall()
-            assert "Seq Scan on documents" not in str(plan), f"{statement}\n{plan}"
+            assert "Seq Scan on document" not in str(plan), f"{statement}\n{plan}"
 
 
 def test_a_lost_connection_is_replaced(index: Index, url: str) -> None:
@@ -313,10 +320,36 @@ def test_sql_is_not_run_as_a_superuser_unless_the_role_was_chosen_for_it(url: st
     reading.close()
 
 
+def test_who_could_read_parents_before_a_rebuild_can_read_them_after_it(index: Index, url: str, postgres_server: Postgres) -> None:
+    """Also where they were a table, before schema 3; what is behind the view is theirs too, for `db_url` itself."""
+    database = url.rpartition("/")[2]
+    row = add(index, parents=(Parent("p" * 16), Parent("q" * 16)))
+    parents = index.parents(row.doc_id)
+    superuser = postgres_server.url_of(database, user=SUPERUSER)
+    with psycopg.connect(superuser, autocommit=True) as connection:
+        connection.execute(f"CREATE ROLE parent_reader_{database} LOGIN PASSWORD '{PASSWORD}'")
+    with psycopg.connect(url, autocommit=True) as connection:
+        for statement in PARENTS_OF_SCHEMA_2:
+            connection.execute(statement)
+        connection.execute("COMMENT ON TABLE documents IS 'doc_io index, schema 2'")
+        connection.execute(f"GRANT SELECT ON documents, document_parents TO parent_reader_{database}")
+    index.close()
+    upgraded = open_index("", url)
+    reading = open_index("", postgres_server.url_of(database, user=f"parent_reader_{database}"))
+
+    for _ in range(2):
+        upgraded.rebuild([(row.as_dict(), parents)])
+
+        assert reading.read_sql("SELECT count(*) FROM document_parents")[1] == [(2,)]
+        assert reading.parents(row.doc_id) == parents
+        reading.close()
+    upgraded.close()
+
+
 def test_a_rebuild_gives_tables_and_indexes_their_names_again(index: Index, url: str) -> None:
     """Twice, and nothing is left of it."""
     names = "SELECT relname, relkind FROM pg_class WHERE relname LIKE 'document%' ORDER BY relname"
-    row = add(index)
+    row = add(index, parents=(Parent("p" * 16), Parent("q" * 16)))
     with psycopg.connect(url) as connection:
         before = connection.execute(names).fetchall()
 

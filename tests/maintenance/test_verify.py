@@ -164,11 +164,23 @@ def test_whatever_a_row_says_otherwise_is_found(store: DocumentStore, folder: Pa
     assert kinds == ({"missing", "unindexed"} if column == "doc_id" else {"differs"})
 
 
-@pytest.mark.parametrize("change", ["DELETE FROM document_parents", "UPDATE document_parents SET input_name = 'x'"])
-def test_another_list_of_parents_is_found(store: DocumentStore, change: str) -> None:
-    """It is no column of the row, and as much a part of what the record says."""
+@pytest.mark.parametrize("change", ["SET parent_input_name = NULL", "SET parent_input_name = 'x'"])
+def test_another_input_of_the_one_parent_is_found(store: DocumentStore, change: str) -> None:
+    """It is no column of a `DocumentRow`, and as much a part of what the record says."""
     draft = store.save("draft", stage="draft", task_id="t")
     essay = store.save("essay", stage="essay", task_id="t", parents=[draft.doc_id])
+    with sqlite3.connect(store.index.name) as connection:
+        connection.execute(f"UPDATE documents {change} WHERE stage = 'essay'")  # noqa: S608
+    connection.close()
+
+    assert found(store) == [("differs", essay.doc_dir)]
+
+
+@pytest.mark.parametrize("change", ["DELETE FROM document_parent_lists", "UPDATE document_parent_lists SET input_name = 'x'"])
+def test_another_list_of_parents_is_found(store: DocumentStore, change: str) -> None:
+    """It stands in a table of its own."""
+    drafts = [store.save(f"draft {task}", stage="draft", task_id=task).doc_id for task in "tu"]
+    essay = store.save("essay", stage="essay", task_id="t", parents=drafts)
     with sqlite3.connect(store.index.name) as connection:
         connection.execute(change)
     connection.close()

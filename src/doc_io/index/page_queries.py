@@ -7,13 +7,12 @@ from typing import Literal, cast
 
 from doc_io.document import COLUMNS, DocumentRow
 from doc_io.index.base import ALL, Filter
-from doc_io.index.queries import NEWEST_FIRST, where_clause
+from doc_io.index.queries import CHILDREN, NEWEST_FIRST, where_clause
 from doc_io.index.sql_index import Index
 
 SplitBy = Literal["model_id", "template_id", "experiment_id"]
 """What the documents of a stage can be told apart by from an index alone."""
 
-_COLUMNS = ", ".join(COLUMNS)
 _FOUND = ", ".join(f"found.{column}" for column in COLUMNS)
 _SPLITS: dict[SplitBy, str] = {
     "model_id": "model_id",
@@ -21,11 +20,6 @@ _SPLITS: dict[SplitBy, str] = {
     "experiment_id": "experiment_id",
 }  # spelled out: no text from outside is ever part of a statement
 _COUNT_AFTER = "SELECT count(*) FROM (SELECT 1 FROM documents WHERE seq > ? LIMIT ?) AS newer"
-_CHILDREN = (
-    f"SELECT {_COLUMNS} FROM documents WHERE doc_id IN ("
-    "SELECT doc_id FROM documents WHERE parent_doc_id = ?"
-    f" UNION SELECT doc_id FROM document_parents WHERE parent_doc_id = ?) {NEWEST_FIRST} LIMIT ?"
-)
 
 
 Attempt = tuple[int, str, str, str, "str | None"]
@@ -66,7 +60,7 @@ def attempts_of_task(index: Index, stage: str, task_id: str) -> int:
 
 def newest_children(index: Index, doc_id: str, limit: int) -> list[DocumentRow]:
     """The newest of what was made from a document, at most so many."""
-    return index.documents(_CHILDREN, (doc_id, doc_id, limit))
+    return index.documents(f"{CHILDREN} LIMIT ?", (doc_id, doc_id, limit))
 
 
 def newest_seq(index: Index) -> int:

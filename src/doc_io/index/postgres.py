@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from doc_io.batches import batches
-from doc_io.document import DocumentRow
+from doc_io.document import DocumentRow, Parent
 from doc_io.errors import (
     CommitUnknownError,
     IndexAccessError,
@@ -20,7 +20,7 @@ from doc_io.errors import (
 from doc_io.index import postgres_queries, postgres_schema, queries
 from doc_io.index.base import HistoryHead, NewName, NewRow, TaskKey, VersionSelector
 from doc_io.index.pool import STATEMENT_SECONDS, Pool
-from doc_io.index.postgres_rows import InsertFollowing, insert_placed, is_lost, lock_key
+from doc_io.index.postgres_rows import InsertFollowing, insert_parent_lists, insert_placed, is_lost, lock_key
 from doc_io.index.postgres_search import PostgresTexts
 from doc_io.index.schema import REBUILD, SCHEMA_VERSION
 from doc_io.index.sql_index import Index
@@ -34,7 +34,8 @@ _BATCH_SIZE = 1000  # rows
 
 _sql = postgres_queries.statement_for
 _REMOVE = _sql(queries.remove(postgres_queries.KEYS_TABLE))
-_REMOVE_PARENTS = _sql(queries.remove_parents(postgres_queries.KEYS_TABLE))
+_PARENT_LISTS = _sql(queries.parent_lists(postgres_queries.KEYS_TABLE))
+_REMOVE_PARENT_LISTS = _sql(queries.remove_parent_lists(postgres_queries.KEYS_TABLE))
 _TRY_LOCK, _TRY_SHARED_LOCK = "SELECT pg_try_advisory_lock(%s)", "SELECT pg_try_advisory_lock_shared(%s)"
 _HOLDER = (  # an advisory lock of 64 bits stands in two columns of pg_locks
     "SELECT 'process ' || activity.pid || coalesce(' of ' || host(client_addr), '') FROM pg_locks"
@@ -86,9 +87,13 @@ class PostgresIndex(Index):
 
     def insert_placed(self, rows: Iterable[NewRow]) -> int:
         inserted = 0
+        lists: dict[str, tuple[str, Sequence[Parent]]] = {}
         with self._translate_errors(), self._connection() as connection, connection.transaction():
             for batch in batches(rows, _BATCH_SIZE):
-                inserted += insert_placed(connection, batch)
+                count, found = insert_placed(connection, batch)
+                inserted += count
+                lists |= found
+            insert_parent_lists(connection, lists)
         return inserted
 
     def get_many(self, doc_ids: Sequence[str]) -> list[DocumentRow]:
@@ -159,9 +164,11 @@ class PostgresIndex(Index):
             with connection.transaction():
                 # No child can be inserted between the check for one and the removal of its parent.
                 connection.execute("LOCK TABLE documents IN SHARE ROW EXCLUSIVE MODE")
+                lists = [each for (each,) in connection.execute(_PARENT_LISTS, (list(doc_ids),))]
                 while connection.execute(_REMOVE, (list(doc_ids),)).rowcount:  # the children; then what has none left
                     pass
-                connection.execute(_REMOVE_PARENTS, (list(doc_ids),))
+                if lists:
+                    connection.execute(_REMOVE_PARENT_LISTS, (lists,))
 
         self._run(removed)
         return self._without_row(doc_ids)

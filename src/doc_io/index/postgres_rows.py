@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from doc_io.document import Parent
 from doc_io.index import queries
 from doc_io.index.base import NewRow, first_of_each_task
 from doc_io.index.postgres_queries import statement_for
@@ -21,19 +22,22 @@ def _array_of(column: str) -> str:
 
 _COLUMNS = ", ".join(INSERTED)
 _ROWS = f"unnest({', '.join(f'%s::{_array_of(column)}' for column in INSERTED)})"
-_PARENTS = (
-    "unnest(%s::text[], %s::bigint[], %s::text[], %s::text[]) AS given(doc_id, position, parent_doc_id, input_name)"
-)
 
 
 def _insert(condition: str = "", suffix: str = "") -> str:
-    """Inserts rows that are not there with their parents, and returns the ``seq`` of each; values as `columns_of` gives."""
+    """Inserts rows that are not there, and returns the ``seq`` of each; values as `columns_of` gives."""
     return (
-        f"WITH inserted AS (INSERT INTO documents{suffix} ({_COLUMNS}) SELECT * FROM {_ROWS}{condition}"
-        " ON CONFLICT (doc_id) DO NOTHING RETURNING doc_id, seq), with_parents AS ("
-        f"INSERT INTO document_parents{suffix} (doc_id, position, parent_doc_id, input_name)"
-        f" SELECT given.* FROM {_PARENTS} JOIN inserted USING (doc_id) ON CONFLICT DO NOTHING)"
-        " SELECT doc_id, seq FROM inserted"
+        f"INSERT INTO documents{suffix} ({_COLUMNS}) SELECT * FROM {_ROWS}{condition}"
+        " ON CONFLICT (doc_id) DO NOTHING RETURNING doc_id, seq"
+    )
+
+
+def _insert_lists(suffix: str = "") -> str:
+    """Inserts lists of parents that are not there, if one of their documents is; values as `_list_values` gives."""
+    return (
+        f"INSERT INTO document_parent_lists{suffix} (list_id, position, parent_doc_id, input_name)"
+        " SELECT * FROM unnest(%s::text[], %s::bigint[], %s::text[], %s::text[])"
+        f" WHERE EXISTS (SELECT 1 FROM documents{suffix} WHERE doc_id = ANY (%s)) ON CONFLICT DO NOTHING"
     )
 
 
@@ -65,8 +69,8 @@ class InsertFollowing:
         claims = [
             (stage, task_id, row["lineage_prev_doc_id"], row["created_at"]) for (stage, task_id), row in first.items()
         ]
-        columns, parents = columns_of(rows)
-        self._values = [*columns, *map(list, zip(*claims, strict=True)), *parents]
+        columns, self._lists = _columns_of(rows)
+        self._values = [*columns, *map(list, zip(*claims, strict=True))]
 
     def __call__(self, connection: psycopg.Connection[Any]) -> dict[str, int]:
         """Insert and commit; returns the ``seq`` of each inserted document."""
@@ -80,6 +84,7 @@ class InsertFollowing:
                 connection.execute("BEGIN ISOLATION LEVEL READ COMMITTED")
                 connection.execute(LOCK, (self._locks,))
                 inserted = connection.execute(_INSERT_FOLLOWING, self._values)
+                insert_parent_lists(connection, self._lists)
                 connection.execute("COMMIT")
             seqs = dict(inserted.fetchall())
         except psycopg.Error as error:
@@ -91,7 +96,13 @@ class InsertFollowing:
         return seqs
 
 
-def insert_placed(connection: psycopg.Connection[Any], batch: Sequence[NewRow], suffix: str = "") -> int:
+ParentLists = Mapping[str, tuple[str, Sequence[Parent]]]
+"""Lists of parents by their ids, each with a document that has it."""
+
+
+def insert_placed(
+    connection: psycopg.Connection[Any], batch: Sequence[NewRow], suffix: str = ""
+) -> tuple[int, ParentLists]:
     """Insert rows that are not there yet; of those with one ``doc_id`` the first.
 
     Args:
@@ -100,27 +111,46 @@ def insert_placed(connection: psycopg.Connection[Any], batch: Sequence[NewRow], 
         suffix: Of the tables; see `doc_io.index.schema.create_tables`.
 
     Returns:
-        The number of rows inserted.
+        The number of rows inserted, and what `insert_parent_lists` must be given before the end of the transaction.
     """
     first: dict[str, NewRow] = {}
     for each in batch:
         first.setdefault(each[0]["doc_id"], each)
-    columns, parents = columns_of(list(first.values()))
-    return len(connection.execute(_insert(suffix=suffix), [*columns, *parents]).fetchall())
+    columns, lists = _columns_of(list(first.values()))
+    return len(connection.execute(_insert(suffix=suffix), columns).fetchall()), lists
 
 
-def columns_of(rows: Sequence[NewRow]) -> tuple[list[list[Any]], list[list[Any]]]:
-    """The values of rows, and of all their parents, as a list for each column."""
-    columns = [list(column) for column in zip(*(queries.values_of(row) for row, _ in rows), strict=True)]
-    return columns, [list(column) for column in zip(*_parents_of(rows), strict=True)] or [[], [], [], []]
+def insert_parent_lists(connection: psycopg.Connection[Any], lists: ParentLists, suffix: str = "") -> None:
+    """Insert lists of parents that are not there yet.
+
+    Args:
+        connection: In a transaction that inserts no document after this: all writers insert documents first and then
+            lists, in the order of their ids, so that no two of them wait for each other.
+        lists: As `insert_placed` returned them.
+        suffix: As for `insert_placed`.
+    """
+    if lists:
+        connection.execute(_insert_lists(suffix), _list_values(lists))
 
 
-def _parents_of(rows: Iterable[NewRow]) -> list[tuple[str, int, str, str]]:
-    return [
-        (row["doc_id"], position, parent.doc_id, parent.input_name)
-        for row, parents in rows
+def _columns_of(rows: Sequence[NewRow]) -> tuple[list[list[Any]], ParentLists]:
+    """The values of rows as a list for each column, and the lists of their parents."""
+    values = [queries.values_of(each) for each in rows]
+    lists = {
+        list_id: (row["doc_id"], parents)
+        for (*_, list_id), (row, parents) in zip(values, rows, strict=True)
+        if list_id is not None
+    }
+    return [list(column) for column in zip(*values, strict=True)], lists
+
+
+def _list_values(lists: ParentLists) -> list[list[Any]]:
+    listed = [
+        (list_id, position, *parent)
+        for list_id, (_, parents) in sorted(lists.items())
         for position, parent in enumerate(parents)
     ]
+    return [*map(list, zip(*listed, strict=True)), [doc_id for doc_id, _ in lists.values()]]
 
 
 def is_lost(error: psycopg.Error) -> bool:

@@ -11,8 +11,9 @@ from doc_io.batches import batches
 from doc_io.errors import IndexFormatError, IndexVersionError
 from doc_io.index.base import NewRow
 from doc_io.index.postgres_queries import indexes
-from doc_io.index.postgres_rows import LOCK, insert_placed, lock_key
+from doc_io.index.postgres_rows import LOCK, insert_parent_lists, insert_placed, lock_key
 from doc_io.index.schema import (
+    CREATE_VIEW,
     INSERTED,
     INTEGERS,
     NAME_ANOTHER,
@@ -52,10 +53,10 @@ _EXCHANGE_TRIES = 30
 _LISTED = ", ".join(INSERTED)
 _LATE = "(SELECT doc_id FROM documents WHERE seq > %s)"
 _LATE_ROWS = (  # they replace their records, which may have been read before their writer's last change
-    f"DELETE FROM document_parents_rebuilt WHERE doc_id IN {_LATE}",
     f"DELETE FROM documents_rebuilt WHERE doc_id IN {_LATE}",
-    f"INSERT INTO document_parents_rebuilt SELECT * FROM document_parents WHERE doc_id IN {_LATE}",
     f"INSERT INTO documents_rebuilt ({_LISTED}) SELECT {_LISTED} FROM documents WHERE seq > %s ORDER BY seq",
+    "INSERT INTO document_parent_lists_rebuilt SELECT * FROM document_parent_lists"
+    " WHERE list_id IN (SELECT parent_list_id FROM documents WHERE seq > %s) ON CONFLICT DO NOTHING",
 )
 _FOUND_COLUMNS = (
     "SELECT attname, format_type(atttypid, atttypmod) FROM pg_attribute"
@@ -63,24 +64,32 @@ _FOUND_COLUMNS = (
 )
 _VALID_INDEXES = (
     "SELECT found.relname FROM pg_index JOIN pg_class AS found ON found.oid = indexrelid"
-    " WHERE indrelid IN (to_regclass('documents'), to_regclass('document_parents')) AND indisvalid"
+    " WHERE indrelid IN (to_regclass('documents'), to_regclass('document_parent_lists')) AND indisvalid"
 )
 _TRIGGERS = (
     "SELECT tgname FROM pg_trigger"
-    " WHERE tgrelid IN (to_regclass('documents'), to_regclass('document_parents')) AND NOT tgisinternal"
+    " WHERE tgrelid IN (to_regclass('documents'), to_regclass('document_parent_lists')) AND NOT tgisinternal"
 )
+# Whoever may read document_parents, before schema 3 a table, may read what is behind it.
 _GRANTS = """
-SELECT format('GRANT %s ON %I TO %s', privilege_type, relname || '_rebuilt',
+SELECT DISTINCT format('GRANT %s ON %I TO %s', privilege_type, target,
               CASE grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(grantee)) END)
-FROM pg_class, aclexplode(relacl)
-WHERE pg_class.oid IN (to_regclass('documents'), to_regclass('document_parents')) AND grantee <> relowner
+FROM pg_class, aclexplode(relacl),
+     unnest(CASE relname WHEN 'document_parents' THEN ARRAY[relname, 'document_parent_lists'] ELSE ARRAY[relname] END) AS target
+WHERE pg_class.oid IN (to_regclass('documents'), to_regclass('document_parents'), to_regclass('document_parent_lists'))
+  AND grantee <> relowner
+"""
+_DROPS = """
+SELECT format('DROP %s %I', CASE relkind WHEN 'v' THEN 'VIEW' ELSE 'TABLE' END, relname) FROM pg_class
+WHERE oid IN (to_regclass('documents'), to_regclass('document_parents'), to_regclass('document_parent_lists'))
+ORDER BY relkind = 'v' DESC
 """
 
 _RENAMES = r"""
 SELECT format('ALTER %s %I RENAME TO %I', CASE relkind WHEN 'r' THEN 'TABLE' WHEN 'i' THEN 'INDEX' ELSE 'SEQUENCE' END,
               relname, replace(relname, '_rebuilt', ''))
 FROM pg_class
-WHERE relname ~ '^document(s|_parents)(_.*)?_rebuilt' AND relkind IN ('r', 'i', 'S')
+WHERE relname ~ '^document(s|_parent_lists)(_.*)?_rebuilt' AND relkind IN ('r', 'i', 'S')
   AND relnamespace = (SELECT relnamespace FROM pg_class WHERE oid = to_regclass('documents_rebuilt'))
 """
 
@@ -113,7 +122,8 @@ def create(connection: psycopg.Connection[Any], name: str) -> None:
     with connection.transaction():
         connection.execute(LOCK, ([lock_key("schema")],))
         if found_schema(connection, name) is None:
-            for statement in [*create_tables(_DIALECT), create_properties(_DIALECT), *_indexes(), _comment()]:
+            tables = [*create_tables(_DIALECT), CREATE_VIEW, create_properties(_DIALECT)]
+            for statement in [*tables, *_indexes(), _comment()]:
                 connection.execute(statement)
 
 
@@ -163,19 +173,20 @@ def _comment() -> str:
 
 def _build(connection: psycopg.Connection[Any], rows: Iterable[NewRow]) -> None:
     """The new tables with all rows in their order, and their indexes; memory stays flat, sorting spills to disk."""
-    connection.execute("DROP TABLE IF EXISTS documents_rebuilt, document_parents_rebuilt")
+    connection.execute("DROP TABLE IF EXISTS documents_rebuilt, document_parent_lists_rebuilt")
     for statement in create_tables(_DIALECT, "_rebuilt"):
         connection.execute(statement)
-    for table in ("documents", "document_parents"):
+    for table in ("documents", "document_parent_lists"):
         options = "INCLUDING INDEXES INCLUDING IDENTITY"
         connection.execute(f"CREATE TEMP TABLE {table}_read (LIKE {table}_rebuilt {options}) ON COMMIT DROP")
     for batch in batches(rows, _BATCH_SIZE):
-        insert_placed(connection, batch, "_read")
+        _, lists = insert_placed(connection, batch, "_read")
+        insert_parent_lists(connection, lists, "_read")
     connection.execute(
         f"INSERT INTO documents_rebuilt (seq, {_LISTED})"
         f" SELECT row_number() OVER (ORDER BY created_at, doc_id), {_LISTED} FROM documents_read ORDER BY created_at, doc_id"
     )
-    connection.execute("INSERT INTO document_parents_rebuilt SELECT * FROM document_parents_read")
+    connection.execute("INSERT INTO document_parent_lists_rebuilt SELECT * FROM document_parent_lists_read")
     connection.execute(
         "SELECT setval(pg_get_serial_sequence('documents_rebuilt', 'seq'), count(*) + 1, false) FROM documents_rebuilt"
     )
@@ -191,7 +202,8 @@ def _lock_out_writers(connection: psycopg.Connection[Any]) -> None:
     for left in reversed(range(_EXCHANGE_TRIES)):
         try:
             with connection.transaction():
-                connection.execute("LOCK TABLE documents, document_parents IN ACCESS EXCLUSIVE MODE")
+                # The view's tables with it, in the order in which those who read the view lock them.
+                connection.execute("LOCK TABLE document_parents, documents IN ACCESS EXCLUSIVE MODE")
         except LockNotAvailable:
             if not left:
                 raise
@@ -202,11 +214,14 @@ def _lock_out_writers(connection: psycopg.Connection[Any]) -> None:
 
 def _exchange(connection: psycopg.Connection[Any]) -> None:
     """Give the new tables the names of the old ones, with the privileges that others have on them."""
-    for (grant,) in connection.execute(_GRANTS).fetchall():
-        connection.execute(grant)
+    grants = connection.execute(_GRANTS).fetchall()
     connection.execute("DROP FUNCTION IF EXISTS doc_io_insert")  # of schema 1
-    connection.execute("DROP TABLE IF EXISTS documents, document_parents")
+    for (drop,) in connection.execute(_DROPS).fetchall():
+        connection.execute(drop)
     for (rename,) in connection.execute(_RENAMES).fetchall():
         connection.execute(rename)
+    connection.execute(CREATE_VIEW)
+    for (grant,) in grants:
+        connection.execute(grant)
     connection.execute(_comment())
     connection.execute(create_properties(_DIALECT).replace("TABLE", "TABLE IF NOT EXISTS", 1))

@@ -6,12 +6,13 @@ Placeholders are ``?``; an engine whose driver has others replaces them. No valu
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
 from doc_io.document import COLUMNS, OK, DocumentRow, Status
-from doc_io.index.base import Filter, GroupedBy, PruneCandidate, VersionSelector
+from doc_io.ids import parent_list_id
+from doc_io.index.base import Filter, GroupedBy, NewRow, PruneCandidate, VersionSelector
 from doc_io.index.schema import INSERTED
 
 _COLUMNS = ", ".join(COLUMNS)
@@ -32,16 +33,25 @@ SCAN_KEYS = (
     f"SELECT {_COLUMNS} FROM documents WHERE stage || '' = ? AND logical_key_id < ?"
     " AND (logical_key_id, created_at, seq) > (?, ?, ?) ORDER BY logical_key_id, created_at, seq LIMIT 1000"
 )
-PARENTS = "SELECT parent_doc_id, input_name FROM document_parents WHERE doc_id = ? ORDER BY position"
+
+LISTED = "LEFT JOIN document_parent_lists AS listed ON listed.list_id = made.parent_list_id"
+"""Joins the parents of documents ``made``; for one without a list, which has at most one parent, a row without any."""
+PARENT, INPUT_NAME = "coalesce(listed.parent_doc_id, made.parent_doc_id)", "coalesce(listed.input_name, made.parent_input_name)"
+"""Each of these parents, and the name of its input, which is not null for any parent but one named in the row alone."""
+PARENTS = (
+    f"SELECT {PARENT}, {INPUT_NAME} FROM documents AS made {LISTED}"
+    f" WHERE made.doc_id = ? AND {INPUT_NAME} IS NOT NULL ORDER BY listed.position"
+)
 LAST_OF_RUN = f"SELECT {_COLUMNS} FROM documents WHERE run_id = ? {NEWEST_FIRST} LIMIT 1"
 READ_BY_RUN = (
-    f"SELECT {_COLUMNS} FROM documents WHERE doc_id IN (SELECT parent_doc_id FROM document_parents WHERE doc_id IN ("
-    "SELECT doc_id FROM documents WHERE run_id = ?))"
+    f"SELECT {_COLUMNS} FROM documents WHERE doc_id IN (SELECT parent_doc_id FROM documents WHERE run_id = ?"
+    " UNION SELECT parent_doc_id FROM document_parent_lists WHERE list_id IN ("
+    "SELECT parent_list_id FROM documents WHERE run_id = ?))"
 )
 CHILDREN = (
     f"SELECT {_COLUMNS} FROM documents WHERE doc_id IN ("
-    "SELECT doc_id FROM documents WHERE parent_doc_id = ?"
-    f" UNION SELECT doc_id FROM document_parents WHERE parent_doc_id = ?) {NEWEST_FIRST}"
+    "SELECT doc_id FROM documents WHERE parent_doc_id = ? UNION SELECT made.doc_id FROM document_parent_lists AS listed"
+    f" JOIN documents AS made ON made.parent_list_id = listed.list_id WHERE listed.parent_doc_id = ?) {NEWEST_FIRST}"
 )
 STAGE_COUNTS = (
     "SELECT stage, status, count(*), coalesce(sum(raw_chars), 0) + coalesce(sum(parsed_chars), 0)"
@@ -73,7 +83,6 @@ def _not_latest_ok(of: str = "") -> str:
 _NOT_LATEST_OK = _not_latest_ok()
 _NOT_LATEST_OK_THEN = _not_latest_ok(" AND latest.created_at < ?")
 INSERT = f"INSERT INTO documents ({', '.join(INSERTED)}) VALUES ({', '.join('?' * len(INSERTED))})"
-INSERT_PARENT = "INSERT INTO document_parents (doc_id, position, parent_doc_id, input_name) VALUES (?, ?, ?, ?)"
 
 STORE_ID = "SELECT value FROM documents_properties WHERE name = 'store_id'"
 SET_STORE_ID = "INSERT INTO documents_properties (name, value) VALUES ('store_id', ?) ON CONFLICT (name) DO NOTHING"
@@ -153,8 +162,8 @@ def get_many(keys_table: str) -> str:
 def parents_of(keys_table: str) -> str:
     """The statement for the parents of many documents, given as ``keys(key, position)``."""
     return (
-        f"SELECT keys.key, found.parent_doc_id, found.input_name FROM {keys_table}"
-        " JOIN document_parents AS found ON found.doc_id = keys.key ORDER BY keys.position, found.position"
+        f"SELECT keys.key, {PARENT}, {INPUT_NAME} FROM {keys_table} JOIN documents AS made ON made.doc_id = keys.key"
+        f" {LISTED} WHERE {INPUT_NAME} IS NOT NULL ORDER BY keys.position, listed.position"
     )
 
 
@@ -165,9 +174,11 @@ def children_of(keys_table: str) -> str:
         keys_table: A table expression ``keys(key, position)`` of ``seq`` numbers.
     """
     return (
-        f"SELECT found.seq, made.seq FROM {_by_seq(keys_table)} JOIN documents AS made ON made.doc_id IN ("
-        "SELECT doc_id FROM documents WHERE parent_doc_id = found.doc_id"
-        " UNION SELECT doc_id FROM document_parents WHERE parent_doc_id = found.doc_id)"
+        f"WITH level AS (SELECT found.seq, found.doc_id FROM {_by_seq(keys_table)})"
+        " SELECT level.seq, made.seq FROM level CROSS JOIN documents AS made WHERE made.parent_doc_id = level.doc_id"
+        " UNION SELECT level.seq, made.seq FROM level CROSS JOIN document_parent_lists AS listed"
+        " CROSS JOIN documents AS made"
+        " WHERE listed.parent_doc_id = level.doc_id AND made.parent_list_id = listed.list_id"
     )
 
 
@@ -207,16 +218,25 @@ def remove(keys_table: str) -> str:
     return (
         f"DELETE FROM documents WHERE doc_id IN (SELECT key FROM {keys_table})"
         " AND NOT EXISTS (SELECT 1 FROM documents AS child WHERE child.parent_doc_id = documents.doc_id)"
-        " AND NOT EXISTS (SELECT 1 FROM document_parents AS child JOIN documents AS made ON made.doc_id = child.doc_id"
-        " WHERE child.parent_doc_id = documents.doc_id)"
+        " AND NOT EXISTS (SELECT 1 FROM document_parent_lists AS listed"
+        " JOIN documents AS child ON child.parent_list_id = listed.list_id"
+        " WHERE listed.parent_doc_id = documents.doc_id)"
     )
 
 
-def remove_parents(keys_table: str) -> str:
-    """The statement that deletes the parents of those of many documents that have no row."""
+def parent_lists(keys_table: str) -> str:
+    """The statement for the ids of the lists of parents that many documents, given as ``keys(key, position)``, have."""
     return (
-        f"DELETE FROM document_parents WHERE doc_id IN (SELECT key FROM {keys_table})"
-        " AND NOT EXISTS (SELECT 1 FROM documents WHERE documents.doc_id = document_parents.doc_id)"
+        f"SELECT DISTINCT parent_list_id FROM documents WHERE doc_id IN (SELECT key FROM {keys_table})"
+        " AND parent_list_id IS NOT NULL"
+    )
+
+
+def remove_parent_lists(keys_table: str) -> str:
+    """The statement that deletes those of many lists of parents, given as for `remove`, that no document has."""
+    return (
+        f"DELETE FROM document_parent_lists WHERE list_id IN (SELECT key FROM {keys_table})"
+        " AND NOT EXISTS (SELECT 1 FROM documents WHERE parent_list_id = document_parent_lists.list_id)"
     )
 
 
@@ -291,13 +311,18 @@ def _meta_small(text: str) -> dict[str, Any]:
     return found
 
 
-def values_of(row: Mapping[str, Any]) -> list[Any]:
-    """The values of `INSERT` of a row."""
-    values = [row[column] for column in INSERTED]
+def values_of(new: NewRow) -> list[Any]:
+    """The values of `INSERT` of a row; the last is the id of the list of its parents, ``None`` where it needs none."""
+    row, parents = new
+    values = [row[column] for column in INSERTED[:-2]]
     values[_STATUS - 1] = str(values[_STATUS - 1])
     # ASCII: PostgreSQL and sqlite3 refuse lone surrogates, and PostgreSQL a NUL; their escapes are plain text.
     values[_META_SMALL - 1] = json.dumps(values[_META_SMALL - 1], allow_nan=False)
-    return values
+    if not parents:
+        return [*values, None, None]
+    if len(parents) == 1 and parents[0].doc_id == row["parent_doc_id"]:
+        return [*values, parents[0].input_name, None]
+    return [*values, None, parent_list_id(parents)]
 
 
 # What a caller may group by, spelled out: no text of a caller is ever part of a statement.

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any, Literal
 
 from doc_io.index.base import Filter, GroupedBy
-from doc_io.index.queries import where_clause
+from doc_io.index.queries import INPUT_NAME, LISTED, PARENT, where_clause
 
 COMPARABLE: dict[str, str] = {
     **{
@@ -29,13 +29,12 @@ _FACTS = """chosen.status, chosen.score, chosen.usage_prompt_tokens, chosen.usag
     coalesce(chosen.parsed_chars, chosen.raw_chars), chosen.model_id"""
 # UNION, not UNION ALL: an ancestor that is reached by many ways is followed once. CROSS JOIN: SQLite keeps its order.
 _NEAREST = f"""
-WITH RECURSIVE walk (doc_id, depth, found) AS (
-    SELECT chosen.doc_id, CAST(0 AS bigint), CAST(NULL AS bigint)
+WITH RECURSIVE walk (parent_doc_id, parent_list_id, depth, found) AS (
+    SELECT chosen.parent_doc_id, chosen.parent_list_id, CAST(0 AS bigint), CAST(NULL AS bigint)
     UNION
-    SELECT above.doc_id, walk.depth + 1, CASE WHEN above.stage = ? THEN above.seq END
-    FROM walk CROSS JOIN document_parents AS given CROSS JOIN documents AS above
-    WHERE walk.found IS NULL AND walk.depth < {_MAX_DEPTH}
-        AND given.doc_id = walk.doc_id AND above.doc_id = given.parent_doc_id
+    SELECT above.parent_doc_id, above.parent_list_id, made.depth + 1, CASE WHEN above.stage = ? THEN above.seq END
+    FROM walk AS made {LISTED} CROSS JOIN documents AS above
+    WHERE made.found IS NULL AND made.depth < {_MAX_DEPTH} AND above.doc_id = {PARENT}
 )
 SELECT min(depth * {_SEQ_BITS} + found) FROM walk"""
 
@@ -98,21 +97,20 @@ def edges(keys_table: str, direction: Literal["up", "down"]) -> str:
     level = f"WITH level AS (SELECT key, position FROM {keys_table})"
     if direction == "up":
         return (
-            f"{level}, reached AS (SELECT given.parent_doc_id AS doc_id FROM level"
-            " JOIN document_parents AS given ON given.doc_id = level.key"
-            " GROUP BY given.parent_doc_id ORDER BY min(level.position), min(given.position) LIMIT ?)"
-            " SELECT given.parent_doc_id, given.doc_id, given.input_name FROM level"
-            " JOIN document_parents AS given ON given.doc_id = level.key"
-            " WHERE given.parent_doc_id IN (SELECT doc_id FROM reached)"
-            " ORDER BY level.position, given.position"
+            f"{level}, given AS (SELECT {PARENT} AS parent, made.doc_id AS child, coalesce({INPUT_NAME}, '') AS name,"
+            " level.position AS place, coalesce(listed.position, 0) AS position"
+            f" FROM level CROSS JOIN documents AS made {LISTED} WHERE made.doc_id = level.key AND {PARENT} IS NOT NULL),"
+            " reached AS (SELECT parent FROM given GROUP BY parent ORDER BY min(place), min(position) LIMIT ?)"
+            " SELECT parent, child, name FROM given WHERE parent IN (SELECT parent FROM reached)"
+            " ORDER BY place, position"
         )
     # A document may name its primary parent in its row alone.
     every = (
-        "SELECT given.parent_doc_id AS parent, given.doc_id AS child, given.input_name AS name"
-        " FROM level CROSS JOIN document_parents AS given WHERE given.parent_doc_id = level.key"
-        " UNION SELECT made.parent_doc_id, made.doc_id, '' FROM level"
-        " CROSS JOIN documents AS made WHERE made.parent_doc_id = level.key AND NOT EXISTS (SELECT 1"
-        " FROM document_parents AS given WHERE given.doc_id = made.doc_id)"
+        "SELECT made.parent_doc_id AS parent, made.doc_id AS child, coalesce(made.parent_input_name, '') AS name"
+        " FROM level CROSS JOIN documents AS made WHERE made.parent_doc_id = level.key AND made.parent_list_id IS NULL"
+        " UNION SELECT listed.parent_doc_id, made.doc_id, listed.input_name FROM level"
+        " CROSS JOIN document_parent_lists AS listed CROSS JOIN documents AS made"
+        " WHERE listed.parent_doc_id = level.key AND made.parent_list_id = listed.list_id"
     )
     place = "dense_rank() OVER (ORDER BY made.seq) AS place"
     ranked = f"SELECT every.*, {place} FROM every CROSS JOIN documents AS made WHERE made.doc_id = every.child"

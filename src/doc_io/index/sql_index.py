@@ -250,7 +250,7 @@ class Index(ABC):
 
     def read_by_run(self, run_id: str) -> list[DocumentRow]:
         """The parents of all documents that a run made."""
-        return self.documents(queries.READ_BY_RUN, (run_id,))
+        return self.documents(queries.READ_BY_RUN, (run_id, run_id))
 
     def scan(self) -> Iterator[DocumentRow]:
         """Every row by ``seq``, in flat memory."""

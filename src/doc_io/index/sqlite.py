@@ -31,6 +31,7 @@ from doc_io.index.base import (
 )
 from doc_io.index.sql_index import Index
 from doc_io.index.sqlite_file import BUSY_SECONDS, SqliteFile, identity
+from doc_io.index.sqlite_rows import insert_row
 from doc_io.index.sqlite_search import SqliteTexts
 
 # What a database with wrong bytes in it raises: SQLite's own errors, its messages where they quote such bytes and are no
@@ -43,7 +44,6 @@ _HEADS = (
     f"SELECT seq FROM documents WHERE stage = keys.stage AND task_id = keys.task_id {queries.NEWEST_FIRST} LIMIT 1)"
 )
 _STEPS_PER_CHECK = 100_000  # of SQLite's virtual machine: some milliseconds
-_INSERT_MISSING = f"{queries.INSERT} ON CONFLICT DO NOTHING"
 
 _T = TypeVar("_T")
 
@@ -67,7 +67,7 @@ class SqliteIndex(Index):
         return self._run(lambda connection: _heads(connection, tasks))
 
     def insert_following(self, rows: Sequence[NewRow]) -> dict[str, int]:
-        values = [queries.values_of(row) for row, _ in rows]  # outside: a transaction keeps other writers waiting
+        values = [queries.values_of(each) for each in rows]  # outside: a transaction keeps other writers waiting
         first = first_of_each_task(rows)
         seqs = {}
         with self._file.transaction() as connection:
@@ -75,14 +75,14 @@ class SqliteIndex(Index):
             if not all(heads[task].is_followed_by(row) for task, row in first.items()):
                 return {}
             for each, row_values in zip(rows, values, strict=True):
-                inserted = _insert(connection, each, row_values)
+                inserted = insert_row(connection, each, row_values)
                 if inserted is not None:
                     seqs[each[0]["doc_id"]] = inserted
         return seqs
 
     def insert_placed(self, rows: Iterable[NewRow]) -> int:
         with self._file.transaction() as connection:
-            return sum(_insert(connection, each, queries.values_of(each[0])) is not None for each in rows)
+            return sum(insert_row(connection, each, queries.values_of(each)) is not None for each in rows)
 
     def get_many(self, doc_ids: Sequence[str]) -> list[DocumentRow]:
         return self.documents(queries.get_many(self.keys_table), (self.key_list(doc_ids),))
@@ -151,11 +151,13 @@ class SqliteIndex(Index):
     def remove(self, doc_ids: Sequence[str]) -> list[str]:
         keys = (self.key_list(doc_ids),)
         with self._file.transaction() as connection:
+            lists = [each for (each,) in connection.execute(queries.parent_lists(self.keys_table), keys)]
             while connection.execute(
                 queries.remove(self.keys_table), keys
             ).rowcount:  # children; then what has none left
                 pass
-            connection.execute(queries.remove_parents(self.keys_table), keys)
+            if lists:
+                connection.execute(queries.remove_parent_lists(self.keys_table), (self.key_list(lists),))
         return self._without_row(doc_ids)
 
     def rename(self, renames: Iterable[tuple[NewName, Sequence[str]]]) -> None:
@@ -278,20 +280,6 @@ _READING = (sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_FUNCTION,
 def _heads(connection: sqlite3.Connection, tasks: Sequence[TaskKey]) -> dict[TaskKey, HistoryHead]:
     found = connection.execute(_HEADS, (json.dumps(tasks),)).fetchall()
     return dict.fromkeys(tasks, HistoryHead()) | {(stage, task): HistoryHead(*head) for stage, task, *head in found}
-
-
-def _insert(connection: sqlite3.Connection, new: NewRow, values: Sequence[Any]) -> int | None:
-    """Insert a row that is not there yet, with its parents; its ``seq``, or ``None`` where it is there."""
-    inserted = connection.execute(_INSERT_MISSING, values)
-    if not inserted.rowcount:
-        return None
-    row, parents = new
-    if parents:
-        connection.executemany(
-            queries.INSERT_PARENT,
-            [(row["doc_id"], position, parent.doc_id, parent.input_name) for position, parent in enumerate(parents)],
-        )
-    return inserted.lastrowid
 
 
 def _stored_id(connection: sqlite3.Connection) -> str | None:

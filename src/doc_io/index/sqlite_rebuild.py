@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from contextlib import closing, suppress
 
 from doc_io.batches import batches
@@ -20,6 +20,7 @@ from doc_io.errors import IndexFormatError, IndexVersionError
 from doc_io.index import queries
 from doc_io.index.base import NewRow
 from doc_io.index.schema import INSERTED, NAME_ANOTHER, SCHEMA_VERSION, UPGRADE
+from doc_io.index.sqlite_rows import insert_parent_list, insert_row
 from doc_io.index.sqlite_schema import APPLICATION_ID, create_empty_tables, create_rest, schema_difference, write_header
 from doc_io.index.sqlite_totals import FILL
 
@@ -39,8 +40,7 @@ _SORT = (
     " ON CONFLICT (doc_id) DO NOTHING"
 )
 # A record may have been read before its writer changed its place and committed that: the committed row counts.
-_DELETE = ("DELETE FROM documents WHERE doc_id = ?", "DELETE FROM document_parents WHERE doc_id = ?")
-_ADD_PARENT = f"{queries.INSERT_PARENT} ON CONFLICT DO NOTHING"
+_DELETE = "DELETE FROM documents WHERE doc_id = ?"
 
 
 def build(path: str, rows: Iterable[NewRow]) -> None:
@@ -62,8 +62,10 @@ def build(path: str, rows: Iterable[NewRow]) -> None:
         connection.execute(f"CREATE TEMP TABLE arrived ({_LISTED})")
         connection.execute("BEGIN")
         for batch in batches(rows, _BATCH_SIZE):
-            connection.executemany(_ARRIVE, [queries.values_of(row) for row, _ in batch])
-            connection.executemany(_ADD_PARENT, _parents(batch))
+            values = [queries.values_of(each) for each in batch]
+            connection.executemany(_ARRIVE, values)
+            for (*_, list_id), (_, parents) in zip(values, batch, strict=True):
+                insert_parent_list(connection, list_id, parents)
         connection.execute(_SORT)
         connection.execute("COMMIT")
         connection.execute("DROP TABLE arrived")
@@ -191,16 +193,8 @@ def _carry_over(reader: sqlite3.Connection, source: sqlite3.Connection, newest_s
     for values in reader.execute(queries.LATE_ROWS, (newest_seq,)):
         row = queries.row_from(values)
         newest_seq = row.seq
-        for statement in _DELETE:
-            source.execute(statement, (row.doc_id,))
-        source.execute(queries.INSERT, queries.values_of(row.as_dict()))
-        parents = [Parent(*each) for each in reader.execute(queries.PARENTS, (row.doc_id,))]
-        source.executemany(_ADD_PARENT, _parents([({"doc_id": row.doc_id}, parents)]))
+        new = row.as_dict(), [Parent(*each) for each in reader.execute(queries.PARENTS, (row.doc_id,))]
+        source.execute(_DELETE, (row.doc_id,))
+        insert_row(source, new, queries.values_of(new))
     source.execute("COMMIT")
     return newest_seq
-
-
-def _parents(batch: Iterable[NewRow]) -> Iterator[tuple[str, int, str, str]]:
-    for row, parents in batch:
-        for position, parent in enumerate(parents):
-            yield row["doc_id"], position, parent.doc_id, parent.input_name

@@ -6,12 +6,12 @@ import sqlite3
 from functools import cache
 
 from doc_io.index import sqlite_totals
-from doc_io.index.schema import SCHEMA_VERSION, Dialect, create_indexes, create_properties, create_tables
+from doc_io.index.schema import CREATE_VIEW, SCHEMA_VERSION, Dialect, create_indexes, create_properties, create_tables
 
 APPLICATION_ID = 0x646F6369
 """``doci`` in the header of the file (sqlite.org/pragma.html#pragma_application_id)."""
 
-DIALECT = Dialect(seq="INTEGER PRIMARY KEY", integer="INTEGER", text="TEXT", real="REAL")
+DIALECT = Dialect(seq="INTEGER PRIMARY KEY", integer="INTEGER", text="TEXT", real="REAL", clustered=" WITHOUT ROWID")
 
 
 def create_empty_tables() -> list[str]:
@@ -20,8 +20,8 @@ def create_empty_tables() -> list[str]:
 
 
 def create_rest() -> list[str]:
-    """The statements that make what is derived from the rows: indexes, totals and the triggers that keep them."""
-    return [*create_indexes(), *sqlite_totals.create_totals()]
+    """The statements that make what is derived from the rows: indexes, the view, totals and the triggers that keep them."""
+    return [*create_indexes(), CREATE_VIEW, *sqlite_totals.create_totals()]
 
 
 @cache
@@ -38,7 +38,7 @@ def schema_difference(connection: sqlite3.Connection) -> str | None:
     try:
         found = connection.execute(_SCHEMA).fetchall()
     except (sqlite3.DatabaseError, ValueError) as error:  # ValueError: text that is no UTF-8
-        if isinstance(error, sqlite3.OperationalError) and "malformed" not in str(error):
+        if isinstance(error, sqlite3.OperationalError) and not any(sign in str(error) for sign in _DAMAGE_SIGNS):
             raise
         return f"its schema cannot be read ({error})"
     for kind, name, sql in found:
@@ -47,6 +47,8 @@ def schema_difference(connection: sqlite3.Connection) -> str | None:
     missing = len(_objects()) - len(found)
     return f"{missing} of its tables and indexes are missing" if missing else None
 
+
+_DAMAGE_SIGNS = ("malformed", "decode to UTF-8")
 
 # ANALYZE adds tables of its own; what SQLite makes for a UNIQUE constraint has no statement.
 _SCHEMA = "SELECT type, name, sql FROM sqlite_master WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite_stat%'"
