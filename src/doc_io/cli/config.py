@@ -17,7 +17,7 @@ from doc_io.store import DocumentStore
 
 DEFAULT_ROOT = "data/docs"
 _SETTINGS = {"docs_root": str, "db": str, "db_read_url": str, "db_on_network": bool, "storage_options": dict}
-_VARIABLES = ("DOC_IO_DOCS_ROOT", "DOC_IO_DB", "DOC_IO_DB_READ_URL", OPTIONS_VARIABLE)
+_VARIABLES = ("DOC_IO_DOCS_ROOT", "DOC_IO_DB", "DOC_IO_DB_READ_URL", OPTIONS_VARIABLE, "DOC_IO_TOKEN")
 _LIKE = 0.75  # of 1: how like one of ours a variable must be, as others may begin like ours
 _OF_KUBERNETES = re.compile(r"_(SERVICE_HOST|SERVICE_PORT|PORT)(_|$)")  # which a service named doc-io sets
 _LIKE_OUR_TABLE = re.compile(r"^\s*\[.*doc.?io", re.IGNORECASE | re.MULTILINE)
