@@ -90,7 +90,7 @@ def test_a_misspelt_variable_is_told(store: DocumentStore, name: str) -> None:
     assert f"{name} cannot be used: there is no such environment variable. Did you mean DOC_IO_" in str(said.exception)
 
 
-@pytest.mark.parametrize("name", ["DOC_IO_PORT", "DOC_IO_DB_PORT", "DOC_IO_DB_SERVICE_HOST", "DOC_IO_THEME"])
+@pytest.mark.parametrize("name", ["DOC_IO_PORT", "DOC_IO_DB_PORT", "DOC_IO_DB_SERVICE_HOST", "DOC_IO_BENCHMARK"])
 def test_a_variable_of_something_else_is_left_alone(store: DocumentStore, name: str) -> None:
     """Kubernetes sets some for each service, after its name."""
     assert doc_io("ls", **{name: "tcp://10.0.0.1:80"}).exit_code == 0
