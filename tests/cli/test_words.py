@@ -188,6 +188,14 @@ def test_prune_says_what_it_freed(store: DocumentStore) -> None:
     assert doc_io("prune", "--yes").stderr.startswith("Nothing to prune.") or "Kept" in doc_io("prune", "--yes").stderr
 
 
+def test_a_status_that_is_no_failure_does_not_go_with_failed(store: DocumentStore) -> None:
+    """It was left out in silence."""
+    said = doc_io("ls", "--failed", "--status", "ok")
+
+    assert said.exit_code == 2
+    assert "--failed and --status ok exclude each other" in said.output
+
+
 def test_lineage_and_backfill_speak_as_the_others_do(store: DocumentStore) -> None:
     """-n, and commas between stages."""
     assert doc_io("lineage", "draft/t", "-n", "1").exit_code == 0
