@@ -354,7 +354,9 @@ class IndexContract:
         other = add(index, "d", parents=(Parent("q" * 16, "draft"),), parent_doc_id="p" * 16)
 
         columns = "doc_id, position, parent_doc_id, input_name"
-        assert index.read_sql(f"SELECT {columns} FROM document_parents ORDER BY parent_doc_id, doc_id = '{unnamed.doc_id}'") == (
+        assert index.read_sql(
+            f"SELECT {columns} FROM document_parents ORDER BY parent_doc_id, doc_id = '{unnamed.doc_id}'"
+        ) == (
             columns.split(", "),
             [
                 (in_row.doc_id, 0, "p" * 16, "draft"),
