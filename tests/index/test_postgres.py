@@ -320,7 +320,9 @@ def test_sql_is_not_run_as_a_superuser_unless_the_role_was_chosen_for_it(url: st
     reading.close()
 
 
-def test_who_could_read_parents_before_a_rebuild_can_read_them_after_it(index: Index, url: str, postgres_server: Postgres) -> None:
+def test_who_could_read_parents_before_a_rebuild_can_read_them_after_it(
+    index: Index, url: str, postgres_server: Postgres
+) -> None:
     """Also where they were a table, before schema 3; what is behind the view is theirs too, for `db_url` itself."""
     database = url.rpartition("/")[2]
     row = add(index, parents=(Parent("p" * 16), Parent("q" * 16)))

@@ -98,7 +98,13 @@ PLANNED = {
     ),
 }
 
-SORTED = ("parents of many", "children", "children of many", "read by a run", "lists of parents")  # no more than is found
+SORTED = (
+    "parents of many",
+    "children",
+    "children of many",
+    "read by a run",
+    "lists of parents",
+)  # no more than is found
 
 
 @pytest.mark.parametrize("name", PLANNED)

@@ -170,13 +170,15 @@ def test_another_input_of_the_one_parent_is_found(store: DocumentStore, change: 
     draft = store.save("draft", stage="draft", task_id="t")
     essay = store.save("essay", stage="essay", task_id="t", parents=[draft.doc_id])
     with sqlite3.connect(store.index.name) as connection:
-        connection.execute(f"UPDATE documents {change} WHERE stage = 'essay'")  # noqa: S608
+        connection.execute(f"UPDATE documents {change} WHERE stage = 'essay'")
     connection.close()
 
     assert found(store) == [("differs", essay.doc_dir)]
 
 
-@pytest.mark.parametrize("change", ["DELETE FROM document_parent_lists", "UPDATE document_parent_lists SET input_name = 'x'"])
+@pytest.mark.parametrize(
+    "change", ["DELETE FROM document_parent_lists", "UPDATE document_parent_lists SET input_name = 'x'"]
+)
 def test_another_list_of_parents_is_found(store: DocumentStore, change: str) -> None:
     """It stands in a table of its own."""
     drafts = [store.save(f"draft {task}", stage="draft", task_id=task).doc_id for task in "tu"]

@@ -36,7 +36,10 @@ SCAN_KEYS = (
 
 LISTED = "LEFT JOIN document_parent_lists AS listed ON listed.list_id = made.parent_list_id"
 """Joins the parents of documents ``made``; for one without a list, which has at most one parent, a row without any."""
-PARENT, INPUT_NAME = "coalesce(listed.parent_doc_id, made.parent_doc_id)", "coalesce(listed.input_name, made.parent_input_name)"
+PARENT, INPUT_NAME = (
+    "coalesce(listed.parent_doc_id, made.parent_doc_id)",
+    "coalesce(listed.input_name, made.parent_input_name)",
+)
 """Each of these parents, and the name of its input, which is not null for any parent but one named in the row alone."""
 PARENTS = (
     f"SELECT {PARENT}, {INPUT_NAME} FROM documents AS made {LISTED}"
