@@ -15,6 +15,7 @@ import pytest
 
 from doc_io import DocumentStore
 from tests import pages
+from tests.launching import launch
 
 PAGE = pages.page("docs/costs.md")
 CODE = pages.blocks(PAGE, "python")
@@ -37,6 +38,22 @@ def materialize(names: dict[str, Any], asset: str) -> bool:
 def calls() -> Counter[str]:
     """How often the model was asked what."""
     return Counter(Path("calls.txt").read_text().splitlines())
+
+
+def test_the_examples_are_launched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As the definitions of one file."""
+    monkeypatch.chdir(tmp_path)
+    defs = "defs = dg.Definitions(assets=[plain, careful, at_once], resources=resources)\n"
+    (tmp_path / "definitions.py").write_text("\n".join([*CODE, defs]), encoding="utf-8")
+    launch(tmp_path / "definitions.py", "plain,careful", "--partition-range", "a...f")
+    launch(tmp_path / "definitions.py", "at_once", "--partition-range", "t0...t39")
+
+    with DocumentStore("data/docs") as store:
+        assert Counter(row.stage for row in store.index.scan() if row.status == "ok") == {
+            "plain": 6,
+            "careful": 6,
+            "at_once": 40,
+        }
 
 
 def test_a_plain_asset_pays_again_for_what_came_before_the_bad_partition(names: dict[str, Any]) -> None:

@@ -57,7 +57,7 @@ def test_a_command_to_copy_is_shown_in_full() -> None:
     """Half of one is of no use, and paths may be long."""
     command = f"doc-io --docs-root /{'deep/' * 200}docs recover data/spool"
 
-    assert command in str(errors.SpooledError(count=1, host="h", spool="s", command=command, reason="r"))
+    assert command in str(errors.SpooledError(documents="1 document", host="h", spool="s", command=command, reason="r"))
 
 
 def test_a_missing_document_is_a_file_not_found_error() -> None:

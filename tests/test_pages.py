@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
+from starlette.testclient import TestClient
 
 from tests import pages
 
@@ -40,3 +42,11 @@ def test_every_line_of_a_table_has_the_cells_of_its_head(name: str) -> None:
         lines = table.splitlines()
 
         assert {re.sub(r"\\\|", "", line).count("|") for line in lines} == {lines[0].count("|")}, lines[0]
+
+
+def test_the_example_of_the_page_makes_an_application(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """docs/page.md, for whoever runs a server of their own; it answers."""
+    monkeypatch.chdir(tmp_path)
+    names = pages.run(pages.blocks(pages.page("docs/page.md"), "python"))
+
+    assert TestClient(names["pages"], base_url="http://localhost").get("/").status_code == 200

@@ -32,6 +32,7 @@ from doc_io import (
     testing,
 )
 from tests import pages
+from tests.launching import execute, launch
 
 PAGE = pages.page("docs/reference.md")
 SOURCES = [path.read_text(encoding="utf-8") for path in (pages.ROOT / "src").rglob("*.py")]
@@ -181,6 +182,25 @@ def test_every_environment_variable_is_in_the_table() -> None:
     ours = re.compile(r"\b(?:DD_DOCS|DOC_IO)_[A-Z_]+\b|\bNO_COLOR\b")
 
     assert {name for source in SOURCES for name in ours.findall(source)} == set(listed)
+
+
+def test_the_examples_are_launched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As the definitions of one file, with the assets that the page shows beside its definitions, and the jobs."""
+    monkeypatch.chdir(tmp_path)
+    rest = "defs = dg.Definitions.merge(defs, dg.Definitions(assets=[headline, unescaped, note]))\n"
+    file = tmp_path / "definitions.py"
+    file.write_text("\n".join([*pages.blocks(PAGE, "python"), rest]), encoding="utf-8")
+    launch(file, "draft,essay,headline,unescaped,documents_latest_report,documents_consistency_report")
+    launch(file, "note", "--partition-range", "whales...dolphins")
+    for job in ("document_checks", "documents_upkeep"):
+        execute(file, job)
+
+    with DocumentStore("data/docs") as store:
+        assert {(row.stage, row.task_id) for row in store.index.scan() if not row.stage.startswith("documents_")} == {
+            *((stage, stage) for stage in ("draft", "essay", "headline", "unescaped")),
+            ("note", "whales"),
+            ("note", "dolphins"),
+        }
 
 
 def test_the_examples_run_one_after_the_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,7 +17,7 @@ from doc_io.escaping import printable
 from examples.cluster import faults
 from examples.cluster.account import Account, account, files_left, recover, recovery_commands
 from examples.cluster.definitions import STAGES
-from examples.cluster.hosts import HostError, missing
+from examples.cluster.hosts import HostError, missing, wait_until
 from examples.cluster.model import read_ledger
 from examples.cluster.servers import Cluster, Driver, cluster
 
@@ -42,15 +42,16 @@ def main() -> int:
     started = time.monotonic()
     with cluster(options.workers) as running:
         running.start_webserver()
+        driver = Driver(running, processes=8)
+        running.wait_for_workers()
         say(f"{len(running.hosts)} hosts are up after {time.monotonic() - started:.0f} s: {', '.join(running.hosts)}.")
         with running.hosts["control"].published(3000) as url:
             say(f"Dagster's webserver: {url}\n")
-            driver = Driver(running, processes=8)
             driver.run(topics, STAGES)
             errors = watch(running, driver, chosen_faults(running, options.seed) if options.faults else [], len(topics))
             errors += put_right(running, driver, topics, errors)
             driver.run(["-"], ["scoreboard"])
-            driver.wait(120)
+            driver.wait()
             found = account(running)
             facts = counted(running, found, topics, url) | (paid_after_faults if options.faults else paid)(found)
     say(f"\nEverything ended after {time.monotonic() - started:.0f} s.\n")
@@ -81,7 +82,7 @@ def watch(
     """Show how far the runs are until all have ended, and break something from time to time; the errors of the runs."""
     every = topics * len(STAGES) // (len(breaking) + 2)
     waiting = list(breaking)
-    while driver.under_way:
+    while driver.attend():
         show(running, driver)
         if waiting and len(list(read_ledger(running.ledger))) >= every * (len(breaking) - len(waiting) + 1):
             name, fault = waiting.pop(0)
@@ -91,7 +92,7 @@ def watch(
                 while time.monotonic() < end:
                     show(running, driver)
             say("  --- and over")
-    return [error for outcome in driver.wait(1) for error in outcome["errors"]]
+    return [error for outcome in driver.wait() for error in outcome["errors"]]
 
 
 def show(running: Cluster, driver: Driver) -> None:
@@ -111,11 +112,12 @@ def put_right(running: Cluster, driver: Driver, topics: Sequence[str], errors: S
     """File what is in spools by the commands that the steps printed, then run what Dagster has not got; until it is well."""
     seen: list[str] = []
     for _ in range(4):
+        wait_until(running.is_idle, "the workers to be idle")
         for command in sorted(recovery_commands([*errors, *seen])):
             for said in recover(running, command):
                 say(f"  {printable(command)}: {printable(said.strip())}")
         driver.run(topics, ["missing"])
-        failed = [outcome for outcome in driver.wait(300) if not outcome["success"]]
+        failed = [outcome for outcome in driver.wait() if not outcome["success"]]
         seen += [error for outcome in failed for error in outcome["errors"]]
         if not failed:
             break

@@ -1,7 +1,8 @@
 """Runs jobs, several at a time: ``python -m examples.cluster.driver MODULE PROCESSES``, on the host of Dagster's webserver.
 
-A line of standard input is what to run: ``TOPIC ASSET,ASSET,…``, ``TOPIC missing`` for what Dagster has not got yet, or
-``- scoreboard``. A line of JSON in ``outcomes.jsonl`` says how a run ended. Dagster's own launchers start a process for each run, which is seconds of CPU; forks that wait do here.
+A line of standard input is what to run: ``TOPIC ASSET,ASSET,…``, ``TOPIC missing`` for what Dagster has not got yet,
+``- scoreboard``, or ``- upkeep`` for a job without assets. A line of JSON in ``outcomes.jsonl`` says how a run ended.
+Dagster's own launchers start a process for each run, which is seconds of CPU; forks that wait do here.
 """
 
 from __future__ import annotations
@@ -53,8 +54,8 @@ def executed(instance: dg.DagsterInstance, module: str, topic: str, assets: list
     if topic != "-":
         instance.add_dynamic_partitions("topics", [topic])
         tags = {"dagster/partition": topic}
-    job = jobs.compare_job if topic == "-" else jobs.write_job
-    keys = [dg.AssetKey(asset) for asset in assets]
+    job = jobs.upkeep_job if assets == ["upkeep"] else jobs.compare_job if topic == "-" else jobs.write_job
+    keys = None if assets == ["upkeep"] else [dg.AssetKey(asset) for asset in assets]
     if assets == ["missing"]:
         every = [dg.AssetKey(stage) for stage in STAGES]
         keys = [key for key in every if topic not in instance.get_materialized_partitions(key)]

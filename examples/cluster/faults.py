@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
 
-from examples.cluster.hosts import Host, children_of
+from examples.cluster.hosts import Host, children_of, wait_until
 from examples.cluster.servers import Cluster
 
 
@@ -84,16 +85,24 @@ def delivered_twice(cluster: Cluster) -> Iterator[None]:
     url = cluster.env["BROKER_URL"]
     with cluster.hosts["control"].network():
         control = make_app({"broker": url, "backend": url}).control
-        control.cancel_consumer("dagster", reply=True, timeout=5)
+
+        def tell(command: Callable[..., Any]) -> None:
+            workers = len(cluster.workers)  # one whose connection is new may not hear it
+            wait_until(
+                lambda: len(command("dagster", reply=True, timeout=10, limit=workers) or ()) == workers, "replies"
+            )
+
+        tell(control.cancel_consumer)
         yield
         broker = cluster.redis()
         for queue in broker.scan_iter("dagster*", _type="list"):
             for message in broker.lrange(queue, 0, -1):
                 broker.lpush(queue, message)
-        control.add_consumer("dagster", reply=True, timeout=5)
+        tell(control.add_consumer)
 
 
 def send(processes: list[int], number: signal.Signals) -> None:
-    """Send each process a signal."""
+    """Send each process a signal that has not ended."""
     for pid in processes:
-        os.kill(pid, number)
+        with suppress(ProcessLookupError):
+            os.kill(pid, number)

@@ -2,6 +2,8 @@
 
 A host sees the machine's files read-only, its own disk at ``/srv``, its own processes, and the other hosts through a
 switch that leads nowhere else. Everything ends with the process that made it. Needs root and util-linux, iproute2.
+
+``python -m examples.cluster.hosts`` says whether this machine can play hosts.
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -41,8 +43,12 @@ def missing() -> list[str]:
     lacks = [program for program in PROGRAMS if shutil.which(program) is None]
     if os.geteuid() != 0:
         lacks.insert(0, "root")
-    if not lacks and subprocess.run([*_BOOT, "--mount", "true"], check=False, capture_output=True).returncode:
-        lacks = ["the right to make namespaces"]
+    if not lacks:
+        try:
+            with hosts(["trial"]) as made:
+                made["trial"].run("true")
+        except (HostError, OSError, subprocess.SubprocessError) as error:
+            lacks = [f"the right to make hosts ({error})"]
     return lacks
 
 
@@ -70,7 +76,7 @@ class Program:
                 with suppress(BrokenPipeError):
                     stream.close()
 
-    def stop(self, number: signal.Signals = signal.SIGTERM, seconds: float = 15) -> None:
+    def stop(self, number: signal.Signals = signal.SIGTERM, seconds: float = 120) -> None:
         """End it, at once where it does not end by itself."""
         self.send(number)
         try:
@@ -115,14 +121,14 @@ class Host:
         if self._power is not None:
             # The cable first: the kernel would close the connections of processes that are killed, and tell the others.
             _ip(self._switch, "link", "delete", "dev", self.name)
-            init = Path(f"/proc/{self._init}")
+            init = Path(f"/proc/{self._init}/stat")
             self._power.kill()
             self._power.wait()
             self._power = None
             for program in self._programs:
                 program.close()
             self._programs.clear()
-            wait_until(lambda: not init.exists(), f"{self.name} to go off")
+            wait_until(lambda: has_ended(init), f"{self.name} to go off")
 
     def unplug(self) -> None:
         """Pull its network cable."""
@@ -169,7 +175,7 @@ class Host:
         self._programs.append(program)
         return program
 
-    def run(self, *command: str | Path, env: Mapping[str, str] | None = None, seconds: float = 120) -> str:
+    def run(self, *command: str | Path, env: Mapping[str, str] | None = None, seconds: float = 300) -> str:
         """Run a command on the host and return what it printed.
 
         Raises:
@@ -237,27 +243,27 @@ class Host:
         """The process with number 1 on the host, as it is called on this machine."""
         if self._power is None:
             raise HostError(f"{self.name} is off")
-        return children_of(self._power.pid)[0]
+        return _child_of(self._power)
 
 
 @contextmanager
 def hosts(names: Sequence[str]) -> Iterator[dict[str, Host]]:
     """Switch on hosts of these names, all on one switch; everything is gone at the end of the block."""
-    folder = Path(tempfile.mkdtemp(prefix="cluster-"))
-    folder.chmod(0o755)  # a server that refuses root must be able to come to its own disk
-    switch = _started([*_BOOT, "sh", "-ec", "ip link set lo up; ip link add switch type bridge; ip link set switch up; echo up; exec sleep infinity"])  # fmt: skip
-    pid = children_of(switch.pid)[0]
-    made = {name: Host(name, f"{_PREFIX}{number}", folder / name, pid) for number, name in enumerate(names, start=1)}
-    try:
+    with ExitStack() as ending:  # each of its callbacks is run, whatever another one raises
+        switch = _started([*_BOOT, "sh", "-ec", "ip link set lo up; ip link add switch type bridge; ip link set switch up; echo up; exec sleep infinity"])  # fmt: skip
+        ending.callback(switch.wait)
+        ending.callback(switch.kill)
+        folder = Path(tempfile.mkdtemp(prefix="cluster-"))
+        ending.callback(shutil.rmtree, folder, ignore_errors=True)
+        folder.chmod(0o755)  # a server that refuses root must be able to come to its own disk
+        made = {
+            name: Host(name, f"{_PREFIX}{number}", folder / name, _child_of(switch))
+            for number, name in enumerate(names, start=1)
+        }
         for host in made.values():
+            ending.callback(host.power_off)
             host.boot()
         yield made
-    finally:
-        for host in made.values():
-            host.power_off()
-        switch.kill()
-        switch.wait()
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def children_of(pid: int) -> list[int]:
@@ -268,7 +274,15 @@ def children_of(pid: int) -> list[int]:
         return []
 
 
-def wait_until(ready: object, what: str, seconds: float = 60) -> None:
+def has_ended(stat: Path) -> bool:
+    """Whether a process has, by its file in ``/proc``; a zombie has, and all that it was the first process of."""
+    try:
+        return stat.read_text().rpartition(")")[2].split()[0] == "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return True
+
+
+def wait_until(ready: object, what: str, seconds: float = 300) -> None:
     """Ask again and again until something is true.
 
     Raises:
@@ -280,6 +294,13 @@ def wait_until(ready: object, what: str, seconds: float = 60) -> None:
         if time.monotonic() > end:
             raise HostError(f"{what} took more than {seconds:.0f} s")
         time.sleep(0.1)
+
+
+def _child_of(process: subprocess.Popen[str]) -> int:
+    children = children_of(process.pid)
+    if not children:
+        raise HostError(f"{process.args!r} has ended")
+    return children[0]
 
 
 def _started(command: list[str]) -> subprocess.Popen[str]:
@@ -296,3 +317,8 @@ def _started(command: list[str]) -> subprocess.Popen[str]:
 def _ip(pid: int, *words: str) -> None:
     """Run ``ip`` in the network of a process."""
     subprocess.run(["nsenter", "--target", str(pid), "--net", "ip", *words], check=True)
+
+
+if __name__ == "__main__":
+    if lacks := missing():
+        raise SystemExit(f"No hosts can be played here, so what needs them is left out: it lacks {', '.join(lacks)}.")

@@ -88,12 +88,17 @@ def read_ledger(ledger: Path) -> Iterator[Paid]:
 
 
 def serve(port: int, ledger: Path) -> None:
-    """Answer until the process is ended; the file ``seconds`` beside the ledger says how long an answer takes."""
+    """Answer until the process is ended; the file ``seconds`` beside the ledger says how long an answer takes.
+
+    The file ``asked`` has a byte for each question, from the moment at which it came in.
+    """
     lock = threading.Lock()
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             prompt = self.rfile.read(int(self.headers["Content-Length"])).decode()
+            with ledger.with_name("asked").open("a", encoding="ascii") as asked:
+                asked.write(".")
             time.sleep(_seconds(ledger))
             _, stage, topic = self.path.split("/")
             paid = answer(stage, topic, prompt, self.client_address[0])

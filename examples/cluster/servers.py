@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import sys
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -24,6 +25,9 @@ SERVERS = ("broker", "database", "objects", "model", "control", "visitor")
 DOCS_ROOT = "s3://documents/docs"
 PASSWORD = "cluster-password"  # noqa: S105 - of a server that nobody else can reach
 NOBODY = 65534
+RESULT = "celery-task-meta-"
+LOST_SECONDS = 20
+"""A run that waits for so long, while no worker has anything to do, waits for a message that was lost."""
 INSTANCE = """
 storage: {postgres: {postgres_url: {env: DAGSTER_DB}}}
 compute_logs: {module: dagster._core.storage.noop_compute_log_manager, class: NoOpComputeLogManager}
@@ -78,8 +82,11 @@ class Cluster:
         self._wait_for("database", ready)
 
     def start_objects(self) -> None:
-        """S3, in memory: pull its cable rather than stop it."""
+        """S3, in memory: pull its cable rather than stop it. It can be used after `make_bucket`."""
         self._start("objects", sys.executable, "-m", "moto.server", "-H", "0.0.0.0", "-p", "9000")  # noqa: S104
+
+    def make_bucket(self) -> None:
+        """Make the bucket of the documents as soon as S3 answers."""
         keys = {name: self.env[f"AWS_{name.upper()}"] for name in ("access_key_id", "secret_access_key")}
         s3 = get_session().create_client(
             "s3",
@@ -101,13 +108,17 @@ class Cluster:
         """A Celery worker on a host that has just been switched on."""
         self._start(host.name, sys.executable, "-m", "celery", "--app", "examples.cluster.celery_app", "worker", "--queues", "dagster", "--concurrency", str(processes), "--hostname", f"steps@{host.name}", "--loglevel", "info", "--without-gossip", "--without-mingle")  # fmt: skip
 
-    def workers_ready(self) -> bool:
-        """Whether every worker that was started has come up.
+    def wait_for_workers(self) -> None:
+        """Wait until every worker has come up; what is sent to them before waits too.
 
         Raises:
             HostError: One has ended.
         """
-        return all(self._is_running(host.name) and "ready." in host.tail(f"{host.name}.log") for host in self.workers)
+        logs = {host.name: host.disk / f"{host.name}.log" for host in self.workers}
+        wait_until(
+            lambda: all(self._is_running(name) and "ready." in log.read_text("utf-8", "replace") for name, log in logs.items()),
+            "the workers to start",
+        )  # fmt: skip
 
     def stop(self, name: str, number: signal.Signals = signal.SIGTERM) -> None:
         """End the program of a host."""
@@ -125,7 +136,36 @@ class Cluster:
         """A client of the broker, for use within ``network()`` of a host."""
         from redis import Redis  # noqa: PLC0415 - of the extra `cluster`, without which the tests must be collected
 
-        return Redis(self.hosts["broker"].address, socket_timeout=5)
+        return Redis(self.hosts["broker"].address, socket_timeout=60)
+
+    def is_idle(self) -> bool:
+        """Whether every message is acknowledged.
+
+        A run ends with the first result of a step: where that was delivered twice, the other one may still be at work.
+        """
+        with self.hosts["control"].network():
+            return bool(self.waiting() + self.redis().hlen("unacked") == 0)
+
+    def fail_lost_steps(self) -> None:
+        """Tell the runs of steps that they wait for, while no worker has any, that these have failed.
+
+        Redis takes a message off its list for a worker that has just lost its power or its cable, and before that one has
+        said that it has it: Celery never delivers it again, and the run would wait for ever. Nothing was paid.
+        """
+        from dagster_celery.make_app import make_app  # noqa: PLC0415 - of the extra `cluster`
+
+        url = self.env["BROKER_URL"]
+        with self.hosts["control"].network():
+            results = make_app({"broker": url, "backend": url}).backend
+            for channel in self.redis().pubsub_channels(f"{RESULT}*"):  # a run listens to each of its steps
+                results.store_result(
+                    channel.decode().removeprefix(RESULT), HostError("its message was lost"), "FAILURE"
+                )
+
+    def waiting(self) -> int:
+        """How many messages no worker has taken yet, for use within ``network()`` of a host."""
+        broker = self.redis()
+        return sum(broker.llen(queue) for queue in broker.scan_iter("dagster*", _type="list"))
 
     def store(self) -> DocumentStore:
         """The documents, for use within ``network()`` of a host."""
@@ -170,6 +210,8 @@ class Driver:
         self._program = control.start(*command, env=cluster.env, log="driver.log", pipe=True)
         self._outcomes = control.disk / "outcomes.jsonl"
         self._asked = self._returned = 0
+        self._cluster = cluster
+        self._at_work = time.monotonic()
 
     def run(self, topics: Sequence[str], assets: Sequence[str]) -> None:
         """Begin a run for each topic; ``-`` stands for what has none."""
@@ -186,13 +228,23 @@ class Driver:
             raise HostError(f"the driver ended: {self._outcomes.with_name('driver.log').read_text()[-3000:]}")
         return self._asked - len(self._lines())
 
-    def wait(self, seconds: float) -> list[dict[str, Any]]:
+    def attend(self) -> int:
+        """Fail the steps whose messages were lost, to be called often while nothing is broken; how many runs have not ended."""
+        if not self._cluster.is_idle():
+            self._at_work = time.monotonic()
+        elif time.monotonic() - self._at_work > LOST_SECONDS:
+            self._cluster.fail_lost_steps()
+            self._at_work = time.monotonic()
+        return self.under_way
+
+    def wait(self) -> list[dict[str, Any]]:
         """Wait for every run that was asked for, and return how those ended that had not been returned before.
 
         Raises:
             HostError: One takes longer.
         """
-        wait_until(lambda: self.under_way == 0, "the runs", seconds)
+        self._at_work = time.monotonic()
+        wait_until(lambda: self.attend() == 0, "the runs")
         ended = [json.loads(line) for line in self._lines()[self._returned :]]
         self._returned += len(ended)
         return ended
@@ -205,7 +257,7 @@ class Driver:
 def cluster(
     workers: int, *, definitions: str = "examples.cluster.definitions", visibility_seconds: int = 30
 ) -> Iterator[Cluster]:
-    """Start everything but the webserver.
+    """Start everything but the webserver; the workers may not be ready yet.
 
     Args:
         workers: How many hosts run steps.
@@ -223,12 +275,13 @@ def cluster(
         started.start_broker()
         for worker in started.workers:
             started.start_worker(worker)
+        started.start_objects()
+        _make_database(started)
         started.start_database()
         with made["control"].network(), psycopg.connect(_superuser(made), password=PASSWORD, autocommit=True) as sql:
             for name in ("dagster", "documents"):
                 sql.execute(f"CREATE DATABASE {name}")
-        started.start_objects()
-        wait_until(started.workers_ready, "the workers to start", 120)
+        started.make_bucket()
         yield started
 
 
@@ -264,6 +317,10 @@ def _prepare(started: Cluster) -> None:
     for host in (started.hosts["control"], *started.workers):
         (host.disk / "dagster").mkdir()
         (host.disk / "dagster/dagster.yaml").write_text(INSTANCE)
+
+
+def _make_database(started: Cluster) -> None:
+    """PostgreSQL's files, with passwords."""
     disk = started.hosts["database"].disk
     os.chown(disk, NOBODY, NOBODY)
     installed = postgres_programs(disk / "postgres")
@@ -271,7 +328,7 @@ def _prepare(started: Cluster) -> None:
     password = disk / "password"
     password.write_text(PASSWORD)
     initdb = started.hosts["database"].start("/srv/bin/initdb", "--pgdata", "/srv/data", "--username", "postgres", "--pwfile", "/srv/password", "--auth", "scram-sha-256", "--encoding", "UTF8", "--locale", "C", "--no-sync", log="initdb.log", user=NOBODY)  # fmt: skip
-    if initdb.entrance.wait(60):
+    if initdb.entrance.wait(300):
         raise HostError(started.hosts["database"].tail("initdb.log"))
     with (disk / "data/pg_hba.conf").open("a") as rules:
         # Dagster opens a connection for each question: a password would cost it more than the question.

@@ -376,6 +376,13 @@ class DocumentsByPartition(Mapping[str, str | Document]):
         return f"DocumentsByPartition({list(self._documents)!r})"
 
 
+def text_instead_of(value: object) -> str:
+    """What an asset does that returned this value, in a sentence."""
+    if isinstance(value, DocumentsByPartition):
+        return "Give the asset a partitions_def, or return the one text."
+    return _INSTEAD.get(type(value), _DATA)
+
+
 def as_document(value: object) -> Document:
     """The `Document` that a returned value stands for.
 
@@ -392,5 +399,5 @@ def as_document(value: object) -> Document:
         return value
     if isinstance(value, str):
         return Document(value)
-    hint = f"{_NO_TEXT} {_INSTEAD.get(type(value), _DATA)}"
+    hint = f"{_NO_TEXT} {text_instead_of(value)}"
     raise InvalidDocumentError(what=f"A value of type {type(value).__name__}", reason="it is not text", hint=hint)

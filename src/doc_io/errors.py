@@ -60,7 +60,7 @@ class DocumentNotFoundError(DocIOError, FileNotFoundError):
 
 
 class UnknownTaskError(DocIOError, LookupError):
-    """Task {task} is not in the task table {table} (column {column}, {lines} tasks). Add a line for it, or correct the partition key."""
+    """Task {task} is not in the task table {table} (column {column}, {lines}). Add a line for it, or correct the partition key."""
 
     exit_code = 4
 
@@ -100,19 +100,19 @@ class MissingTextError(DocIOError, LookupError):
 
 
 class StorageError(DocIOError, OSError):
-    """The docs root {docs_root} could not {action} {path}: {reason}. Check that it is there, has room and may be written, then run the step again."""
+    """The docs root {docs_root} could not {action} {path}: {reason}. Check that it is there, has room and may be written, then run it again."""
 
     exit_code = 7
 
 
 class SpooledError(DocIOError):
-    """The store could not be reached, and {count} document(s) were kept on the host {host}, in {spool}. When it is back, file them with: {command}. The reason was: {reason}"""
+    """The store could not be reached. Kept on the host {host}, in {spool}: {documents}. When the store is back, file them with: {command}. The reason was: {reason}"""
 
     exit_code = 7
 
 
 class TextLostError(DocIOError):
-    """The store could not be reached: {reason}. The spool {spool} could not keep {count} document(s) on this machine either: {trouble}. They are lost; give the IO manager a `spool` on a disk that may be written and has room."""
+    """The store could not be reached: {reason}. The spool {spool} could not keep {documents} on this machine either: {trouble}. The text is lost; give the IO manager a `spool` on a disk that may be written and has room."""
 
     exit_code = 7
 
@@ -156,7 +156,7 @@ class InvalidGroupError(DocIOError, ValueError):
 
 
 class IndexOnNetworkError(IndexAccessError):
-    """The index {index} is on {disk}, where SQLite may lose or damage it. It was not touched. Put `db_path` on a local disk or give a `db_url`; set `db_on_network` if only one process uses it."""
+    """The index {index} is on {disk}, where SQLite may lose or damage it. It was not touched. Put the index on a local disk or in PostgreSQL; set `db_on_network` if only one process uses it."""
 
 
 class CommitUnknownError(IndexAccessError):

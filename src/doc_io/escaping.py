@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
 import unicodedata
+from collections.abc import Iterable
 
 # Categories that draw nothing by themselves: controls, formats (bidi overrides, zero widths), surrogates,
 # private use, unassigned, and the two separators that some terminals treat as newlines.
@@ -27,6 +29,19 @@ def printable(text: str, *, keep: str = "", limit: int | None = None) -> str:
     if not shown.isprintable():
         shown = "".join(_escaped(c) if c not in keep and unicodedata.category(c) in _UNSHOWN else c for c in shown)
     return shown + "…" if cut else shown
+
+
+def shell_words(words: Iterable[str]) -> str:
+    """Words as a shell takes them, on one line that is safe to show and to paste.
+
+    A word with a character that could act is written in ``$'…'``, byte by byte where it has to be; bash, zsh and ksh read that.
+    """
+    return " ".join(shlex.quote(word) if printable(word) == word else f"$'{_ansi_c(word)}'" for word in words)
+
+
+def counted(count: int, noun: str) -> str:
+    """A number with its noun: ``1 document``, ``2,000 documents``."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def is_unshown(character: str) -> bool:
@@ -62,6 +77,15 @@ def fenced(text: str) -> str:
     while fence in shown:
         fence += "`"
     return f"{fence}text\n{shown}\n{fence}"
+
+
+def _ansi_c(word: str) -> str:
+    return "".join(
+        "".join(f"\\x{byte:02x}" for byte in each.encode("utf-8", "surrogatepass"))
+        if is_unshown(each) or each in "\\'"
+        else each
+        for each in word
+    )
 
 
 def _escaped(character: str) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from doc_io.document import DocumentRow, Status
 from doc_io.errors import AmbiguousDocumentError, DocumentNotFoundError, UnknownNameError
+from doc_io.escaping import counted, shell_words
 from doc_io.ids import unstorable
 from doc_io.index.base import LATEST_OK, Filter, VersionSelector
 from doc_io.index.sql_index import Index
@@ -51,7 +52,7 @@ def find_document(index: Index, docs_root: str, name: str) -> DocumentRow:
         if newest is not None:
             raise DocumentNotFoundError(
                 kind="ok",
-                of=f"{name} (as {name}@{_NEWEST} its newest attempt is found)",
+                of=f"{name} (as {shell_words([f'{name}@{_NEWEST}'])} its newest attempt is found)",
                 stage=stage,
                 task=task_id,
                 newest=f"{newest.status}, {newest.doc_id}",
@@ -97,7 +98,7 @@ def unknown_value(docs_root: str, what: str, name: str, known: Iterable[str]) ->
     names = sorted(known)
     near = _near(name, names)
     if near:
-        hint = f"Did you mean {' or '.join(near)}?"
+        hint = f"Did you mean {' or '.join(shell_words([each]) for each in near)}?"
     elif names:
         hint = f"There are: {', '.join(names[:10])}{', …' if len(names) > 10 else ''}."  # noqa: PLR2004 - to be read
     else:
@@ -126,7 +127,7 @@ def _attempt(attempts: Sequence[DocumentRow], which: str, name: str, docs_root: 
     if _BEFORE.fullmatch(which):
         if -int(which) < len(attempts):
             return attempts[-int(which)]
-        hint = f"The task has {len(attempts)} attempt{'' if len(attempts) == 1 else 's'}."
+        hint = f"The task has {counted(len(attempts), 'attempt')}."
         raise UnknownNameError(what="attempt", name=name, docs_root=docs_root, hint=hint)
     made = [row for row in attempts if which and row.run_id is not None and row.run_id.startswith(which)]
     runs = list(dict.fromkeys(row.run_id for row in made))

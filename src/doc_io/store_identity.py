@@ -168,7 +168,7 @@ class StoreIdentity:
             return
         if ids.are_of_two_stores:
             raise self._mismatch("the index is that of another store", _NAME_ANOTHER)
-        newest = self.index.select(limit=_SAMPLE)
+        newest = self.index.select(limit=_SAMPLE) if self.index.exists else []
         if newest:
             self._check_rows(newest)
         else:

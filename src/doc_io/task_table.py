@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from doc_io.errors import ConfigurationError, UnknownTaskError
+from doc_io.escaping import counted
 from doc_io.storage.open import open_storage
 
 
@@ -85,7 +86,9 @@ class TaskTable:
         requested = list(task_ids)
         missing = next((task_id for task_id in requested if task_id not in tasks), None)
         if missing is not None:
-            raise UnknownTaskError(task=repr(missing), table=self.path, column=self.task_id, lines=len(tasks))
+            raise UnknownTaskError(
+                task=repr(missing), table=self.path, column=self.task_id, lines=counted(len(tasks), "task")
+            )
         return {task_id: tasks[task_id] for task_id in requested}
 
     def read(self) -> dict[str, Task]:

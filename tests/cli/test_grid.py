@@ -50,14 +50,42 @@ def test_what_tells_rows_apart_stays_and_other_columns_are_left_out() -> None:
     assert "template_id" not in head
 
 
+@pytest.mark.parametrize("task", ["30-dubbel|gpt-large-2026-01-31", "t"])
+def test_the_model_and_the_time_give_way_before_the_stage(task: str) -> None:
+    """Stage and task say which document it is; the time is cut to the minute before it is left out."""
+    for width in range(80, 140):
+        _, line = grid(LISTED, [("0123456", "evaluation", task, *ROW[3:])], width)
+
+        assert f"evaluation  {task}" in line
+        assert "2026-01-31 12:00" in line
+
+
+def test_the_stage_gives_way_before_the_task() -> None:
+    """Where both have no room, the task is what tells rows apart."""
+    _, line = grid(("doc_id", "stage", "task_id", "status"), [("0123456", "a" * 40, "b" * 40, "ok")], 80)
+
+    assert "b" * 40 in line
+    assert "a" * 8 in line
+
+
 def test_the_first_column_is_never_left_out() -> None:
     """It is what a comparison is by."""
     columns = ("template_id", "documents", "ok", "score", "median", "quartiles", "tokens", "characters")
 
-    head, line = grid(columns, [("essay-v1", "80", "68%", "-", "-", "-", "1123", "294.9")], 40)
+    head, line = grid(columns, [("essay-v1", "80", "68%", "5.2", "5", "3 to 8", "1123", "294.9")], 40)
 
     assert head.split()[1:] == ["documents", "ok", "score", "tokens"]
     assert line.startswith("essay-v1")
+
+
+def test_a_column_that_says_nothing_gives_way_first() -> None:
+    """A comparison without scores keeps whole names; see docs/cli.md, "Output"."""
+    columns = ("essay.model_id", "documents", "ok", "score", "median", "quartiles", "tokens", "characters")
+
+    head, line = grid(columns, [("a-model-with-a-name-2026-01-31", "80", "68%", "-", "-", "-", "1123", "294.9")], 70)
+
+    assert line.startswith("a-model-with-a-name-2026-01-31  ")
+    assert head.split()[1:] == ["documents", "ok", "tokens", "characters"]
 
 
 def test_of_a_failure_the_reason_is_kept_and_the_status_gives_way() -> None:

@@ -74,7 +74,7 @@ def test_the_start_of_a_run_is_enough_where_no_other_begins_like_it(store: Docum
     ("name", "mend"),
     [
         ("drafts/x|1", "Did you mean draft"),
-        ("draft/x|2", "Did you mean draft/x|1"),
+        ("draft/x|2", "Did you mean 'draft/x|1'"),
         ("draft", "Did you mean draft/…"),
         ("draft/x|1@-3", "3 attempts"),
         ("draft/x|1@run-z", "newest, -1, run-b"),
@@ -106,7 +106,7 @@ def test_a_task_without_an_ok_document_can_be_named(store: DocumentStore, comman
     [
         (("ls", "--stage", "drafts"), "Did you mean draft?"),
         (("ls", "--stage", "draft,drafts"), "Did you mean draft?"),
-        (("export", "--task", "x|2"), "Did you mean x|1"),
+        (("export", "--task", "x|2"), "Did you mean 'x|1'"),
         (("usage", "--run", "run-a9"), "Did you mean run-a"),
         (("search", "--model", "gpt", "one"), "There is no model gpt"),
         (("failures", "--experiment", "pilot"), "There is no experiment pilot"),

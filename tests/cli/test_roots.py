@@ -20,7 +20,7 @@ def test_a_secret_in_a_root_is_not_repeated(run: Run, root: str, words: tuple[st
         said = run("--docs-root", root, "--db", index, *words)
 
         assert said.returncode == 3
-        assert "storage_options" in said.stderr
+        assert "`DOC_IO_STORAGE_OPTIONS`" in said.stderr
         assert "hidden" not in said.stdout + said.stderr
 
 

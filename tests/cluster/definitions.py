@@ -3,12 +3,13 @@
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
 
-from doc_io import DocDirIOManager, DocumentsByPartition, DocumentsIndex
+from doc_io import DocDirIOManager, DocumentsByPartition, DocumentsIndex, Policy, build_upkeep_job
 from examples.cluster import definitions as example
 from examples.cluster.model import numbers_in
 
@@ -59,9 +60,13 @@ class NotingIndex(DocumentsIndex):
         return documents
 
 
+upkeep = build_upkeep_job(
+    reindex="all", verify="hashes", prune=Policy(grace=timedelta(0)), steps=4, executor=example.executor()
+)
+
 defs = dg.Definitions(
     assets=example.ASSETS,
-    jobs=[example.write, example.compare],
+    jobs=[example.write, example.compare, upkeep],
     executor=example.executor(),
     resources={
         "io_manager": NotingIOManager(docs_root=example.DOCS_ROOT, db_url=example.DB_URL),
@@ -78,3 +83,8 @@ def write_job() -> dg.JobDefinition:
 def compare_job() -> dg.JobDefinition:
     """The job over all of them."""
     return defs.resolve_job_def("compare")
+
+
+def upkeep_job() -> dg.JobDefinition:
+    """The upkeep of the store."""
+    return defs.resolve_job_def("documents_upkeep")

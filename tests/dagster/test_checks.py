@@ -509,3 +509,10 @@ def test_a_check_that_takes_the_asset_is_told_of_partitions_def(bench: Bench) ->
     [event] = [each for each in result.all_events if each.is_step_failure]
 
     assert "needs partitions_def" in str(event.step_failure_data.error)
+
+
+def test_one_key_stands_for_a_list_of_one() -> None:
+    """And not for an asset for each of its letters."""
+    [checks] = build_document_checks(assets="draft")
+
+    assert {key.asset_key for key in checks.check_keys} == {dg.AssetKey("draft")}

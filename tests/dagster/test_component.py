@@ -181,7 +181,11 @@ def test_a_stage_that_is_not_named_is_refused_beside_the_reports(project: Projec
 
 @pytest.mark.parametrize(
     ("yaml", "says"),
-    [("  doc_root: elsewhere\n", "doc_root"), ("  io_manager: {model: tiny}\n", "Did you mean model_id")],
+    [
+        ("  doc_root: elsewhere\n", "doc_root"),
+        ("  io_manager: {model: tiny}\n", "Did you mean model_id"),
+        ("  io_manager: {docs_root: x}\n", "there is no such setting"),
+    ],
 )
 def test_a_misspelt_attribute_is_refused(project: Project, yaml: str, says: str) -> None:
     """Else the documents go somewhere else, green."""
@@ -191,3 +195,12 @@ def test_a_misspelt_attribute_is_refused(project: Project, yaml: str, says: str)
         project.load(store_in(project.root) + yaml)
 
     assert says in "".join(traceback.format_exception(refused.value))
+
+
+def test_what_the_io_manager_and_the_resource_share_is_given_once(project: Project) -> None:
+    """A spool or an experiment of `io_manager` holds for both."""
+    defs = project.load(store_in(project.root) + "  io_manager: {spool: elsewhere, experiment: e1, model_id: m1}\n")
+
+    documents = resource(defs, "documents")
+    assert isinstance(documents, DocumentsIndex)
+    assert (documents.spool, documents.experiment) == ("elsewhere", "e1")

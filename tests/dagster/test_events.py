@@ -89,9 +89,9 @@ def test_a_kept_failure_does_not_cover_the_good_document(house: House) -> None:
     [failed] = observed(house, "draft")
     kept = house.store.history("draft", "draft")[0]
 
-    assert set(good) & set(failed) == {"page"}
-    assert list(failed)[:4] == ["page", "failed_status", "failed_reason", "failed_preview"]
-    assert failed["page"] == f"{PAGE}/d/{kept.doc_id}"
+    assert set(good).isdisjoint(failed)
+    assert list(failed)[:4] == ["failed_page", "failed_status", "failed_reason", "failed_preview"]
+    assert failed["failed_page"] == f"{PAGE}/d/{kept.doc_id}"
     assert (failed["failed_status"], failed["failed_doc_id"]) == ("truncated", kept.doc_id)
 
 
@@ -108,7 +108,7 @@ def test_a_task_that_was_never_ok_shows_why(house: House) -> None:
     [failed] = observed(house, "draft")
 
     assert failed["failed_reason"] == "TimeoutError: after 30 s"
-    assert next(iter(failed)) == "page"
+    assert next(iter(failed)) == "failed_page"
     assert "half an" in failed["failed_preview"]
 
 
@@ -137,7 +137,11 @@ def test_the_failure_of_a_step_begins_with_the_page_too(house: House) -> None:
     kept = house.store.latest("several", "cats", {"truncated"})
 
     assert kept is not None
-    assert {name: next(iter(each)) for name, each in shown.items()} == dict.fromkeys(shown, "page")
+    assert {name: next(iter(each)) for name, each in shown.items()} == {
+        "one": "failed_page",
+        "several": "page",
+        "refused": "failed_page",
+    }
     [listed] = shown["several"]["failed_documents"].value
     assert (listed["page"], listed["reason"]) == (f"{PAGE}/d/{kept.doc_id}", "finish_reason length")
 

@@ -184,6 +184,19 @@ def test_a_version_can_be_pinned(house: House) -> None:
     assert read_by(house, StoredDocument, {"doc_io/version": old.doc_id}).row == old
 
 
+def test_a_misspelt_key_of_an_input_is_refused(house: House) -> None:
+    """It would pin nothing, and the latest be read in silence."""
+    old = one(house)
+
+    @dg.asset(ins={"draft": dg.AssetIn(metadata={"doc_io/verison": old.doc_id})})
+    def reader(draft: str) -> str:
+        return draft
+
+    said = reason(house.run([dg.AssetSpec("draft"), reader]), "reader")
+    assert "doc_io/verison" in said
+    assert "An input may have doc_io/read, doc_io/version." in said
+
+
 def test_a_pinned_version_of_another_task_is_refused(house: House) -> None:
     """A doc_id that was pasted into the wrong place."""
     other = house.store.save("x", stage="essay", task_id="t")

@@ -98,7 +98,7 @@ def test_where_neither_store_nor_spool_can_be_written_both_reasons_are_reported(
     said = reason(house.run([draft]), "draft")
 
     assert f"docs root {house.root}/docs" in said
-    assert f"spool {house.root}/spool could not keep 1 document(s)" in said
+    assert f"spool {house.root}/spool could not keep 1 document on this machine" in said
 
 
 def test_metadata_that_has_no_effect_is_warned_of(house: House) -> None:

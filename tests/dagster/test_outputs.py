@@ -192,6 +192,8 @@ def test_the_good_ones_may_count_though_others_are_bad(house: House) -> None:
         ({"a": "x", "b": "y"}, "missing partitions: 'c'"),
         ({"a": "", "b": "", "c": "", "d": ""}, "not of this run: 'd'"),
         ("x", "it is str"),
+        ({"x": 1}, "For data return json.dumps(…), or give the asset an IO manager of its own with io_manager_key."),
+        (None, "Annotate an asset that returns nothing with -> None."),
     ],
 )
 def test_wrong_partitions_are_named_and_no_text_counts(house: House, value: Any, says: str) -> None:
@@ -352,6 +354,16 @@ def test_run_and_experiment_are_kept(house: House) -> None:
         (second.run_id, "tag"),
         (first.run_id, "option"),
     ]
+
+
+def test_documents_by_partition_of_an_asset_without_partitions_are_told_so(house: House) -> None:
+    """It is not that they are data."""
+
+    @dg.asset
+    def draft() -> DocumentsByPartition:
+        return DocumentsByPartition({"a": "text"})
+
+    assert "Give the asset a partitions_def, or return the one text." in reason(house.run([draft]), "draft")
 
 
 @pytest.mark.parametrize("value", [None, b"bytes", {"a": "b"}, 7, ["x"]])

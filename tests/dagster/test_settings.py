@@ -81,3 +81,9 @@ def test_a_setting_of_the_wrong_type_does_not_show_the_others() -> None:
         DocDirIOManager(db_url=f"postgresql://user:{SECRET}@host/db", preview_chars=-1)
 
     assert SECRET not in str(refused.value)
+
+
+def test_a_misspelt_field_of_a_task_table_is_refused_before_a_body_runs() -> None:
+    """As one of the manager's own."""
+    with pytest.raises(ValueError, match="Did you mean template_id"):
+        DocDirIOManager(task_tables={"essay": {"path": "essays.csv", "template": "t"}})

@@ -102,7 +102,7 @@ def test_the_next_run_says_what_still_waits(house: House, capfd: pytest.CaptureF
     house.run([dg.asset(name="other")(lambda: "text")])
 
     said = capfd.readouterr().err
-    assert "1 document(s) of failed steps wait on the host" in said
+    assert "1 document of failed steps" in said
     assert f"recover {house.root}/spool" in said
 
 
@@ -206,3 +206,32 @@ def test_a_spool_of_another_store_is_neither_filled_nor_filed(house: House, tmp_
         assert str(beside) in said
         assert [each.error for each in maintenance.recover(other, beside)] == [None]
     assert [each.error for each in maintenance.recover(house.store, house.root / "spool")] == [None]
+
+
+@pytest.mark.parametrize("of", ["this store", "another store", "this store before it had an id"])
+def test_a_docs_root_is_no_spool_and_loses_nothing(house: House, tmp_path: Path, of: str) -> None:
+    """What is recovered leaves its spool: documents would leave their docs root."""
+    row = house.store.save("here to stay", stage="draft", task_id="t")
+    root = house.root / "docs"
+    if of == "this store before it had an id":
+        (root / ".doc_io" / "store.json").unlink()
+    store = DocumentStore(tmp_path / "other" / "docs") if of == "another store" else house.store
+
+    with pytest.raises(ConfigurationError, match="it is a docs root"):
+        list(maintenance.recover(store, root))
+    assert (root / row.doc_dir / "raw.txt").read_text() == "here to stay"
+
+
+def test_a_spool_in_the_place_of_the_docs_root_is_refused_before_a_body_runs(house: House) -> None:
+    """A copy that is kept meanwhile would be removed from it with its document."""
+    ran = []
+
+    @dg.asset
+    def draft() -> str:
+        ran.append(True)
+        return "text"
+
+    result = house.run([draft], manager={"spool": str(house.root / "docs")})
+
+    assert not result.success
+    assert ran == []

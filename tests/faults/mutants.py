@@ -103,7 +103,7 @@ def delete_first() -> None:
     """A pruning removes the files before the rows."""
     remove_documents = removal.remove_documents
 
-    def files_first(storage: Storage, index: Index, documents: Any, before: removal.Cutoff) -> list[str]:
+    def files_first(storage: Storage, index: Index, documents: Any, before: removal.Cutoff) -> removal.Removed:
         for _, doc_dir in documents:
             storage.remove(doc_dir)
         time.sleep(0.01)  # on a busy machine readers would hardly come in between

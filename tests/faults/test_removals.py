@@ -44,12 +44,12 @@ def prune_while_it_is_sent_again(store: DocumentStore, monkeypatch: pytest.Monke
     writers: list[threading.Thread] = []
     remove_many = LocalStorage.remove_many
 
-    def remove_late(storage: LocalStorage, folders: Sequence[str]) -> None:
+    def remove_late(storage: LocalStorage, folders: Sequence[str]) -> int:
         writer = threading.Thread(target=lambda: rows.append(save(store, "1")))
         writers.append(writer)
         writer.start()
         writer.join(patience)
-        remove_many(storage, folders)
+        return remove_many(storage, folders)
 
     monkeypatch.setattr(LocalStorage, "remove_many", remove_late)
     maintenance.prune(store, NOW, dry_run=False)

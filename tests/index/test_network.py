@@ -61,7 +61,10 @@ def test_an_index_on_a_network_disk_is_refused_unless_it_is_allowed(
     monkeypatch.setattr(network.unsafe_disk, "__defaults__", (mounts,))
     db_path = tmp_path / "db" / "documents.sqlite"
 
-    with DocumentStore(tmp_path / "docs", db_path) as store, pytest.raises(IndexOnNetworkError, match=r"nfs4.*db_url"):
+    with (
+        DocumentStore(tmp_path / "docs", db_path) as store,
+        pytest.raises(IndexOnNetworkError, match=r"nfs4.*PostgreSQL.*db_on_network"),
+    ):
         store.get("0" * 16)
     assert not db_path.parent.exists()
 

@@ -1,4 +1,4 @@
-"""``docs/adopting.md`` is run as it is written: each section in an empty folder, each block in order."""
+"""``docs/adopting.md`` is run as it is written: each section in an empty folder, each block in order; definitions are launched."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ import pytest
 from click.testing import CliRunner
 
 from doc_io.cli.main import group
+from tests.launching import launch
 
 GUIDE = (Path(__file__).parents[2] / "docs" / "adopting.md").read_text(encoding="utf-8")
 SECTIONS = [section for section in re.split(r"^## ", GUIDE, flags=re.MULTILINE) if "```" in section]
@@ -54,6 +55,8 @@ def test_a_section_of_the_guide_does_what_it_says(folder: Path, section: str) ->
             path.write_text(body, encoding="utf-8")
             if kind == "python":
                 printed = run(path)
+            if name == "definitions.py":
+                launch(path, "*", *(["--partition", "d1"] if "partitions_def=" in body else []))
 
 
 def run(path: Path) -> str:

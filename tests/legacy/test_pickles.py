@@ -137,7 +137,8 @@ class Trap:
         ("", "it is empty"),
         (b"", "no pickle"),
         (b"\x80\x04\x95torn", "no pickle"),
-        ("\ud800", "lone surrogate"),
+        (("a", "b"), "no pickle of a text alone"),
+        (b"\x80\x02}N" + b"\x85" * 1_000_000 + b"K\x01s.", "a dict"),  # its key cannot be hashed: the stack has an end
     ],
     ids=lambda value: type(value).__name__,
 )
@@ -145,7 +146,7 @@ def test_what_is_no_text_is_listed_and_nothing_of_it_is_run(
     folder: Path, store: DocumentStore, value: object, reason: str
 ) -> None:
     """And the text beside it comes in all the same."""
-    put("draft/bad", value if not isinstance(value, str) or value != "\ud800" else b"\x8c\x03\xed\xa0\x80.")
+    put("draft/bad", value)
     put("draft/good", "a text")
 
     result = run("--json")
@@ -155,6 +156,17 @@ def test_what_is_no_text_is_listed_and_nothing_of_it_is_run(
     assert reason in done["bad_files"][0]["reason"]
     assert texts(store) == {("draft", "good"): "a text"}
     assert not (folder / "sprung").exists()
+
+
+@pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
+def test_a_text_comes_in_exactly(folder: Path, store: DocumentStore, protocol: int) -> None:
+    """Written by whichever Python."""
+    text = "caf\u00e9\r\n\0\u8349 \U0001f600 \\ \ud800"
+    put("draft/a", pickle.dumps(text, protocol))
+
+    run()
+
+    assert texts(store) == {("draft", "a"): text}
 
 
 def test_the_trap_is_one(folder: Path) -> None:

@@ -252,12 +252,14 @@ class Mortal:
         self._inner = inner
         self._clock = clock
 
-    def remove_many(self, folders: Sequence[str]) -> None:
+    def remove_many(self, folders: Sequence[str]) -> int:
         """One after the other: it may die between any two."""
+        freed = 0
         for folder in folders:
             self._tick()
-            self._inner.remove(folder)
+            freed += self._inner.remove_many([folder])
             self._tick()
+        return freed
 
     def __getattr__(self, name: str) -> Any:
         found = getattr(self._inner, name)

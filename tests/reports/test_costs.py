@@ -130,9 +130,7 @@ def test_a_person_is_told_which_prices_are_not_known(store: DocumentStore, monke
         return CliRunner().invoke(group, [*command, *words], catch_exceptions=False).stderr
 
     assert said() == "4 of 8 documents have no known price: there is none for a model that nobody sells.\n"
-    assert said("--model", "a model that nobody sells").startswith(
-        "1 of 1 documents have no known price: there is none"
-    )
+    assert said("--model", "a model that nobody sells").startswith("1 of 1 document has no known price: there is none")
     assert said("--model", FLAT) == "2 of 4 documents have no known price: a model or a token count is not known.\n"
     assert said("--model", TIERED) == ""
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import random
-import time
-from collections.abc import Callable
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 from hypothesis import given
@@ -68,33 +71,104 @@ def lines(text: list[str]) -> str:
 
 FIVE_MB = words(600_000, 1)
 LINES = ["alpha beta\n", "gamma\n", "delta epsilon zeta\n", "eta\n"]
+SIZE = 5_000_000
+
+
+def alternating(other: str) -> str:
+    """5 MB of lines of 100 signs, of which every third one is the other one, between lines that stay."""
+    line = (other + "!?") * 33
+    return "".join(f"{line}\n{number:08}\n" for number in range(SIZE // 109))
+
+
+def chosen(of: Sequence[str], count: int, seed: int) -> str:
+    """So many of some pieces, one after the other."""
+    return "".join(random.Random(seed).choices(of, k=count))  # noqa: S311
+
+
 LARGE: dict[str, Callable[[], tuple[str, str]]] = {
-    "5 MB in lines": lambda: (lines(FIVE_MB), lines(changed(FIVE_MB))),
-    "5 MB in one line": lambda: (" ".join(FIVE_MB), " ".join(changed(FIVE_MB))),
-    "5 MB written anew": lambda: (lines(FIVE_MB), lines(words(600_000, 2))),
-    "four lines, repeated": lambda: (
-        "".join(random.Random(3).choices(LINES, k=10_000)),  # noqa: S311
-        "".join(random.Random(4).choices(LINES, k=10_000)),  # noqa: S311
-    ),
+    "2 % changed in lines": lambda: (lines(FIVE_MB), lines(changed(FIVE_MB))),
+    "2 % changed in one line": lambda: (" ".join(FIVE_MB), " ".join(changed(FIVE_MB))),
+    "written anew": lambda: (lines(FIVE_MB), lines(words(600_000, 2))),
+    "no word twice": lambda: (" ".join(map(str, range(700_000))), " ".join(map("a{}".format, range(700_000)))),
+    "lines of one letter": lambda: (chosen(["a\n", "b\n"], SIZE // 2, 1), chosen(["a\n", "b\n"], SIZE // 2, 2)),
+    "nothing but line ends": lambda: ("\n" * SIZE, "\n" * (SIZE - 1000)),
+    "one sign, over and over": lambda: ("!" * SIZE, "?" * SIZE),
+    "signs by chance": lambda: (chosen("!?.,; ", SIZE, 1), chosen("!?.,; ", SIZE, 2)),
+    "every third sign another": lambda: (alternating("("), alternating(")")),
+    "four lines, repeated": lambda: (chosen(LINES, 10_000, 3), chosen(LINES, 10_000, 4)),
 }
+QUICK = ("2 % changed in lines", "lines of one letter", "every third sign another")
+MEASURE = """
+import sys, time
+from pathlib import Path
+from doc_io.reports.diff import diff_texts
+def peak():
+    return next(int(line.split()[1]) for line in open("/proc/self/status") if line.startswith("VmHWM")) * 1024
+old, new = (Path(name).read_text(encoding="utf-8") for name in sys.argv[1:3])
+Path("/proc/self/clear_refs").write_text("5")  # the peak so far is the present size
+before, started = peak(), time.process_time()
+{work}
+print(time.process_time() - started, peak() - before)
+for without, text in (("added", old), ("removed", new)):
+    assert "".join(change.text for change in changes if change.kind != without) == text
+"""
+LISTS = "lists, changes = [text.splitlines(keepends=True) for text in (old, new)], list(diff_texts(old, new))"
 
 
-@pytest.mark.parametrize("make", LARGE.values(), ids=LARGE)
-def test_large_texts_take_two_seconds(make: Callable[[], tuple[str, str]]) -> None:
-    """Four seconds of this process here; `difflib` takes 40."""
-    old, new = make()
-    started = time.process_time()  # this machine may be busy
+class Cost(NamedTuple):
+    """What a comparison takes: seconds of the processor, bytes beyond the two texts."""
 
-    changes = list(diff_texts(old, new))
+    seconds: float
+    memory: float
 
-    assert time.process_time() - started < 4
-    assert sides(changes) == (old, new)
+
+def cost(folder: Path, old: str, new: str, work: str = "changes = list(diff_texts(old, new))") -> Cost:
+    """Of some work with two texts, in a process of its own."""
+    files = folder / "old.txt", folder / "new.txt"
+    for file, text in zip(files, (old, new), strict=True):
+        file.write_text(text, encoding="utf-8", newline="")
+    command = [sys.executable, "-c", MEASURE.format(work=work), *map(str, files)]
+    said = subprocess.run(command, check=True, capture_output=True, text=True)
+    return Cost(*map(float, said.stdout.split()))
+
+
+def bound(old: str, new: str) -> int:
+    """The bytes that `diff_texts` promises not to exceed."""
+    return 150_000_000 + 4 * (len(old) + len(new))
+
+
+@pytest.mark.parametrize(
+    "kind", [pytest.param(kind, marks=[] if kind in QUICK else [pytest.mark.slow]) for kind in LARGE]
+)
+def test_5_mb_take_two_seconds_and_a_bounded_memory(kind: str, tmp_path: Path) -> None:
+    """Twice that on a busy machine; `difflib` takes 40 s, and a list of 2.5 million lines 150 MB."""
+    old, new = LARGE[kind]()
+
+    took = cost(tmp_path, old, new)
+
+    assert (took.seconds < 4, took.memory < bound(old, new)) == (True, True), took
+
+
+def test_texts_as_lists_of_lines_would_exceed_that_memory(tmp_path: Path) -> None:
+    """The negative control."""
+    old, new = LARGE["lines of one letter"]()
+
+    assert cost(tmp_path, old, new, LISTS).memory > bound(old, new)
 
 
 def test_what_stayed_is_reported_also_in_one_long_line() -> None:
     """Of 5 MB with 2 % changed."""
-    old, new = LARGE["5 MB in one line"]()
+    old, new = LARGE["2 % changed in one line"]()
 
     same = sum(len(each.text) for each in diff_texts(old, new) if each.kind == "same")
 
     assert same > 0.97 * len(old)
+
+
+def test_a_line_that_was_inserted_is_found_in_many_like_it() -> None:
+    """Chunks end where the lines themselves say so."""
+    before, after = ("".join(f"{number:07}\n" for number in part) for part in (range(110_000), range(110_000, 220_000)))
+
+    changes = list(diff_texts(before + after, f"{before}another\n{after}"))
+
+    assert [each for each in changes if each.kind != "same"] == [Change("added", "another\n")]

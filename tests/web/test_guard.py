@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-import pytest
-from starlette.testclient import TestClient
+import re
+from html import unescape
 
-from doc_io import DocumentStore
+import pytest
+from starlette.applications import Starlette
+from starlette.routing import Mount
+from starlette.testclient import TestClient
+from starlette.websockets import WebSocketDisconnect
+
+from doc_io import Document, DocumentStore
 from doc_io.web import app
 from doc_io.web.guard import CONTENT_SECURITY_POLICY
 
@@ -26,9 +32,13 @@ def test_a_head_request_has_the_headers_of_a_page_and_no_text(client: TestClient
     assert (answer.status_code, answer.content) == (200, b"")
 
 
-@pytest.mark.parametrize(
-    "host", ["evil.example", "evil.example:8712", "localhost.evil.example", "", "[::1].evil.example"]
-)
+FOREIGN = (
+    "evil.example", "evil.example:8712", "localhost.evil.example", "", "[::1].evil.example", "[::ffff:127.0.0.1]", "127.1",
+    "localhost, evil.example", "localhost:abc", "evil@localhost", "localhost#evil", "::1",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("host", FOREIGN)
 def test_a_request_for_another_host_is_refused(client: TestClient, host: str) -> None:
     """DNS rebinding: the browser believes to talk to the attacker's site, and says so."""
     assert client.get("/", headers={"host": host}).status_code == 421
@@ -39,7 +49,9 @@ def test_this_machines_own_names_are_answered(client: TestClient, host: str) -> 
     assert client.get("/new?since=1", headers={"host": host}).status_code == 200
 
 
-@pytest.mark.parametrize("origin", ["https://evil.example", "null", "http://localhost.evil.example"])
+@pytest.mark.parametrize(
+    "origin", ["https://evil.example", "null", "", "http://localhost.evil.example", "chrome-extension://localhost"]
+)
 def test_a_request_from_another_site_is_refused(client: TestClient, origin: str) -> None:
     assert client.get("/", headers={"origin": origin}).status_code == 403
 
@@ -88,6 +100,32 @@ def test_a_bearer_token_is_enough(example: DocumentStore) -> None:
     client = TestClient(app(example, token=TOKEN), base_url="http://localhost")
 
     assert client.get("/", headers={"authorization": "Bearer s3cret"}).status_code == 200
+
+
+def test_headers_of_a_proxy_change_nothing(client: TestClient) -> None:
+    """Anybody can send them."""
+    sent = {"x-forwarded-host": "evil.example", "x-forwarded-prefix": "/evil", "forwarded": "host=evil.example"}
+
+    assert "evil" not in client.get("/", headers=sent).text
+
+
+def test_two_stores_mounted_side_by_side_have_tokens_of_their_own(example: DocumentStore, store: DocumentStore) -> None:
+    store.save(Document("text", prompt="p"), stage="essay", task_id="a/b.json")
+    mounts = [Mount("/one", app(example, token="one")), Mount("/a b", app(store, token="two"))]  # noqa: S106
+    client = TestClient(Starlette(routes=mounts), base_url="http://localhost")
+
+    given = [client.get(f"{path}/?token={token}").status_code for path, token in (("/one", "one"), ("/a%20b", "two"))]
+    pages = [client.get(path) for path in ("/one/", "/a%20b/")]
+    links = {unescape(link) for link in re.findall(r'href="(/[^"]*)"', pages[1].text)}
+
+    assert given == [page.status_code for page in pages] == [200, 200]
+    assert all(link.startswith("/a%20b/") for link in links)
+    assert {client.get(link).status_code for link in links} == {200}
+
+
+def test_a_web_socket_is_refused(client: TestClient) -> None:
+    with pytest.raises(WebSocketDisconnect), client.websocket_connect("/"):
+        pass
 
 
 def test_a_redirect_never_leaves_the_server(example: DocumentStore) -> None:

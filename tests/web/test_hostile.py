@@ -38,6 +38,11 @@ TEXTS = {
 
 ATTEMPTS = 10_000
 
+LIVE = """() => [...document.querySelectorAll(
+    "main script, main img, main iframe, main style, main [onerror], main [onload], main a[href^='javascript:' i]"
+)].map(each => each.outerHTML).concat(document.title === "ran" ? ["it ran"] : [])"""
+"""Everything in a page that would act."""
+
 
 def fill_hostile(store: DocumentStore) -> None:
     """Texts, prompts, metadata, extras and every name that a writer can choose."""
@@ -100,7 +105,7 @@ def hostile_server(hostile: DocumentStore) -> Iterator[Server]:
 
 def addresses(store: DocumentStore) -> list[str]:
     found = ["/", "/?by=model", "/?by=template", "/failures", "/scores", "/usage?by=run", "/search?q=red+evil"]
-    for row in store.select(limit=100):
+    for row in store.select(limit=3 * len(TEXTS) + 2):  # of the crowd one is enough
         if row.status is Status.PARSE_ERROR or row.lineage_prev_doc_id is None:
             found.append(f"/d/{row.doc_id}")
             continue
@@ -117,14 +122,7 @@ def test_nothing_hostile_runs_or_leaves_a_page(
             answer = watched.page.goto(f"{hostile_server.url}{address}", wait_until="domcontentloaded")
             assert answer is not None
             assert answer.status == 200, address
-            assert watched.page.title() != "ran", address
-            assert (
-                watched.page.locator(
-                    "main script, main img, main iframe, main style, main [onerror], main [onload]"
-                ).count()
-                == 0
-            )
-            assert watched.page.locator("main a[href^='javascript:' i]").count() == 0
+            assert watched.page.evaluate(LIVE) == [], address
 
     assert watched.troubles == []
     assert {url.split("/")[2] for url in watched.asked} == {hostile_server.url.split("/")[2]}
@@ -139,7 +137,9 @@ def test_a_page_that_let_text_through_would_be_caught(browser: Browser, hostile_
         )
         watched.page.wait_for_timeout(300)
 
-    assert watched.troubles
+        live = watched.page.evaluate(LIVE)
+
+    assert (len(watched.troubles) > 0, len(live) > 0) == (True, True)
 
 
 @pytest.mark.parametrize("name", TEXTS)

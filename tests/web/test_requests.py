@@ -150,6 +150,7 @@ def test_an_address_of_a_megabyte_is_refused(pages: tuple[ASGIApp, bytes]) -> No
         (b"/t/essay/none", 404),
         (b"/compare?a=none&b=none", 404),
         (b"/compare", 400),
+        (b"/t", 400),
         (b"/static/none", 404),
     ],
 )

@@ -5,7 +5,8 @@ from __future__ import annotations
 import importlib
 import json
 import os
-from collections.abc import Mapping
+import re
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,11 @@ from doc_io.storage.open import OPTIONS_VARIABLE
 from doc_io.store import DocumentStore
 
 DEFAULT_ROOT = "data/docs"
-_SETTINGS = ("docs_root", "db", "db_read_url", "storage_options")
+_SETTINGS = {"docs_root": str, "db": str, "db_read_url": str, "db_on_network": bool, "storage_options": dict}
+_VARIABLES = ("DOC_IO_DOCS_ROOT", "DOC_IO_DB", "DOC_IO_DB_READ_URL", OPTIONS_VARIABLE)
+_LIKE = 0.75  # of 1
+_OF_KUBERNETES = re.compile(r"_(SERVICE_HOST|SERVICE_PORT|PORT)(_|$)")  # which a service named doc-io sets
+_LIKE_OUR_TABLE = re.compile(r"^\s*\[.*doc.?io", re.IGNORECASE | re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -27,23 +32,29 @@ class StoreLocation:
         db: The path of a SQLite file, or a database URL. Default: where `DocumentStore` has the index of this root.
         storage_options: What fsspec gets, from pyproject.toml or the environment.
         db_read_url: The database with a role that may only read, for `doc-io sql`. Default: ``db``.
+        db_on_network: Whether a SQLite file may be on a network disk. Default: no.
     """
 
     docs_root: str
     db: str | None = None
     storage_options: Mapping[str, Any] = field(default_factory=dict, repr=False)
     db_read_url: str | None = field(default=None, repr=False)
+    db_on_network: bool = False
 
     def open(self) -> DocumentStore:
         """The store; nothing is made or read yet."""
-        if self.db is not None and "://" in self.db:
+        if "://" in f"{self.docs_root} {self.db}":
             import logging  # noqa: PLC0415 - a store on this machine does without
 
             logging.getLogger("psycopg.pool").disabled = True  # it says at each try what the error says at the end
+            logging.getLogger("doc_io").disabled = True  # of an index on this machine only `copy` and `status` tell
+        if self.db is not None and "://" in self.db:
             return DocumentStore(
                 self.docs_root, db_url=self.db, db_read_url=self.db_read_url, storage_options=self.storage_options
             )
-        return DocumentStore(self.docs_root, self.db, storage_options=self.storage_options)
+        return DocumentStore(
+            self.docs_root, self.db, storage_options=self.storage_options, db_on_network=self.db_on_network
+        )
 
     def existing(self) -> DocumentStore:
         """The store, where there is one: a command that only reads makes none.
@@ -52,7 +63,7 @@ class StoreLocation:
             ConfigurationError: There is no index at this location.
         """
         store = self.open()  # refuses a root with a password in it, which must not be shown
-        if "://" not in store.unchecked.index.name and not Path(store.unchecked.index.name).exists():
+        if not store.unchecked.index.exists:
             has_documents, hint = _documents_near(store)
             if has_documents:
                 hint = "There are documents; make their index with `doc-io reindex`."
@@ -68,7 +79,8 @@ class StoreLocation:
         """
         store = self.open()
         has_documents, hint = _documents_near(store)
-        if not has_documents and (_no_index(store) or store.unchecked.index.select(limit=1)):
+        index = store.unchecked.index
+        if not has_documents and (not index.exists or index.select(limit=1)):
             raise ConfigurationError(
                 setting=f"The docs root {store.docs_root}", reason="there is no document in it", hint=hint
             )
@@ -91,14 +103,31 @@ def find(docs_root: str | None, db: str | None) -> StoreLocation:
         ConfigurationError: pyproject.toml says something that cannot be used.
     """
     said, folder = _from_pyproject()
-    options = {**said.pop("storage_options", {}), **_from_environment()}
     for name, value in said.items():
-        if name not in _SETTINGS or not isinstance(value, str):
-            raise _unknown_setting(name, folder / "pyproject.toml")
+        if not isinstance(value, _SETTINGS.get(name, ())):
+            raise _unusable_setting(name, folder / "pyproject.toml")
+    _refuse_unknown_variable()
+    options = {**said.get("storage_options", {}), **_from_environment()}
     root = docs_root or _in(folder, said.get("docs_root")) or DEFAULT_ROOT
     named = None if docs_root else _in(folder, said.get("db"))  # the index of the root that is named beside it
     read_url = os.environ.get("DOC_IO_DB_READ_URL") or said.get("db_read_url")
-    return StoreLocation(root, db or named, options, read_url)
+    return StoreLocation(root, db or named, options, read_url, said.get("db_on_network", False))
+
+
+def _refuse_unknown_variable() -> None:
+    for name in os.environ:
+        if name in _VARIABLES or not name.upper().replace("_", "").startswith("DOCIO") or _OF_KUBERNETES.search(name):
+            continue
+        near = _near(name.upper(), _VARIABLES)
+        if near:
+            hint = f"Did you mean {near[0]}? There are {', '.join(_VARIABLES)}."
+            raise ConfigurationError(setting=name, reason="there is no such environment variable", hint=hint)
+
+
+def _near(name: str, known: Collection[str]) -> list[str]:
+    from difflib import get_close_matches  # noqa: PLC0415 - only a mistake needs it
+
+    return get_close_matches(name, known, n=1, cutoff=_LIKE)
 
 
 def _from_environment() -> dict[str, Any]:
@@ -117,11 +146,6 @@ _HOW = (
 )
 
 
-def _no_index(store: DocumentStore) -> bool:
-    index = store.unchecked.index
-    return "://" not in index.name and not Path(index.name).exists()
-
-
 def _documents_near(store: DocumentStore) -> tuple[bool, str]:
     """Whether the docs root holds documents, and what to do if it does not: they may be one folder above or below."""
     root = Path(store.docs_root)
@@ -137,15 +161,15 @@ def _documents_near(store: DocumentStore) -> tuple[bool, str]:
     return False, _HOW if near is None else f"The documents are in {near}: give that as --docs-root."
 
 
-def _unknown_setting(name: str, path: Path) -> ConfigurationError:
-    from difflib import get_close_matches  # noqa: PLC0415 - only a mistake needs it
+_KINDS = {str: "a text", bool: "true or false", dict: "a table"}
 
-    near = get_close_matches(name, _SETTINGS, n=1)
-    return ConfigurationError(
-        setting=f"[tool.doc_io] {name} in {path}",
-        reason="only the texts docs_root, db and db_read_url, and the table storage_options, are known",
-        hint=f"Did you mean {near[0]}?" if near and near[0] != name else "Correct it.",
-    )
+
+def _unusable_setting(name: str, path: Path) -> ConfigurationError:
+    kind = _SETTINGS.get(name)
+    near = _near(name, _SETTINGS)
+    reason = "there is no such setting" if kind is None else f"it is not {_KINDS[kind]}"
+    hint = f"Did you mean {near[0]}?" if near and near[0] != name else f"There are {', '.join(_SETTINGS)}."
+    return ConfigurationError(setting=f"[tool.doc_io] {name} in {path}", reason=reason, hint=hint)
 
 
 def _in(folder: Path, path: str | None) -> str | None:
@@ -160,10 +184,23 @@ def _from_pyproject() -> tuple[dict[str, Any], Path]:
         path = folder / "pyproject.toml"
         if path.is_file():
             text = path.read_text(encoding="utf-8")
-            if "doc_io" not in text:
+            if "doc_io" not in text and not _LIKE_OUR_TABLE.search(text):
                 return {}, folder
-            return dict(_parsed(text, path).get("tool", {}).get("doc_io", {})), folder
+            return _our_table(_parsed(text, path), path), folder
     return {}, Path.cwd()
+
+
+def _our_table(content: dict[str, Any], path: Path) -> dict[str, Any]:
+    tables = {f"tool.{name}": table for name, table in content.get("tool", {}).items()}
+    for name in (*content, *tables):
+        if name != "tool.doc_io" and re.fullmatch(r"(tool\.)?doc.?io", name, re.IGNORECASE):
+            raise ConfigurationError(
+                setting=f"[{name}] in {path}", reason="there is no such table", hint="Did you mean [tool.doc_io]?"
+            )
+    table = tables.get("tool.doc_io", {})
+    if not isinstance(table, dict):
+        raise ConfigurationError(setting=f"tool.doc_io in {path}", reason="it is no table", hint="Write [tool.doc_io].")
+    return table
 
 
 def _parsed(text: str, path: Path) -> dict[str, Any]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -28,6 +30,12 @@ _MAX_HITS = 10_000  # documents that have the words; their ids become parameters
 _AGE = re.compile(r"(\d{1,6})([smhdw])")
 _DAYS_AGO = {"today": 0, "yesterday": 1}
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+
+
+_REPEATED = frozenset(
+    {"stage", "task_id", "status", "model_id", "template_id", "run_id", "experiment_id", "since", "until", "words"}
+)
+"""The filters that `given` hands on."""
 
 
 class Age(click.ParamType):  # type: ignore[type-arg, unused-ignore]  # generic from click 8.3 on
@@ -70,6 +78,23 @@ class Time(click.ParamType):  # type: ignore[type-arg, unused-ignore]  # as abov
                 ctx,
             )
         return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def given() -> list[str]:
+    """The filters of this command line, as words for another command; without -n, and without the flags --failed and --newest."""
+    context = click.get_current_context()
+    words: list[str] = []
+    for option in context.command.params:
+        if isinstance(option, click.Option) and option.name in _REPEATED and context.params.get(option.name):
+            value = context.params[option.name]
+            words += [option.opts[0], value if isinstance(value, str) else _as_csv(value)]
+    return words
+
+
+def _as_csv(values: Sequence[str]) -> str:
+    line = io.StringIO()
+    csv.writer(line, lineterminator="").writerow(values)
+    return line.getvalue()
 
 
 @dataclass(frozen=True)

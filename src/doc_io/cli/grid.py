@@ -26,11 +26,14 @@ _NUMBERS = frozenset(
 )
 _WHOLE = _NUMBERS | {"doc_id", "newest", "status", "created_at", "kind", "action", "file"}
 _PROSE = frozenset({"details", "because", "reason", "excerpt", "note"})  # continued in the next line, not cut
-_LEFT_OUT = ("template_id", "chars", "quartiles", "characters", "model_id", "created_at", "median", "stage")
+_NAMES = frozenset({"stage", "task_id", "where"})
+"""With the first column they say what a row is about: whole as long as anything else can give way."""
+_LEFT_OUT = ("template_id", "chars", "quartiles", "characters", "model_id", "created_at", "median")
 """Columns that are left out, in this order, where the others cannot be whole; never the first one."""
 _LESS_THAN_REASON = ("documents", "newest", "status")
 """These too, where there is the reason of a failure."""
 _NARROWEST = 8
+_TO_THE_MINUTE = 16  # characters of a time, which is cut there before it is left out
 _LEAST_OF_ALL = 2  # cells, which a letter may take
 _GAP = 2
 
@@ -38,6 +41,7 @@ _GAP = 2
 class _Column(NamedTuple):
     name: str
     cells: Sequence[str]
+    is_first: bool
 
     @property
     def widest(self) -> int:
@@ -45,8 +49,13 @@ class _Column(NamedTuple):
 
     @property
     def least(self) -> int:
-        """How narrow it can be when it has given way; of a task, of which one can see which it is."""
-        return self.widest if self.name in _WHOLE or self.name == "task_id" else min(self.widest, _NARROWEST)
+        """How narrow it can be when it has given way."""
+        return self.widest if self.is_first or self.name in _NAMES else self.cut
+
+    @property
+    def cut(self) -> int:
+        """How narrow it can be where there is no room for its names, which one can still tell apart."""
+        return self.widest if self.name in _WHOLE else min(self.widest, _NARROWEST)
 
 
 def grid(columns: Sequence[str], rows: Sequence[Sequence[str]], width: int) -> Table:
@@ -57,7 +66,7 @@ def grid(columns: Sequence[str], rows: Sequence[Sequence[str]], width: int) -> T
         rows: Cells that are safe to print, without newlines.
         width: Of the terminal, in cells.
     """
-    kept = _fitting([_Column(name, [row[at] for row in rows]) for at, name in enumerate(columns)], width)
+    kept = _fitting([_Column(name, [row[at] for row in rows], at == 0) for at, name in enumerate(columns)], width)
     table = Table(box=None, pad_edge=False, padding=(0, _GAP, 0, 0), collapse_padding=True, header_style="bold")
     for column, room in zip(kept, _widths(kept, width), strict=True):
         table.add_column(
@@ -72,21 +81,46 @@ def grid(columns: Sequence[str], rows: Sequence[Sequence[str]], width: int) -> T
 
 def _fitting(columns: list[_Column], width: int) -> list[_Column]:
     """The columns without those that may be left out, as far as there is no room for them."""
+    says_nothing = [column.name for column in columns if set(column.cells) <= {"-"}]
+    for spared in (*says_nothing, *_LEFT_OUT):
+        if spared == "created_at" and not _fits(columns, width):
+            columns = [_to_the_minute(column) for column in columns]
+        if not _fits(columns, width):
+            columns = _without(spared, columns)
     reason = any(column.name == "reason" for column in columns)
-    for spared in (*_LEFT_OUT, *(_LESS_THAN_REASON if reason else ())):
-        if sum(column.least + _GAP for column in columns) - _GAP > width:
-            columns = [columns[0], *(column for column in columns[1:] if column.name != spared)]
+    for spared in ("stage", *(_LESS_THAN_REASON if reason else ())):
+        if sum(column.least if column.name == "task_id" else column.cut for column in columns) > _room(columns, width):
+            columns = _without(spared, columns)
     return columns
+
+
+def _room(columns: Sequence[_Column], width: int) -> int:
+    return width - _GAP * (len(columns) - 1)
+
+
+def _fits(columns: Sequence[_Column], width: int) -> bool:
+    return sum(column.least for column in columns) <= _room(columns, width)
+
+
+def _without(name: str, columns: list[_Column]) -> list[_Column]:
+    return [column for column in columns if column.is_first or column.name != name]
+
+
+def _to_the_minute(column: _Column) -> _Column:
+    if column.name != "created_at":
+        return column
+    return column._replace(cells=[cell[:_TO_THE_MINUTE] for cell in column.cells])
 
 
 def _widths(columns: list[_Column], width: int) -> list[int]:
     """How wide each column is. Not left to rich, which draws past the terminal where columns have a least width."""
     widths = [min(column.widest, width) for column in columns]
-    # What gives way, the widest first: what may be cut or wrapped, then the task, then, where nothing else is left, all.
+    # What gives way, the widest first: what may be cut or wrapped, the stage, the task; where nothing else is left, all.
     of_others = [column.least for column in columns]
-    of_task = [_NARROWEST if column.name == "task_id" else column.least for column in columns]
-    for least in (of_others, of_task, [_LEAST_OF_ALL] * len(columns)):
-        while sum(widths) + _GAP * (len(widths) - 1) > width:
+    of_stage = [column.cut if column.name == "stage" else column.least for column in columns]
+    of_names = [column.cut for column in columns]
+    for least in (of_others, of_stage, of_names, [_LEAST_OF_ALL] * len(columns)):
+        while sum(widths) > _room(columns, width):
             narrower = [at for at, each in enumerate(widths) if each > least[at]]
             if not narrower:
                 break

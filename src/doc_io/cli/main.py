@@ -78,9 +78,7 @@ class _Commands(click.Group):
                 said += f"\nIf {printable(error.option_name)} is a name or a word and no option, put -- before it."
             raise click.UsageError(said, error.ctx) from None
         except DocIOError as error:
-            # The commands that a message names are to work as they stand, so they get the store that was named here.
-            given = options.given_store(ctx)
-            error.args = tuple(str(each).replace("`doc-io ", f"`doc-io {given}") for each in error.args)
+            error.args = (options.message(ctx, error),)
             raise
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

@@ -16,6 +16,7 @@ from doc_io import maintenance, reports
 from doc_io.cli import filters, options, render
 from doc_io.cli.config import StoreLocation
 from doc_io.errors import DamagedDocumentError, DocIOError
+from doc_io.escaping import counted
 from doc_io.index.base import Filter
 
 if TYPE_CHECKING:
@@ -161,7 +162,7 @@ def prune(location: StoreLocation, /, *, yes: bool, as_json: bool, **policy: Any
         policy["run_id"] = filters.refuse_unknown(store, named).run_id
         with render.progress("Pruning") as progress:
             pruned = maintenance.prune(store, Policy(**policy), dry_run=not yes, progress=progress)
-        freed = _bytes(store, pruned.documents) if pruned.dry_run else None
+        freed = _bytes(store, pruned.documents) if pruned.dry_run else pruned.bytes
         if as_json:
             columns = ("doc_id", "doc_dir", *_PRUNED)
             outcome = {"kept": pruned.kept, "finished": pruned.finished, "bytes": freed, "dry_run": pruned.dry_run}
@@ -184,14 +185,15 @@ def _print_pruned(pruned: Pruned, freed: int | None) -> None:
         click.echo(f"Kept: {count:,} ({reason})", err=True)
     if pruned.finished:
         click.echo(f"Completed an interrupted pruning: {_documents(len(pruned.finished))} removed.", err=True)
-    if pruned.dry_run:
-        frees = "" if freed is None else f", which frees {render.size(freed)}"
-        would = f"Would remove {documents}{frees}. Remove with --yes." if removed else "Nothing to prune."
-        click.echo(would, err=True)
+    frees = "" if freed is None else f", which {'frees' if pruned.dry_run else 'freed'} {render.size(freed)}"
+    if not removed:
+        click.echo("Nothing to prune.", err=True)
+    elif pruned.dry_run:
+        click.echo(f"Would remove {documents}{frees}. Remove with --yes.", err=True)
     else:
-        click.echo(f"Removed {documents}.", err=True)
+        click.echo(f"Removed {documents}{frees}.", err=True)
     if not removed and any("grace period" in reason for reason in pruned.kept):
-        click.echo("How long the grace period is, --grace says (1d unless it is given).", err=True)
+        click.echo("The grace period is set by --grace; the default is 1d.", err=True)
 
 
 @click.command()
@@ -216,7 +218,7 @@ def unpin(location: StoreLocation, /, doc: str) -> None:
         pinned = maintenance.pins(store)
         if row.doc_id not in pinned:
             same = [each.doc_id for each in store.history(row.stage, row.task_id) if each.doc_id in pinned]
-            others = f"; of its task, {' and '.join(same)} is" if same else ""
+            others = f"; of its task are: {', '.join(same)}" if same else ""
             click.echo(f"{row.doc_id} was not pinned{others}.", err=True)
             return
         maintenance.unpin(store, row.doc_id)
@@ -234,8 +236,12 @@ def copy(location: StoreLocation, /, to_root: str, to_db: str, *, as_json: bool)
     DOCS_ROOT is a path or a URL such as s3://bucket/docs, DB a SQLite file or a URL such as postgresql://user@host/db. Copies
     every document, row and pin that the target lacks. Each file is compared with its hash on the way. Nothing is deleted; run
     it again to continue, or to copy what is new. Then name the new place with --docs-root and --db, or in pyproject.toml.
+
+    The keys of a bucket are found as its client finds them (AWS_PROFILE and the like), or given in DOC_IO_STORAGE_OPTIONS:
+    '{"key": "…", "secret": "…", "endpoint_url": "…"}'.
     """
-    target = StoreLocation(to_root, to_db, location.storage_options if "://" in to_root else {})
+    options_of_url = location.storage_options if "://" in to_root else {}
+    target = StoreLocation(to_root, to_db, options_of_url, db_on_network=location.db_on_network)
     with location.existing() as store, target.open() as copied_to, _naming(target, copied_to):
         with render.progress("Copying") as progress:
             came = maintenance.copy(store, copied_to, progress=progress)
@@ -245,6 +251,10 @@ def copy(location: StoreLocation, /, to_root: str, to_db: str, *, as_json: bool)
         else:
             click.echo(f"Copied {_documents(came.copied)} to {copied_to.docs_root}; {came.existing:,} existed already.")
             _print_rejected(came.rejected)
+            if "://" in copied_to.docs_root and "://" not in to_db:
+                click.echo(f"Its index {to_db} is on this machine only; others need one in PostgreSQL.", err=True)
+            options.give_store(to_root, to_db)
+            render.hint("Look at the copy", "status")
     if came.rejected:
         sys.exit(_UNSOUND)
 
@@ -327,7 +337,7 @@ def _bytes(store: DocumentStore, documents: Sequence[PruneCandidate]) -> int | N
     return sum(sum(store.storage.folder(each.doc_dir).files.values()) for each in documents)
 
 
-_documents = partial(render.counted_noun, noun="document")
+_documents = partial(counted, noun="document")
 
 
 def _print_sound(store: DocumentStore, *, full: bool) -> None:
@@ -360,7 +370,7 @@ def _print_repairs(repairs: Sequence[Repair], *, done: bool) -> None:
 
 def _print_rejected(rejected: tuple[Rejected, ...]) -> None:
     if rejected:
-        click.echo(f"No complete document, and no row, for {render.counted_noun(len(rejected), 'folder')}:", err=True)
+        click.echo(f"No complete document, and no row, for {counted(len(rejected), 'folder')}:", err=True)
         render.table(("where", "because"), [(each.path, "; ".join(each.reasons)) for each in rejected])
 
 

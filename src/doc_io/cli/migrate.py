@@ -13,7 +13,7 @@ import click
 from doc_io import legacy
 from doc_io.cli import options, render
 from doc_io.cli.config import StoreLocation
-from doc_io.escaping import printable
+from doc_io.escaping import counted, printable
 
 if TYPE_CHECKING:
     from doc_io.legacy.backfill_result import BackfillReport, BadFile
@@ -50,13 +50,22 @@ A layout of your own, for --layout:
     "--asset",
     "assets",
     multiple=True,
-    metavar="KEY[=STAGE]",
-    help="With --pickles: only this asset, as in blog/draft; needed where keys have prefixes. Repeatable.",
+    metavar="KEYS",
+    callback=options.listed,
+    help="With --pickles: only these assets, as in blog/draft or blog/draft=STAGE, commas between them; needed where keys have"
+    " prefixes.",
 )
 @click.option(
     "--layout", metavar="FILE", help="A TOML file that says where its files lie. Default: the generation layout."
 )
-@click.option("--stage", "stages", multiple=True, help="Only this stage; repeatable.")
+@click.option(
+    "--stage",
+    "stages",
+    multiple=True,
+    metavar="NAMES",
+    callback=options.listed,
+    help="Only these stages; commas between them.",
+)
 @click.option("--run-id", help="The run that the documents belong to. Default: backfill-YYYYMMDD.")
 @click.option(
     "--copy-mode",
@@ -105,7 +114,7 @@ def backfill(
     if as_json:
         render.as_json(dataclasses.asdict(report) | {"bad_files": [each._asdict() for each in report.bad_files]})
         return
-    _print(report)
+    _print(report, tables=not pickles)
 
 
 def _pickles() -> Path:
@@ -123,13 +132,13 @@ def _refuse(given: Sequence[str], *, pickles: bool) -> None:
         raise click.UsageError(f"{', '.join(given)} has no effect {'with' if pickles else 'without'} --pickles.")
 
 
-def _print(report: BackfillReport) -> None:
+def _print(report: BackfillReport, *, tables: bool) -> None:
     were = "was" if report.documents == 1 else "were"
     done = "would be added" if report.dry_run else f"{were} added by run {printable(report.run_id)}"
-    click.echo(f"{render.counted_noun(report.documents, 'document')} {done}.")
+    click.echo(f"{counted(report.documents, 'document')} {done}.")
     render.table(_COLUMNS, [tuple(getattr(stage, column) for column in _COLUMNS) for stage in report.stages])
     for stage in report.stages:
-        if stage.documents and not stage.table:
+        if tables and stage.documents and not stage.table:
             click.echo(
                 f"No task table for {printable(stage.stage)}: its logical keys are of stage and task alone.", err=True
             )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-import shlex
+import re
 from collections.abc import Callable
 from contextlib import suppress
 from functools import wraps
@@ -13,9 +13,10 @@ import click
 
 from doc_io.cli.config import StoreLocation, find
 from doc_io.document import DocumentRow
-from doc_io.errors import DocumentNotFoundError
-from doc_io.escaping import printable
+from doc_io.errors import DocIOError, DocumentNotFoundError, StorageError
+from doc_io.escaping import printable, shell_words
 from doc_io.index.base import Filter, GroupedBy
+from doc_io.storage.open import OPTIONS_VARIABLE
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -89,8 +90,38 @@ def given_store(ctx: click.Context) -> str:
     for name, option in (("docs_root", "--docs-root"), ("db", "--db")):
         value, named = ctx.meta.get(f"doc_io.{name}", (None, False))
         if named:
-            words += [option, _without_password(value)]
-    return printable(shlex.join(words)) + " " if words else ""
+            words += [option, _without_secrets(value, query=option == "--db")]
+    return shell_words(words) + " " if words else ""
+
+
+_WORDS = {
+    "db_url": "--db",
+    "db_path": "--db",
+    "docs_root": "--docs-root",
+    "storage_options": OPTIONS_VARIABLE,
+    "db_read_url": "DOC_IO_DB_READ_URL",
+}
+"""What Python calls it, and the command line."""
+
+_WORD = re.compile(rf"(?<=`)({'|'.join(_WORDS)})(?=`)|\A({'|'.join(_WORDS)})\Z")
+
+
+def message(ctx: click.Context, error: DocIOError) -> str:
+    """An error in the words of the command line; the commands that it names work as they stand, on the store named here."""
+    facts = {
+        name: _WORD.sub(lambda word: _WORDS[word[0]], str(fact)) if name in ("setting", "reason", "hint") else fact
+        for name, fact in error.facts.items()
+    }
+    said = str(type(error)(**facts)).replace("`doc-io ", f"`doc-io {given_store(ctx)}")
+    if isinstance(error, StorageError) and "://" in str(error.facts["docs_root"]):
+        said += f" {HOW_TO_REACH}"
+    return said
+
+
+HOW_TO_REACH = (
+    f"The endpoint and keys of a server come from {OPTIONS_VARIABLE} (JSON) or [tool.doc_io.storage_options], else from"
+    " where its client finds them, as AWS_PROFILE."
+)
 
 
 def give_store(docs_root: str, db: str) -> None:
@@ -99,19 +130,17 @@ def give_store(docs_root: str, db: str) -> None:
     context.meta.update({"doc_io.docs_root": (docs_root, True), "doc_io.db": (db, True)})
 
 
-def _without_password(value: str) -> str:
+def _without_secrets(value: str, *, query: bool) -> str:
     if "://" not in value:
         return value
-    from urllib.parse import urlsplit
+    from doc_io.index.pool import without_password
 
-    parts = urlsplit(value)
-    user, _, host = parts.netloc.rpartition("@")
-    return f"{parts.scheme}://{user.partition(':')[0]}{'@' if user else ''}{host}{parts.path}"
+    return without_password(value if query else value.partition("?")[0])
 
 
 def command_line(*words: str) -> str:
     """A command of ``doc-io`` that can be pasted: on this store, its words quoted."""
-    return f"doc-io {given_store(click.get_current_context())}{shlex.join(words)}"
+    return f"doc-io {given_store(click.get_current_context())}{shell_words(words)}"
 
 
 def argument(*names: str) -> list[str]:

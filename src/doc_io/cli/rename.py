@@ -8,7 +8,7 @@ import click
 
 from doc_io import maintenance
 from doc_io.cli import options, render
-from doc_io.escaping import printable
+from doc_io.escaping import counted, printable
 from doc_io.ids import stage_of_key
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def rename(location: StoreLocation, /, old: str, new: str, *, merge: bool, dry_r
     for task, new_task in renamed.tasks.items():
         if task != new_task:
             click.echo(f"Task {printable(task)} is {printable(new_task)}.")
-    of = f"{render.counted_noun(renamed.documents, 'document')} of {printable(old)}"
+    of = f"{counted(renamed.documents, 'document')} of {printable(old)}"
     click.echo(f"Would rename {of} to {printable(new)}." if dry_run else f"Renamed {of} to {printable(new)}.")
     if not dry_run and not renamed.merged:
         render.hint("Undo", "rename", *options.argument(new, old))

@@ -92,11 +92,6 @@ def size(count: int) -> str:
     return decimal(count)
 
 
-def counted_noun(count: int, noun: str) -> str:
-    """A number with its noun: ``1 document``, ``2 documents``."""
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
-
-
 def in_terminal() -> bool:
     """Whether standard output is a terminal."""
     return sys.stdout.isatty()
@@ -237,7 +232,7 @@ def bars(pairs: Sequence[tuple[str, int]]) -> None:
 def hint(label: str, *words: str) -> None:
     """Say which command could come next, to a person only; it can be pasted."""
     if in_terminal():
-        click.secho(f"{label}: {printable(options.command_line(*words))}", dim=True, err=True)
+        click.secho(f"{label}: {options.command_line(*words)}", dim=True, err=True)
 
 
 @contextmanager

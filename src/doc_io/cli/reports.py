@@ -15,7 +15,7 @@ from doc_io import reports
 from doc_io.cli import draw, filters, options, render
 from doc_io.cli.config import StoreLocation
 from doc_io.document import Status
-from doc_io.escaping import printable
+from doc_io.escaping import counted, printable
 from doc_io.naming import is_task_name
 from doc_io.prices import prices_installed
 
@@ -70,8 +70,9 @@ def failures(location: StoreLocation, /, *, chosen: filters.Selection, every_att
             ],
         )
         if found:
-            stages = {each.stage for each in found}
-            render.hint("Which tasks", "ls", "--failed", *(["--stage", *stages] if len(stages) == 1 else []))
+            render.hint(
+                "Which tasks" if not every_attempt else "Of these now failing", "ls", "--failed", *filters.given()
+            )
 
 
 @click.command()
@@ -105,7 +106,7 @@ def diff(location: StoreLocation, /, doc: str, other: str | None, *, texts: tupl
 @click.command()
 @options.doc
 @click.option("--format", "form", type=click.Choice(["tree", "mermaid", "dot"]), default="tree", show_default=True)
-@click.option("--limit", type=click.IntRange(1), default=1000, show_default=True, help="Documents to follow.")
+@click.option("-n", "--limit", type=click.IntRange(1), default=1000, show_default=True, help="Documents to follow.")
 @options.as_json
 @click.pass_obj
 def lineage(location: StoreLocation, /, doc: str, form: str, limit: int, *, as_json: bool) -> None:
@@ -119,7 +120,7 @@ def lineage(location: StoreLocation, /, doc: str, form: str, limit: int, *, as_j
             return
         {"tree": draw.tree, "mermaid": draw.mermaid, "dot": draw.dot}[form](graph)
         if not graph.complete:
-            click.echo(f"There is more: it was followed no further than --limit says, {limit:,}.", err=True)
+            click.echo(f"There is more: it was followed no further than -n says, {limit:,}.", err=True)
 
 
 class _Group(click.Choice):  # type: ignore[type-arg, unused-ignore]  # generic from click 8.2 on
@@ -183,7 +184,8 @@ def _say_what_has_no_price(store: DocumentStore, where: Filter, spent: list[Toke
     if not prices_installed():
         said = "What they cost at list price: pip install 'doc-io[prices]'"
     else:
-        said = f"{unpriced:,} of {documents:,} documents have no known price: "
+        have = "has" if unpriced == 1 else "have"
+        said = f"{unpriced:,} of {counted(documents, 'document')} {have} no known price: "
         models = reports.models_without_price(store, where)
         named = ", ".join(map(printable, models[:_MODELS])) + (
             f" and {len(models) - _MODELS} more" if models[_MODELS:] else ""
@@ -238,7 +240,9 @@ def _export_dataset(
         if where is not None:
             added = write_dataset(store, folder, where, by=by, texts=texts, progress=progress)
     click.echo(
-        f"{added.documents} documents in {added.files} new files in {folder}; it had {added.existing}.", err=True
+        f"Wrote {counted(added.documents, 'document')} in {counted(added.files, 'new file')} into {printable(folder)},"
+        f" which had {counted(added.existing, 'document')}.",
+        err=True,
     )
 
 
@@ -293,7 +297,8 @@ def export(
         else:
             from doc_io.reports.frames import write_parquet  # noqa: PLC0415 - pyarrow is an extra
 
-            click.echo(f"{write_parquet(parquet, values, texts)} documents in {parquet}", err=True)
+            written = write_parquet(parquet, values, texts)
+            click.echo(f"Wrote {counted(written, 'document')} to {printable(parquet)}.", err=True)
 
 
 @click.command()

@@ -26,7 +26,7 @@ from doc_io.dagster.findings import Findings, Problem
 from doc_io.dagster.identity import stage_of_asset
 from doc_io.dagster.internals import PARTITIONED_CHECKS, keys_in_range
 from doc_io.dagster.settings import store_of
-from doc_io.escaping import printable
+from doc_io.escaping import counted, printable
 
 READ_AT_MOST = 100
 """How many documents a run without partitions reads, of an asset that has some; a run of partitions reads its own."""
@@ -95,7 +95,7 @@ def build_document_checks(
 
 def named_assets(assets: Sequence[Any]) -> Iterator[tuple[AssetKey, PartitionsDefinition[Any] | None]]:
     """Key and partitions of each asset, where they are given as definitions; of a key the partitions are not known."""
-    for asset in assets:
+    for asset in [assets] if isinstance(assets, str) else assets:
         if isinstance(asset, AssetsDefinition):
             for spec in asset.specs:
                 yield spec.key, spec.partitions_def
@@ -170,9 +170,9 @@ def _result(key: AssetKey, name: str, findings: Findings, problems: Sequence[Pro
 
 def _sentence(problems: Sequence[Problem], looked_at: int) -> str:
     if not problems:
-        return f"Checked {looked_at} document{'' if looked_at == 1 else 's'}: no problems found."
+        return f"Checked {counted(looked_at, 'document')}: no problems found."
     first = problems[0]
-    more = f" And {len(problems) - 1} more problems." if len(problems) > 1 else ""
+    more = f" And {counted(len(problems) - 1, 'more problem')}." if len(problems) > 1 else ""
     return f"{printable(first.task_id, limit=100)}: {printable(first.what, limit=300)}.{more}"
 
 

@@ -9,6 +9,7 @@ from doc_io.dagster.checks import build_document_checks
 from doc_io.dagster.io_manager import DocDirIOManager
 from doc_io.dagster.report_assets import documents_consistency_report, documents_latest_report
 from doc_io.dagster.resource import DocumentsIndex
+from doc_io.dagster.settings import refuse_unknown
 
 
 def described(description: str) -> Resolver:
@@ -53,7 +54,10 @@ class DocumentStoreComponent(Component, Resolvable, Model):
     ] = Field(default=None, repr=False)
     storage_options: Annotated[dict[str, Any], described("Handed to fsspec.")] = Field(default={}, repr=False)
     io_manager: Annotated[
-        dict[str, Any], described("Further fields of DocDirIOManager, such as preview_chars or model_id.")
+        dict[str, Any],
+        described(
+            "Further fields of DocDirIOManager, such as preview_chars or model_id; spool and the like hold for both."
+        ),
     ] = Field(default={})
     checks: Annotated[
         list[str], described("Keys of assets, as in a/b, whose documents get the six checks of build_document_checks.")
@@ -72,12 +76,14 @@ class DocumentStoreComponent(Component, Resolvable, Model):
             "db_read_url": _value(self.db_read_url),
             "storage_options": self.storage_options,
         }
+        refuse_unknown(DocDirIOManager, self.io_manager, but=place)
+        shared = {name: value for name, value in self.io_manager.items() if name in DocumentsIndex.model_fields}
         return Definitions(
             assets=[documents_latest_report, documents_consistency_report] if self.reports else [],
             asset_checks=build_document_checks(assets=self.checks_by_key, blocking=self.blocking),
             resources={
                 "io_manager": DocDirIOManager(**place, **self.io_manager),
-                "documents": DocumentsIndex(**place),
+                "documents": DocumentsIndex(**place, **shared),
             },
         )
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from dagster import AssetKey, AssetObservation, Failure, MetadataValue
 
 from doc_io.document import FAILED, DocumentRow
-from doc_io.escaping import fenced, printable
+from doc_io.escaping import counted, fenced, printable
 from doc_io.reports.failures import reason as reason_of
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ class Shown:
             **{name: _value(getattr(row, name)) for name in (*_COUNTS, *_IDS)},
             **self._path(row),
         }
-        return {**self._page(row), **{f"failed_{name}": value for name, value in facts.items()}}
+        return {f"failed_{name}": value for name, value in {**self._page(row), **facts}.items()}
 
     def listed(self, partition: str | None, row: DocumentRow) -> dict[str, Any]:
         """One of several failures, for their list."""
@@ -178,10 +178,11 @@ def failure_of_many(label: str, shown: Shown, kept: Sequence[Reported]) -> Failu
         One `dagster.Failure` that lists them all.
     """
     lines = [f"{partition}: {row.status} ({reason(row)}), kept as {row.doc_id}" for partition, row, _ in kept]
+    are = "is" if len(kept) == 1 else "are"
     page = {} if shown.page_url is None else {"page": MetadataValue.url(f"{shown.page_url}/failures")}
     return Failure(
-        description=f"{printable(label)}: {len(kept)} documents are not ok. They were kept, and the older ok versions"
-        " stay the latest.\n" + "\n".join(printable(line) for line in lines),
+        description=f"{printable(label)}: {counted(len(kept), 'document')} {are} not ok. What was made is kept, and"
+        " the older ok versions stay the latest.\n" + "\n".join(printable(line) for line in lines),
         metadata={
             **page,
             "failed_documents": MetadataValue.json([shown.listed(partition, row) for partition, row, _ in kept]),

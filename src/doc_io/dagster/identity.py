@@ -266,7 +266,7 @@ def metadata_warnings(output: OutputInfo) -> list[str]:
     """What in an asset's metadata and its run's tags has no effect, in words: a misspelt key, an input that is none."""
     doubts = [
         f"{key} is nothing that doc_io knows; an asset may have {', '.join(_KEYS)}"
-        for key in output.definition
+        for key in {**output.definition, **output.metadata}
         if key.startswith("doc_io/") and key not in _KEYS
     ]
     doubts += [

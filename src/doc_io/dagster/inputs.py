@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import collections.abc
-import shlex
 import sys
 import typing
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -18,6 +17,7 @@ from doc_io.dagster.internals import in_a_check, in_order, is_fanned_in, known, 
 from doc_io.dagster.loaded import note_loaded
 from doc_io.document import DocumentRow, Status
 from doc_io.errors import ConfigurationError, DocIOError, DocumentNotFoundError, UnknownDocumentError
+from doc_io.escaping import counted, shell_words
 from doc_io.index.base import Filter
 from doc_io.maintenance.leases import lease
 from doc_io.reading import StoredDocument
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from doc_io.store import DocumentStore
 
 _WHICH: tuple[Which, ...] = ("text", "raw", "parsed", "prompt")
+_KEYS = ("doc_io/read", "doc_io/version")
 
 MAX_ANCESTORS = 100
 """How many runs back the chain of re-executions is followed."""
@@ -113,10 +114,19 @@ def input_request(context: InputContext, read: Reader | None = None) -> InputReq
             reason="there are no partitions that the keys of a dict could be",
             hint="Annotate it as str.",
         )
+    unknown = [key for key in metadata if key.startswith("doc_io/") and key not in _KEYS]
+    if unknown:  # not only a warning: a version that is pinned under another name would not be read
+        raise ConfigurationError(
+            setting=f"{unknown[0]} of {label}",
+            reason="there is no such key",
+            hint=f"An input may have {', '.join(_KEYS)}.",
+        )
     which = str(metadata.get("doc_io/read", "text"))
     if which not in _WHICH:
         raise ConfigurationError(
-            setting=f"doc_io/read = {which!r} of {label}", reason="there is no such text", hint=f"Use one of {_WHICH}."
+            setting=f"doc_io/read = {which!r} of {label}",
+            reason="there is no such text",
+            hint=f"Use one of {', '.join(_WHICH)}.",
         )
     version = metadata.get("doc_io/version", "latest")
     if version != "latest" and len(tasks) != 1:
@@ -254,10 +264,10 @@ def not_found(store: DocumentStore, request: InputRequest, missing: Sequence[str
     key = missing[0]
     task = request.tasks[key]
     newest = store.latest(request.stage, task, frozenset(Status))
-    more = f" (and {len(missing) - 1} more partitions)" if len(missing) > 1 else ""
+    more = f" (and {counted(len(missing) - 1, 'more partition')})" if len(missing) > 1 else ""
     none = "none"
     if newest is None and not store.select(Filter(stage=request.stage), limit=1):
-        renamed = f"`doc-io rename OLD_STAGE {shlex.quote(request.stage)}`"
+        renamed = f"`doc-io rename OLD_STAGE {shell_words([request.stage])}`"
         none = f"none, as of every task of this stage; where the asset had another name, {renamed} brings its documents along"
     return DocumentNotFoundError(
         kind="ok",

@@ -34,7 +34,7 @@ from doc_io.dagster.inputs import Reader, load
 from doc_io.dagster.interrupts import interrupts_held
 from doc_io.dagster.outputs import UNAVAILABLE, Documents, OutputWriter, documents_of, salvage_valid, value_of
 from doc_io.dagster.reuse import ReusedDocument, identity_warnings
-from doc_io.dagster.settings import StoreSettings, copies_prompts, openable
+from doc_io.dagster.settings import StoreSettings, copies_prompts, openable, task_table_config
 from doc_io.dagster.upath_hooks import UPathHooks
 from doc_io.errors import (
     DocIOError,
@@ -120,7 +120,7 @@ class DocDirIOManager(StoreSettings, ConfigurableIOManager, UPathHooks):
         """Dagster's config holds plain values, so a table is kept as its fields."""
         if not isinstance(tables, Mapping):
             return tables
-        return {stage: table.as_config() if isinstance(table, TaskTable) else table for stage, table in tables.items()}
+        return {stage: task_table_config(table) for stage, table in tables.items()}
 
     @field_validator("page_url")
     @classmethod

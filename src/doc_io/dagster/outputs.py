@@ -22,7 +22,7 @@ from doc_io.dagster.internals import in_order
 from doc_io.dagster.interrupts import GRACE_SECONDS, interrupts_allowed, interrupts_held
 from doc_io.dagster.reuse import COMPLETE, ReusedDocument
 from doc_io.dagster.safekeeping import SpoolCopy
-from doc_io.document import EMPTY, OK, Document, DocumentRow, Status, as_document
+from doc_io.document import EMPTY, OK, Document, DocumentRow, Status, as_document, text_instead_of
 from doc_io.document_checks import checked
 from doc_io.errors import (
     DocIOError,
@@ -292,10 +292,11 @@ def documents_of(
     if len(keys) == 1 and not _is_by_partition(value, keys[0], convert):
         return {keys[0]: _one(output, keys[0], value, convert)}
     if not isinstance(value, Mapping):
+        instead = "" if isinstance(value, str) else f" {text_instead_of(value)}"
         raise InvalidDocumentError(
             what=f"The output of {output.label(None)}",
             reason=f"the run has {len(keys)} partitions, and it is {type(value).__name__}",
-            hint="Return DocumentsByPartition({partition_key: text, …}).",
+            hint=f"Return DocumentsByPartition({{partition_key: text, …}}).{instead}",
         )
     _check_keys(output, keys, value)
     return {key: _one(output, key, value[key], convert) for key in keys}
@@ -347,10 +348,11 @@ def _check_keys(output: OutputInfo, keys: Collection[str], value: Mapping[Any, o
     missing = [key for key in keys if key not in value]
     wrong = [key for key in value if key not in known]
     if missing or wrong:
+        instead = "" if len(missing) < len(keys) else f" {text_instead_of(dict(value))}"
         raise InvalidDocumentError(
             what=f"The output of {output.label(None)}",
             reason=f"missing partitions: {_listed(missing)}; not of this run: {_listed(wrong)}",
-            hint="Return exactly the partitions of the run, context.partition_keys.",
+            hint=f"Return exactly the partitions of the run, context.partition_keys.{instead}",
         )
 
 

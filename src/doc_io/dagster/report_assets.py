@@ -13,7 +13,7 @@ from doc_io.dagster.events import is_failed, reason
 from doc_io.dagster.identity import REPORT_STAGES
 from doc_io.dagster.settings import StoreSettings
 from doc_io.document import FAILED, DocumentRow, Status
-from doc_io.escaping import printable
+from doc_io.escaping import counted, printable
 from doc_io.maintenance.verify import NOTES, Finding
 from doc_io.store import DocumentStore
 
@@ -146,14 +146,10 @@ def _summary(rows: Sequence[Mapping[str, Any]]) -> str:
     """What the table says, in a line: how many tasks are not ok, how those ended, and how many never were."""
     bad = Counter(row["newest_status"] for row in rows if row["newest_status"] in FAILED)
     if not bad:
-        return f"**{_tasks(len(rows))}, and the newest attempt of each is ok.**"
+        return f"**{counted(len(rows), 'task')}, and the newest attempt of each is ok.**"
     kinds = ", ".join(f"{count:,} {status}" for status, count in bad.most_common())
     never = sum(row["doc_id"] is None for row in rows if row["newest_status"] in FAILED)
-    return f"**{bad.total():,} of {_tasks(len(rows))} not ok**: {kinds}. {never:,} of them never had an ok document."
-
-
-def _tasks(count: int) -> str:
-    return f"{count:,} task{'' if count == 1 else 's'}"
+    return f"**{bad.total():,} of {counted(len(rows), 'task')} not ok**: {kinds}. {never:,} of them never had an ok document."
 
 
 def _store(context: AssetExecutionContext) -> DocumentStore:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import socket
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from shlex import quote
 from typing import TYPE_CHECKING
 
 from doc_io.errors import DocIOError, SpooledError, TextLostError
+from doc_io.escaping import counted, shell_words
 from doc_io.maintenance.answer_copies import AnswerCopy, copy_answer
 from doc_io.storage.open import OPTIONS_VARIABLE
 from doc_io.writing.spool import spool, spool_path
@@ -68,7 +68,7 @@ class SpoolCopy:
         except DocIOError as trouble:
             if self._under_way is None:
                 raise TextLostError(
-                    count=len(self._kept), spool=self._folder, reason=reason, trouble=trouble
+                    documents=counted(len(self._kept), "document"), spool=self._folder, reason=reason, trouble=trouble
                 ) from reason
             self.where = self._under_way.where  # a spool as well
         else:
@@ -89,7 +89,11 @@ class SpoolCopy:
         where = str(self.where)
         command = recovery_command(self._store, where)
         return SpooledError(
-            count=len(self._kept), host=socket.gethostname(), spool=where, reason=reason, command=command
+            documents=counted(len(self._kept), "document"),
+            host=socket.gethostname(),
+            spool=where,
+            reason=reason,
+            command=command,
         )
 
 
@@ -101,10 +105,10 @@ def recovery_command(store: DocumentStore, where: str) -> str:
         where: The spool.
     """
     opened = store.unchecked
-    names = f"--docs-root {quote(store.docs_root)} --db {quote(opened.index.address)}"
+    words = ("doc-io", "--docs-root", store.docs_root, "--db", opened.index.address, "recover", str(spool_path(where)))
     # Not part of the command: passwords and keys. They are named as the environment that it needs.
     needed = list(opened.index.environment)
     if opened.storage.option_names:
         needed.append(f"{OPTIONS_VARIABLE} (JSON with {', '.join(opened.storage.option_names)})")
     joined = " and ".join(needed)
-    return f"doc-io {names} recover {quote(str(spool_path(where)))}{f', with {joined} set' if needed else ''}"
+    return f"{shell_words(words)}{f', with {joined} set' if needed else ''}"

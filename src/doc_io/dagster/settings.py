@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from difflib import get_close_matches
 from typing import Any
 from urllib.parse import urlsplit
 
 from dagster import Config, ConfigurableResource, EnvVar
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
+from pydantic import ConfigDict, Field, PrivateAttr
 
 from doc_io.dagster.safekeeping import recovery_command
 from doc_io.dagster.shared_stores import hold, release, shared_store
 from doc_io.errors import ConfigurationError
+from doc_io.escaping import counted
 from doc_io.maintenance.answer_copies import file_orphans
 from doc_io.store import DocumentStore
-from doc_io.writing.spool import DEFAULT_SPOOL, spooled
+from doc_io.task_table import TaskTable
+from doc_io.writing.spool import DEFAULT_SPOOL, refuse_docs_root, spooled
 
 REBUILD_TAG = "doc_io/rebuild"
 """The tag of runs that make the index anew, and so run where it does not belong to the docs root."""
@@ -25,23 +27,37 @@ REBUILD_TAG = "doc_io/rebuild"
 _UNSHOWN = frozenset({"db_url", "db_read_url", "storage_options"})
 
 
-def refuse_unknown(kind: type[BaseModel], given: Iterable[str]) -> None:
+def refuse_unknown(kind: type, given: Iterable[str], *, but: Collection[str] = ()) -> None:
     """Compare what a class is made with to its fields.
 
     Args:
-        kind: The class.
+        kind: The class: a pydantic model or a dataclass.
         given: The names of its arguments.
+        but: Fields that cannot be given here.
 
     Raises:
         ConfigurationError: It has no such setting.
     """
-    unknown = [name for name in given if name not in kind.model_fields]
+    fields = getattr(kind, "model_fields", None) or getattr(kind, "__dataclass_fields__", {})
+    known = [name for name in fields if name not in but]
+    unknown = [name for name in given if name not in known]
     if unknown:
-        near = get_close_matches(unknown[0], kind.model_fields, n=1)
-        hint = f"Did you mean {near[0]}?" if near else f"It has: {', '.join(sorted(kind.model_fields))}."
+        near = get_close_matches(unknown[0], known, n=1)
+        hint = f"Did you mean {near[0]}?" if near else f"It has: {', '.join(sorted(known))}."
         raise ConfigurationError(
             setting=f"{kind.__name__}({unknown[0]}=…)", reason="there is no such setting", hint=hint
         )
+
+
+def task_table_config(table: Any) -> Any:
+    """A task table as Dagster's config holds it, from a `TaskTable` or from its fields.
+
+    Raises:
+        ConfigurationError: It has no such field.
+    """
+    if isinstance(table, Mapping):
+        refuse_unknown(TaskTable, table)
+    return table.as_config() if isinstance(table, TaskTable) else table
 
 
 def openable(url: str | None) -> str | None:
@@ -182,9 +198,10 @@ class StoreSettings(ConfigurableResource[Any]):
         self.store.check()
         if not self.spool:
             return
+        refuse_docs_root(self.spool, self.store.docs_root)
         if waiting := spooled(self.spool):
             context.log.warning(
-                f"{waiting} document(s) of failed steps wait on the host {socket.gethostname()}."
+                f"In the spool of the host {socket.gethostname()}: {counted(waiting, 'document')} of failed steps."
                 f" File them with: {recovery_command(self.store, self.spool)}"
             )
         for orphan in file_orphans(self.spool, self.store):

@@ -67,7 +67,7 @@ def _by_url(db_url: str, db_read_url: str | None) -> Index:
         raise ConfigurationError(
             setting="db_url",
             reason=f"no index speaks {scheme!r}" if is_url else "it is not a URL",
-            hint="Give postgresql://user@host/database, or db_path for a SQLite file.",
+            hint="Give postgresql://user@host/database; a SQLite file is given by its path, as `db_path`.",
         )
     if find_spec("psycopg") is None or find_spec("psycopg_pool") is None:
         raise ConfigurationError(

@@ -39,7 +39,7 @@ _SETTINGS = (
 )
 
 _SCHEME = re.compile(r"postgres(?:ql)?(?:\+\w+)?://")
-_OF_THE_PASSWORD = re.compile(r"([?&](?:password|sslpassword)=)([^&]*)")
+_OF_THE_PASSWORD = re.compile(r"([?&])(?:password|sslpassword)=([^&]*)")
 
 # A pool that came over a fork may be neither used nor closed: it would end the parent's connections.
 _inherited: list[ConnectionPool[Any]] = []
@@ -67,9 +67,7 @@ class Pool:
                 hint="Write it as postgresql://user@host:5432/database.",
             ) from None
         self.name = f"postgresql://{host}{parts.path}"
-        user = parts.netloc.rpartition("@")[0].partition(":")[0]
-        options = "&".join(each for each in parts.query.split("&") if each and not _OF_THE_PASSWORD.match(f"?{each}"))
-        self.address = f"postgresql://{f'{user}@' if user else ''}{host}{parts.path}{f'?{options}' if options else ''}"
+        self.address = without_password(self._url)
         self._secrets = _secrets(self._url, parts.password)
         self.has_password = bool(self._secrets)
         self._lock = threading.Lock()
@@ -151,6 +149,17 @@ class Pool:
     def _defaults(self) -> dict[str, Any]:
         """Our settings, but for those that the URL makes itself."""
         return {name: value for name, value in _LIVENESS.items() if f"{name}=" not in self._url}
+
+
+def without_password(url: str) -> str:
+    """A URL that can be shown and still be used, with the password from elsewhere: user, host and options.
+
+    Where it is not clear what belongs to the password, as one with a ``/`` or ``?`` that is not encoded, too much is left out.
+    """
+    without = re.sub(r"(?<=[?&])&+", "", _OF_THE_PASSWORD.sub(r"\1", url))
+    scheme, separator, rest = without.partition("://")
+    user, at, place = rest.rpartition("@")
+    return f"{scheme}{separator}{user.partition(':')[0]}{at}{place}".rstrip("?&")
 
 
 def _configure(connection: psycopg.Connection[Any]) -> None:

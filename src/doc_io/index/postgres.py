@@ -45,7 +45,9 @@ _HOLDER = (  # an advisory lock of 64 bits stands in two columns of pg_locks
 _READ_ONLY = (
     "SELECT set_config('default_transaction_read_only', 'on', false), set_config('statement_timeout', %s, false)"
 )
-_SUPERUSER = "the role of db_url is a superuser, who can do more than read. Give db_read_url a role that may only read"
+_SUPERUSER = (
+    "the role of `db_url` is a superuser, who can do more than read. Give `db_read_url` a role that may only read"
+)
 
 
 class PostgresIndex(Index):

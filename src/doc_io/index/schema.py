@@ -30,10 +30,10 @@ SCHEMA_VERSION = 3
 REBUILD = "Rebuild it from the files with `doc-io reindex`."
 """What to do about an index of an older schema."""
 
-NAME_ANOTHER = "Name another file or database as the index, with --db, `db_path` or `db_url`."
+NAME_ANOTHER = "Name another file or database as the index."
 """What to do about a database of something else, which no rebuild touches."""
 
-SET_ASIDE = f"Rebuild it with `doc-io reindex`, which keeps this file under another name. Or: {NAME_ANOTHER}"
+SET_ASIDE = "Rebuild it with `doc-io reindex`, which keeps this file under another name; or name another index."
 """What to do about a file that is no sound index."""
 
 UPGRADE = "Upgrade doc_io."

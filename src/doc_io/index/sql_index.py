@@ -343,6 +343,11 @@ class Index(ABC):
 
     # The store, locks, life
 
+    @property
+    def exists(self) -> bool:
+        """Whether there is something to ask; False where the first question would make an empty index."""
+        return True
+
     @abstractmethod
     def store_id(self) -> str | None:
         """The id of the store that this index belongs to; ``None`` where none is set, or there is no index."""

@@ -187,8 +187,12 @@ class SqliteIndex(Index):
             with suppress(OSError):  # the next one begins by removing it
                 sqlite_rebuild.remove_file(new)
 
+    @property
+    def exists(self) -> bool:
+        return os.path.exists(self.name)
+
     def store_id(self) -> str | None:
-        if not os.path.exists(self.name):
+        if not self.exists:
             return None
         return self._run(_stored_id)
 

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from doc_io.batches import batches
 from doc_io.commit_record import PARSED_NAME, PROMPT_NAME, RAW_NAME
 from doc_io.document import Document, DocumentRow
 from doc_io.errors import InvalidDocumentError
+from doc_io.ids import path_segment
 from doc_io.legacy.backfill_result import BackfillReport, BadFile, StageReport
 from doc_io.legacy.reading import Old, OldFile
 from doc_io.legacy.versioned_files import UNVERSIONED
+from doc_io.renames import read_renames
 from doc_io.task_table import Task
 from doc_io.writing.draft import MAX_SMALL_CHARS, Draft, Origin, later_created_at, make_draft
 
@@ -21,6 +24,8 @@ if TYPE_CHECKING:
 
 Key = tuple[str, str]
 """A stage and a task."""
+
+_BATCH_SIZE = 200  # renamed documents that are looked up with one query
 
 
 class New(NamedTuple):
@@ -70,7 +75,7 @@ class Filing:
         for versions in _by_task(olds):
             if all(old.doc_id in rows for old in versions):
                 continue
-            history = _History([] if self._nothing_indexed() else self.store.history(*_task(versions[0])))
+            history = self._history(versions[0])
             for old in versions:
                 row = rows.get(old.doc_id) or history.row_of(old)
                 rest = None if row is not None else history.not_filed(old)
@@ -91,10 +96,27 @@ class Filing:
         counts.existing += len(_paths(olds) - _paths(added) - bad)
         self._tell(added, tasks, parents, counts)
 
+    def _history(self, old: Old) -> _History:
+        if self._nothing_indexed():
+            return _History((), ())
+        renamed = self._renamed.get((path_segment(old.stage), old.task_id), ())
+        return _History(self.store.history(old.stage, old.task_id), renamed)
+
+    @cached_property
+    def _renamed(self) -> dict[Key, list[DocumentRow]]:
+        """Documents that have another name now, by the folder of the stage and the task that they were filed under."""
+        found: dict[Key, list[DocumentRow]] = {}
+        names = read_renames(self.store.storage).names
+        for batch in batches(names, _BATCH_SIZE):
+            for row in self.store.index.get_many(batch):
+                same_task = names[row.doc_id].task_id is None
+                task_id = row.task_id if same_task else self.store.record(row).row["task_id"]
+                found.setdefault((row.doc_dir.partition("/")[0], task_id), []).append(row)
+        return found
+
     def _nothing_indexed(self) -> bool:
         """Whether a dry run would make the index by asking it."""
-        name = self.store.unchecked.index.name  # no look-up, which would make it
-        return self.report.dry_run and "://" not in name and not Path(name).exists()
+        return self.report.dry_run and not self.store.unchecked.index.exists
 
     def _there(self, olds: Sequence[Old]) -> dict[str, DocumentRow]:
         return {row.doc_id: row for row in self.store.index.get_many([old.doc_id for old in olds])}
@@ -172,13 +194,19 @@ class Filing:
 
 
 class _History:
-    """What comes before the next old version of one task."""
+    """What comes before the next old version of one task.
 
-    def __init__(self, rows: Sequence[DocumentRow]) -> None:
-        self._rows = rows
+    Args:
+        rows: The documents of the task.
+        renamed: Those that were, and have another stage or task now: what they hold is not filed again.
+    """
+
+    def __init__(self, rows: Sequence[DocumentRow], renamed: Sequence[DocumentRow]) -> None:
+        self._rows = [*rows, *renamed]
+        self._renamed = {row.doc_id for row in renamed}
         self._last: str | None = None
         self._places = [(row.created_at, row.doc_id) for row in rows]
-        self._filed = {key: row for row in rows for key in _files_of(row)}
+        self._filed = {key: row for row in self._rows for key in _files_of(row)}
 
     def row_of(self, old: Old) -> DocumentRow | None:
         """The row of a document that was written with this legacy file beside it, by ``rollout``."""
@@ -211,7 +239,9 @@ class _History:
 
     def follow(self, row: DocumentRow | None) -> None:
         """The next version comes after this one."""
-        if row is not None:
+        if row is not None and row.doc_id in self._renamed:
+            self._last = row.created_at
+        elif row is not None:
             self._after(row.created_at, row.doc_id)
 
     def _after(self, created_at: str, doc_id: str) -> None:

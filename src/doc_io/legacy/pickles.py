@@ -1,21 +1,21 @@
 """What Dagster's default IO manager keeps, as documents: the texts among its pickles, each at the time of its file.
 
-A pickle can name any function and have it called. Nothing that is read here can: see `_Texts`.
+A pickle can name any function and have it called, and what is nested deep enough ends the process that loads it. So none is
+loaded: its opcodes are listed (docs.python.org/3/library/pickletools.html), and one that is nothing but a text has it there.
 """
 
 from __future__ import annotations
 
 import hashlib
-import io
 import os
-import pickle
+import pickletools
 import re
 import shlex
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING
 
 from doc_io.batches import batches
 from doc_io.commit_record import encode_text
@@ -36,15 +36,27 @@ _RUN = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 """The folder of a run: outputs of ops, and logs."""
 
 
-class _Texts(pickle.Unpickler):
-    """Makes what a pickle can hold without naming anything: texts, numbers, lists, dicts.
+_OF_A_TEXT = frozenset(
+    {"PROTO", "FRAME", "UNICODE", "BINUNICODE", "SHORT_BINUNICODE", "BINUNICODE8", "STOP"}
+    | {"PUT", "BINPUT", "LONG_BINPUT", "MEMOIZE"}
+)
+"""The opcodes of a pickled ``str``, in any protocol."""
 
-    A class or a function is looked up by `find_class` alone, for every opcode that can name one, and without one there is
-    nothing that a pickle could call (docs.python.org/3/library/pickle.html#restricting-globals).
-    """
-
-    def find_class(self, module_name: str, global_name: str, /) -> NoReturn:
-        raise pickle.UnpicklingError(f"it holds {module_name}.{global_name}, and only texts are read")
+_KINDS = {
+    "EMPTY_DICT": "dict",
+    "EMPTY_LIST": "list",
+    "EMPTY_SET": "set",
+    "NONE": "NoneType",
+    "NEWTRUE": "bool",
+    "NEWFALSE": "bool",
+    "SHORT_BINBYTES": "bytes",
+    "BINBYTES": "bytes",
+    "BININT": "int",
+    "BININT1": "int",
+    "BININT2": "int",
+    "BINFLOAT": "float",
+}
+"""Opcodes that such a value begins with."""
 
 
 @dataclass(frozen=True)
@@ -209,13 +221,26 @@ class _Refused:
 
 def _text(data: bytes) -> str | _Refused:
     try:
-        value: Any = _Texts(io.BytesIO(data)).load()
+        value = _only_text(data)
     except Exception as error:  # noqa: BLE001 - a torn pickle raises anything
         return _Refused(f"it is no pickle of a text: {str(error) or type(error).__name__}")
-    if type(value) is not str:
-        return _Refused(f"it is a pickle of a {type(value).__name__}, not of a text")
-    if not value:
-        return _Refused("it is empty")
-    if unstorable(value.replace("\0", "")) is not None:
-        return _Refused("it has a lone surrogate, which UTF-8 cannot hold")
-    return value
+    if isinstance(value, _Refused):
+        return value
+    return value or _Refused("it is empty")
+
+
+def _only_text(data: bytes) -> str | _Refused:
+    """The text of a pickle that holds nothing else, from its opcodes."""
+    first, texts = "", ["", ""]
+    for opcode, argument, _ in pickletools.genops(data):
+        if opcode.name in ("GLOBAL", "INST", "STACK_GLOBAL"):
+            named = ".".join(texts[-2:]) if argument is None else str(argument).replace(" ", ".")
+            return _Refused(f"it holds {named}, and only texts are read")
+        if opcode.name not in _OF_A_TEXT:
+            first = first or opcode.name
+        elif isinstance(argument, str):
+            texts.append(argument)
+    if not first and len(texts) == 3:  # noqa: PLR2004 - one more than it began with
+        return texts[-1]
+    kind = _KINDS.get(first)
+    return _Refused("it is no pickle of a text alone" if kind is None else f"it is a pickle of a {kind}, not of a text")

@@ -61,6 +61,7 @@ def copy(
     """
     _check_apart(source, target)
     _check_writable(target)
+    target.unchecked.check()  # before its index is made
     storage, index = source.storage, source.index
     total = sum(each.documents for each in index.stage_counts())
     copied = existing = 0

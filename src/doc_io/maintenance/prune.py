@@ -90,6 +90,7 @@ class Pruned:
         documents: What is removed, in order of removal; in a temporary file, however many they are.
         kept: How many of the documents that the policy selects are kept, and why.
         finished: Documents that completing an earlier, interrupted pruning removed.
+        bytes: How many bytes were freed; of a dry run ``None``, as no file is looked at.
         dry_run: Whether nothing was changed.
     """
 
@@ -97,6 +98,7 @@ class Pruned:
     kept: Mapping[str, int] = field(default_factory=dict)
     finished: tuple[str, ...] = ()
     dry_run: bool = True
+    bytes: int | None = None
 
 
 def prune(
@@ -131,16 +133,17 @@ def prune(
         before = cutoff(storage, policy.grace)
         finished = finish(storage, index, before)
         chosen, kept = plan(storage, index, policy, before.created_at)
-        total = len(chosen)
-        for removed in _remove(storage, index, chosen, before):
+        total, freed = len(chosen), finished.bytes
+        for removed, size in _remove(storage, index, chosen, before):
             documents.extend(removed)
+            freed += size
             if progress is not None:
                 progress(len(documents), total)
-        forget_renames(storage, chain((each.doc_id for each in documents), finished))
+        forget_renames(storage, chain((each.doc_id for each in documents), finished.doc_ids))
         end_expired(storage, before.created_at)
     if chosen:
         kept = {**kept, "they became protected, or are young by the storage's clock": len(chosen)}
-    return Pruned(documents, kept, tuple(finished), dry_run=False)
+    return Pruned(documents, kept, tuple(finished.doc_ids), dry_run=False, bytes=freed)
 
 
 def plan(storage: Storage, index: Index, policy: Policy, before: str) -> tuple[SeqSet, dict[str, int]]:
@@ -211,18 +214,21 @@ def _spare_needed(index: Index, chosen: SeqSet) -> int:
     return spared
 
 
-def _remove(storage: Storage, index: Index, chosen: SeqSet, before: Cutoff) -> Iterator[list[PruneCandidate]]:
+def _remove(
+    storage: Storage, index: Index, chosen: SeqSet, before: Cutoff
+) -> Iterator[tuple[list[PruneCandidate], int]]:
     """Remove what was chosen, children first, and take it out of the set, which keeps what became protected meanwhile."""
     count = -1
     while chosen and len(chosen) != count:  # again for a parent that seemed newer than its child
         count = len(chosen)
         for batch in batches(chosen.newest_first(), _BATCH_SIZE):
             documents = index.candidates(batch)
-            ids = set(remove_documents(storage, index, [(each.doc_id, each.doc_dir) for each in documents], before))
+            taken = remove_documents(storage, index, [(each.doc_id, each.doc_dir) for each in documents], before)
+            ids = set(taken.doc_ids)
             removed = [each for each in documents if each.doc_id in ids]
             for each in removed:
                 chosen.discard(each.seq)
-            yield removed
+            yield removed, taken.bytes
 
 
 def _candidate(fields: list[Any]) -> PruneCandidate:

@@ -14,7 +14,7 @@ from doc_io.errors import ConfigurationError, DocIOError
 from doc_io.storage.local import LocalStorage
 from doc_io.store import DocumentStore
 from doc_io.store_identity import IDENTITY_NAME
-from doc_io.writing.spool import is_owned_by, owner_of, spool_path, spooled_draft, spooled_folders
+from doc_io.writing.spool import is_owned_by, owner_of, refuse_docs_root, spool_path, spooled_draft, spooled_folders
 
 
 class Recovered(NamedTuple):
@@ -45,7 +45,8 @@ def recover(store: DocumentStore, folder: str | os.PathLike[str]) -> Iterator[Re
         What became of each, as it happens.
 
     Raises:
-        ConfigurationError: There is no such spool on this host, or its documents are meant for another store.
+        ConfigurationError: There is no such spool on this host, it is a docs root, or its documents are meant for another
+            store.
         StoreMismatchError: The store's docs root and index do not belong together.
     """
     waiting = LocalStorage(spool_path(folder))
@@ -55,6 +56,7 @@ def recover(store: DocumentStore, folder: str | os.PathLike[str]) -> Iterator[Re
             reason=f"there is no such folder on the host {socket.gethostname()}",
             hint="Run this on the host that the failed step names, with the folder that it names.",
         )
+    refuse_docs_root(waiting.root, store.docs_root)
     store.check()
     owner = owner_of(waiting)
     if not is_owned_by(waiting, store.owner):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta, timezone
 from typing import NamedTuple
 
@@ -58,7 +58,19 @@ def cutoff(storage: Storage, grace: timedelta) -> Cutoff:
 _SAME = timedelta(seconds=1)
 
 
-def remove_documents(storage: Storage, index: Index, documents: Sequence[tuple[str, str]], before: Cutoff) -> list[str]:
+class Removed(NamedTuple):
+    """What a removal took away.
+
+    Attributes:
+        doc_ids: The documents.
+        bytes: How many bytes their files had.
+    """
+
+    doc_ids: list[str]
+    bytes: int
+
+
+def remove_documents(storage: Storage, index: Index, documents: Sequence[tuple[str, str]], before: Cutoff) -> Removed:
     """Take a batch of documents out of a store for good.
 
     Args:
@@ -68,14 +80,14 @@ def remove_documents(storage: Storage, index: Index, documents: Sequence[tuple[s
         before: Only those older than this; see `finish`.
 
     Returns:
-        The ids of those that were removed; what became protected in the meantime stays.
+        Those that were removed; what became protected in the meantime stays.
     """
     tombstone = f"{_FOLDER}/{os.urandom(8).hex()}"
     storage.put(tombstone, json.dumps(documents).encode("ascii"))
     return _carry_out(storage, index, tombstone, documents, before)
 
 
-def finish(storage: Storage, index: Index, before: Cutoff) -> list[str]:
+def finish(storage: Storage, index: Index, before: Cutoff) -> Removed:
     """End the removals that were interrupted.
 
     What has lost its row loses its files. What still has its row goes only where it could be chosen for removal today:
@@ -83,13 +95,17 @@ def finish(storage: Storage, index: Index, before: Cutoff) -> list[str]:
     from it.
 
     Returns:
-        The ids of the documents that were removed.
+        The documents that were removed.
     """
-    removed = []
-    for tombstone in under_way(storage):
-        documents = read_tombstone(storage, tombstone)
-        removed += _carry_out(storage, index, tombstone, documents, before)
-    return removed
+    return _joined(
+        _carry_out(storage, index, tombstone, read_tombstone(storage, tombstone), before)
+        for tombstone in under_way(storage)
+    )
+
+
+def _joined(parts: Iterable[Removed]) -> Removed:
+    removed = list(parts)
+    return Removed([doc_id for each in removed for doc_id in each.doc_ids], sum(each.bytes for each in removed))
 
 
 def under_way(storage: Storage) -> list[str]:
@@ -99,15 +115,13 @@ def under_way(storage: Storage) -> list[str]:
 
 def _carry_out(
     storage: Storage, index: Index, tombstone: str, documents: Sequence[tuple[str, str]], before: Cutoff
-) -> list[str]:
-    removed: list[str] = []
-    for batch in batches(documents, _LOCK_BATCH_SIZE):
-        removed += _remove(storage, index, dict(batch), before)
+) -> Removed:
+    removed = _joined(_remove(storage, index, dict(batch), before) for batch in batches(documents, _LOCK_BATCH_SIZE))
     storage.delete(tombstone)
     return removed
 
 
-def _remove(storage: Storage, index: Index, folders: Mapping[str, str], before: Cutoff) -> list[str]:
+def _remove(storage: Storage, index: Index, folders: Mapping[str, str], before: Cutoff) -> Removed:
     with index.repair_lock():  # who sends one of these attempts again waits, and then finds no folder to give a row to
         successors = index.successors(list(folders))
         written = list({**dict.fromkeys(folders.values()), **dict.fromkeys(successors.values())})
@@ -124,8 +138,8 @@ def _remove(storage: Storage, index: Index, folders: Mapping[str, str], before: 
         # The index itself refuses to part with a document that something still there was made from.
         removed = index.remove([doc_id for doc_id in folders if doc_id not in protected])
         # What was not to be seen may come back with its mount, and be young.
-        storage.remove_many([folders[doc_id] for doc_id in removed if modified[folders[doc_id]]])
-        return removed
+        freed = storage.remove_many([folders[doc_id] for doc_id in removed if modified[folders[doc_id]]])
+        return Removed(removed, freed)
 
 
 def _protected(storage: Storage, index: Index, folders: Mapping[str, str], before: Cutoff) -> set[str]:

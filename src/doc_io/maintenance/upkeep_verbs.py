@@ -166,7 +166,9 @@ class Prune(Verb):
             before = cutoff(storage, self._policy.grace)
             finished = finish(storage, index, before)
             chosen, kept = plan(storage, index, self._policy, before.created_at)
-        files.write("kept", {**{f"kept: {reason}": count for reason, count in kept.items()}, "ended": len(finished)})
+        files.write(
+            "kept", {**{f"kept: {reason}": count for reason, count in kept.items()}, "ended": len(finished.doc_ids)}
+        )
         chosen_parts: list[list[Any]] = []
         for family in families(index, chosen, self._parts):
             documents: list[tuple[str, str]] = []
@@ -186,7 +188,7 @@ class Prune(Verb):
             while left and len(left) != before:  # again for a parent that seemed newer than its child
                 before = len(left)
                 for batch in batches(list(left.items()), _REMOVAL_BATCH_SIZE):
-                    for doc_id in remove_documents(storage, index, batch, Cutoff(*part)):
+                    for doc_id in remove_documents(storage, index, batch, Cutoff(*part)).doc_ids:
                         left.pop(doc_id, None)
         kept = {"kept: they became protected meanwhile": len(left)} if left else {}
         return Outcome(total - len(left), kept, ())

@@ -62,6 +62,7 @@ class Board:
         complete: Whether it was made of all documents, and not of the newest `WINDOW` alone.
         oldest: The time of the oldest document that was looked at, where there are older ones.
         limit: How many tasks a page has.
+        skip: How many tasks are before this page.
     """
 
     columns: list[Column]
@@ -70,6 +71,7 @@ class Board:
     complete: bool
     oldest: str | None
     limit: int
+    skip: int
 
 
 def board(
@@ -89,7 +91,7 @@ def board(
         by: What to tell a stage's columns apart by. Default: nothing.
         task: Only tasks with this in their name.
         only: Only these tasks. Default: all.
-        skip: Tasks to leave out at the start.
+        skip: Tasks to leave out at the start; where there are no more, the last page is given.
     """
     attempts = page_queries.recent(store.index, replace(wanted, status=()), WINDOW, by)
     newest: dict[str, dict[tuple[str, str | None], int]] = {}
@@ -118,6 +120,7 @@ def board(
     order = [*failed, *(task_id for task_id in newest if task_id not in failed)]
     chosen = [task_id for task_id in order if task_id in fitting] if statuses else order
     limit = max(10, min(MAX_TASKS, MAX_CELLS // max(1, len(columns))))
+    skip = min(skip, max(0, len(chosen) - 1) // limit * limit)
     page = [(task_id, newest[task_id]) for task_id in chosen[skip : skip + limit]]
     shown = _rows_of(store, page)
     oldest = page_queries.by_seq(store.index, [attempts[-1][0]]) if len(attempts) == WINDOW else []
@@ -131,6 +134,7 @@ def board(
         len(attempts) < WINDOW,
         oldest[0].created_at if oldest else None,
         limit,
+        skip,
     )
 
 

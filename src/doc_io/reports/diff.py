@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import re
 import zlib
-from collections.abc import Iterator, Sequence
-from itertools import chain
-from typing import Any, Literal, NamedTuple, TypeVar
+from collections.abc import Callable, Iterable, Iterator
+from typing import Literal, NamedTuple
 
 from doc_io.document import DocumentRow
 from doc_io.reading import Which
 from doc_io.store import DocumentStore
 
-_WORD = re.compile(r"\s+|\w+|[^\w\s]")
+_WORD = re.compile(r"\s+|\w+|[^\w\s]{9,}|[^\w\s]")  # a ruler of many signs is one word
 _MAX_ITEMS = 200_000  # words or lines of both texts that are compared at once: 0.3 s where they have little in common
 _MAX_REFINED = 50_000  # in one passage that differs: 0.1 s
-_MIN_CHUNK = 16  # words or lines, on average
+_MAX_DETAIL = 1_000_000  # words of all passages that differ
+_MIN_CHUNK = 8  # words or lines: shorter ones are met by chance
+_LONGEST_CHUNK = 1024
+_SLICE = 65_536  # characters that are split at a time: each word is an object many times its size
 
-_T = TypeVar("_T", str, "tuple[str, ...]")
+Split = Callable[[str], list[str]]
+"""What splits a text into lines or words."""
 
 
 class Change(NamedTuple):
@@ -51,8 +54,10 @@ def diff(store: DocumentStore, old: DocumentRow, new: DocumentRow, which: Which 
 def diff_texts(old: str, new: str) -> Iterator[Change]:
     """The passages that turn one text into another: lines first, then the words of lines that changed.
 
-    Of more than 200,000 lines or words, chunks of 16 or more are compared before what is in them; a passage of chunks that
-    has nothing in common with the other text is removed and added as a whole. 5 MB take a second or two.
+    Of more than 200,000 lines or words, chunks of some 20 are compared before what is in them. A passage of more than
+    50,000 words that has no chunk in common with the other text is removed and added as a whole, and so is what still
+    differs after a million lines and words were compared. So 5 MB take a second or two, and memory stays below 150 MB and
+    four times the size of both texts, whatever is in them.
 
     Args:
         old: The older text.
@@ -61,43 +66,89 @@ def diff_texts(old: str, new: str) -> Iterator[Change]:
     Returns:
         Passages in order. Those that are not ``added`` make up the old text, those not ``removed`` the new one.
     """
-    for old_lines, new_lines in _compared(old.splitlines(keepends=True), new.splitlines(keepends=True)):
-        before, after = "".join(old_lines), "".join(new_lines)
+    comparison = _Comparison()
+    for before, after in comparison.passages(old, new, _lines):
         if before and after and before != after:
-            for removed, added in _compared(_WORD.findall(before), _WORD.findall(after)):
-                yield from _change("".join(removed), "".join(added))
+            for removed, added in comparison.passages(before, after, _WORD.findall):
+                yield from _change(removed, added)
         else:
             yield from _change(before, after)
 
 
-def _compared(old: list[str], new: list[str]) -> Iterator[tuple[Sequence[str], Sequence[str]]]:
-    """As `_passages`, in time that is linear in the length."""
-    total = len(old) + len(new)
-    if total <= _MAX_ITEMS:
-        yield from _passages(old, new)
-        return
-    size = max(_MIN_CHUNK, 2 * total // _MAX_ITEMS)
-    for old_chunks, new_chunks in _passages(_chunks(old, size), _chunks(new, size)):
-        removed, added = list(chain.from_iterable(old_chunks)), list(chain.from_iterable(new_chunks))
-        if removed == added or len(removed) + len(added) > _MAX_REFINED:
-            yield removed, added
+class _Comparison:
+    """Passages of texts in turn, equal ones and those that differ; it ends to look into these after a million items."""
+
+    def __init__(self) -> None:
+        self._left = _MAX_DETAIL
+
+    def passages(self, old: str, new: str, split: Split) -> Iterator[tuple[str, str]]:
+        """As `_passages`, of any two texts, in time and memory that are linear in their length."""
+        if self._left <= 0:
+            yield old, new
+        elif items := self._items(old, new, split, _MAX_ITEMS):
+            yield from _passages(*items)
         else:
-            yield from _passages(removed, added)
+            for removed, added in _passages(*_chunked(old, new, split)):
+                differ = removed and added and removed != added
+                items = self._items(removed, added, split, _MAX_REFINED) if differ and self._left > 0 else None
+                yield from _passages(*items) if items else [(removed, added)]
+
+    def _items(self, old: str, new: str, split: Split, limit: int) -> tuple[list[str], list[str]] | None:
+        """The items of both texts; ``None`` where there are more than so many."""
+        sides: tuple[list[str], list[str]] = [], []
+        for text, items in zip((old, new), sides, strict=True):
+            for some in _slices(text, split):
+                items.extend(some)
+                if len(sides[0]) + len(sides[1]) > limit:
+                    return None
+        self._left -= len(sides[0]) + len(sides[1])
+        return sides
 
 
-def _chunks(items: list[str], size: int) -> list[tuple[str, ...]]:
+def _lines(text: str) -> list[str]:
+    return text.splitlines(keepends=True)
+
+
+def _slices(text: str, split: Split) -> Iterator[list[str]]:
+    """The items of a text in turn; never many of them at once."""
+    start, size = 0, _SLICE
+    while start + size < len(text):
+        items = split(text[start : start + size])
+        start += size - len(items.pop())  # the last one may go on
+        if items:
+            yield items
+            size = _SLICE
+        else:
+            size *= 2
+    yield split(text[start:])
+
+
+def _chunked(old: str, new: str, split: Split) -> tuple[list[str], list[str]]:
+    sides = list(_chunks(_slices(old, split))), list(_chunks(_slices(new, split)))
+    while len(sides[0]) + len(sides[1]) > _MAX_ITEMS:
+        sides = list(_chunks([sides[0]])), list(_chunks([sides[1]]))
+    return sides
+
+
+def _chunks(slices: Iterable[list[str]]) -> Iterator[str]:
     """Items in chunks that end where the items themselves say so: an insertion leaves the chunks after it as they are."""
-    ends = {item for item in set(items) if zlib.crc32(item.encode("utf-8", "surrogatepass")) % size == 0}
-    chunks, start = [], 0
-    for end in (at for at, item in enumerate(items, start=1) if item in ends):
-        if end - start >= size // 2:  # shorter ones are met by chance
-            chunks.append(tuple(items[start:end]))
-            start = end
-    return [*chunks, tuple(items[start:])]
+    waiting: list[str] = []
+    for items in slices:
+        ends = {item for item in set(items) if zlib.crc32(item.encode("utf-8", "surrogatepass")) % _MIN_CHUNK == 0}
+        start = 0
+        for end in [at for at, item in enumerate(items, start=1) if item in ends]:
+            if len(waiting) + end - start >= _MIN_CHUNK:
+                yield "".join(waiting + items[start:end])
+                waiting, start = [], end
+        waiting += items[start:]
+        if len(waiting) > _LONGEST_CHUNK:
+            yield "".join(waiting)
+            waiting = []
+    yield "".join(waiting)
 
 
-def _passages(old: Sequence[_T], new: Sequence[_T]) -> Iterator[tuple[Sequence[_T], Sequence[_T]]]:
-    """Passages of two sequences in turn: equal ones, and those that differ.
+def _passages(old: list[str], new: list[str]) -> Iterator[tuple[str, str]]:
+    """Passages of two lists of items in turn: equal ones, and those that differ.
 
     libgit2 compares them as the lines of two files, with a number for each word: Myers' algorithm with heuristics that
     end a search which takes too long, where `difflib` takes time that is quadratic in the length.
@@ -111,21 +162,21 @@ def _passages(old: Sequence[_T], new: Sequence[_T]) -> Iterator[tuple[Sequence[_
         # Of no lines git names the line before, of some the first of them, counted from 1.
         old_start = hunk.old_start - 1 if hunk.old_lines else hunk.old_start
         new_start = hunk.new_start - 1 if hunk.new_lines else hunk.new_start
-        yield old[old_end:old_start], new[new_end:new_start]
+        yield "".join(old[old_end:old_start]), "".join(new[new_end:new_start])
         old_end, new_end = old_start + hunk.old_lines, new_start + hunk.new_lines
-        yield old[old_start:old_end], new[new_start:new_end]
-    yield old[old_end:], new[new_end:]
+        yield "".join(old[old_start:old_end]), "".join(new[new_start:new_end])
+    yield "".join(old[old_end:]), "".join(new[new_end:])
 
 
-class _Numbers(dict[Any, str]):
+class _Numbers(dict[str, str]):
     """A line for each word, line or chunk: a number of its own."""
 
-    def __missing__(self, item: object) -> str:
+    def __missing__(self, item: str) -> str:
         line = self[item] = f"{len(self):x}\n"
         return line
 
 
-def _numbered(items: Sequence[_T], numbers: _Numbers) -> bytes:
+def _numbered(items: list[str], numbers: _Numbers) -> bytes:
     return "".join(map(numbers.__getitem__, items)).encode()
 
 

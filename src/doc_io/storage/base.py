@@ -223,10 +223,13 @@ class Storage(ABC):
         self.remove_many([folder])
 
     @abstractmethod
-    def remove_many(self, folders: Sequence[str]) -> None:
+    def remove_many(self, folders: Sequence[str]) -> int:
         """Remove folders with all that is in them, durably; no error where one, or a part of it, is missing.
 
         The commit record goes first, or everything at one instant: what is left of an interrupted removal is no document.
+
+        Returns:
+            How many bytes the files had.
         """
 
     def modified(self, folders: Sequence[str]) -> list[float]:

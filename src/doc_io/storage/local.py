@@ -232,7 +232,8 @@ class LocalStorage(Storage):
                 return
             sync_folder(os.path.dirname(final))
 
-    def remove_many(self, folders: Sequence[str]) -> None:
+    def remove_many(self, folders: Sequence[str]) -> int:
+        freed = sum(sum(self.folder(path).files.values()) for path in folders)
         doomed: list[str] = []
         key_folders: dict[str, None] = {}
         for folder in folders:
@@ -249,6 +250,7 @@ class LocalStorage(Storage):
         with self._translate_errors("remove", folders[0] if folders else ""):
             for_each(sync_folder, list(key_folders), parallel=len(key_folders) > 1)
             for_each(_remove_tree, doomed, parallel=len(doomed) > 1)
+        return freed
 
     def upath(self, path: str) -> UPath:
         from upath import UPath  # noqa: PLC0415 - 55 ms that a reader of texts need not wait for

@@ -244,8 +244,8 @@ class RemoteStorage(Storage):
             client = self._client()
             self._delete(client, [contained(client.base, path)])
 
-    def remove_many(self, folders: Sequence[str]) -> None:
-        self._for_each(self._remove, folders)
+    def remove_many(self, folders: Sequence[str]) -> int:
+        return sum(self._for_each(self._remove, folders))
 
     def modified(self, folders: Sequence[str]) -> list[float]:
         return self._for_each(lambda path: self.folder(path).modified, folders)
@@ -258,15 +258,17 @@ class RemoteStorage(Storage):
         with ThreadPoolExecutor(threads) as executor:
             return list(executor.map(function, folders))
 
-    def _remove(self, folder: str) -> None:
+    def _remove(self, folder: str) -> int:
         with self._translate_errors("remove", folder):
             client = self._client()
             top = contained(client.base, folder)
-            found = [each.name for each in remote_walk.files(client, self._protocol.pages, folder)]
+            files = remote_walk.files(client, self._protocol.pages, folder)
+            found = [each.name for each in files]
             self._delete(client, [name for name in found if name == f"{top}/{RECORD_NAME}"])
             self._delete(client, [name for name in found if name != f"{top}/{RECORD_NAME}"])
             if self._protocol.folders and client.call("exists", top):
                 client.call("rm", top, recursive=True)
+            return sum(each.size for each in files)
 
     def names(self, folder: str) -> list[str]:
         with self._translate_errors("list", folder):

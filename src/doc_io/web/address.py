@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from functools import partial
 from typing import Any
-from urllib.parse import quote, unquote, urlencode
+from urllib.parse import quote, unquote
 
 from starlette.datastructures import QueryParams
 
@@ -20,6 +20,7 @@ from doc_io.index.base import Filter
 MAX_WORDS = 500
 """Characters of what can be searched for."""
 
+_PLAIN = re.compile(r"[\w.~-]*", re.ASCII).fullmatch
 _AGE = re.compile(r"(\d{1,6})([smhdw])")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 _NAMES = {
@@ -91,6 +92,11 @@ def number(query: QueryParams, name: str, default: int = 0) -> int:
     return int(text) if re.fullmatch(r"[0-9]{1,9}", text) else default
 
 
+def first_of_page(skip: int, total: int, size: int) -> int:
+    """How many to leave out of so many: of the last page where an address asks for one behind it."""
+    return min(skip, max(0, total - 1) // size * size)
+
+
 def name_in(segment: str) -> str:
     """The name that a segment of a path spells."""
     return unquote(segment, errors="replace")
@@ -110,14 +116,13 @@ class Links:
         """The address of a page, with what is asked of it; what is ``None`` or empty is left out."""
         if not query:
             return self._base + path
-        pairs = [
-            (name, str(each))
+        asked = "&".join(
+            f"{name}={quoted(str(each))}"
             for name, value in query.items()
-            for each in (value if isinstance(value, (list, tuple)) else [value])
+            for each in (value if isinstance(value, (list, tuple)) else (value,))
             if each is not None and each != ""
-        ]
-        asked = urlencode(pairs, errors="surrogatepass")
-        return f"{self._base}{path}{'?' if asked else ''}{asked}"
+        )
+        return f"{self._base}{path}?{asked}" if asked else self._base + path
 
     def document(self, row: DocumentRow, **query: object) -> str:
         """The page of a document."""
@@ -127,8 +132,9 @@ class Links:
         """The page of a task. Names that a browser would take for a step in a path are given as a query."""
         if {stage, task_id} & {"", ".", ".."}:
             return self("/t", **{"stage": stage, "task": task_id, **query})
-        segments = "/".join(quote(name, safe="", errors="surrogatepass") for name in (stage, task_id))
-        segments = re.sub(r"[.](json|csv)$", r"%2E\1", segments)  # else it would ask for that form of the page
+        segments = f"{quoted(stage)}/{quoted(task_id)}"
+        if task_id.endswith((".json", ".csv")):  # else it would ask for that form of the page
+            segments = "%2E".join(segments.rsplit(".", 1))
         return self(f"/t/{segments}", **query)
 
     def compare(self, old: DocumentRow, new: DocumentRow, **query: object) -> str:
@@ -138,6 +144,11 @@ class Links:
     def bound(self, path: str) -> Callable[..., str]:
         """What makes addresses of one page, for a template's macro."""
         return partial(self, path)
+
+
+def quoted(name: str) -> str:
+    """A name as a segment of a path or a value of a query; most have no character that must be escaped."""
+    return name if _PLAIN(name) else quote(name, safe="", errors="surrogatepass")
 
 
 def _time(text: str) -> str:

@@ -12,6 +12,7 @@ _MAX_CHANGES = 500
 _MAX_CHARACTERS = 200_000
 _MAX_PASSAGES = 200  # of a line that is too long to be shown
 _END = 500  # characters at each end of such a passage
+_KEPT = 2  # lines at each end of a passage without a change that is folded
 
 
 class Row(NamedTuple):
@@ -32,51 +33,75 @@ class Row(NamedTuple):
     folded: int = 0
 
 
-def rows(changes: Iterable[Change]) -> Iterator[Row]:
-    """Rows of two texts, from the passages that `reports.diff` gives."""
+def rows(changes: Iterable[Change], *, fold: bool = False) -> Iterator[Row]:
+    """Rows of two texts, from the passages that `reports.diff` gives.
+
+    Args:
+        changes: The passages.
+        fold: Whether of the lines of a passage without a change only the first and the last two are given.
+    """
     number = 0
     both: list[Change] = []
     for change in _joined(changes):
         if change.kind != "same":
             both.append(change)
             continue
-        for line in change.text.splitlines(keepends=True):
-            both.append(Change("same", line))
-            if line.endswith("\n"):
-                number += _has_change(both)
-                yield _row(both, number)
-                both = []
+        head, folded, tail = _parts(change.text) if fold else (change.text, 0, "")
+        for part in (head, tail):
+            for line in part.splitlines(keepends=True):
+                both.append(Change("same", line))
+                if line.endswith("\n"):
+                    number += _has_change(both)
+                    yield _row(both, number)
+                    both = []
+            if folded and part is head:
+                yield Row([], [], [], 0, folded)
     if both:
         yield _row(both, number + _has_change(both))
 
 
-def laid_out(found: Iterable[Row], *, only_changes: bool) -> tuple[list[Row], int, bool]:
+def laid_out(changes: Iterable[Change], *, only_changes: bool) -> tuple[list[Row], int, bool]:
     """The rows to show, the number of changes among them, and whether these are all.
 
     Args:
-        found: What `rows` gives.
+        changes: The passages that `reports.diff` gives.
         only_changes: Whether long passages without a change are folded.
     """
     shown: list[Row] = []
     waiting: list[Row] = []
-    skipped = changes = characters = 0
-    for row in found:
-        if not row.number:
+    skipped = count = characters = 0
+    for row in rows(changes, fold=only_changes):
+        if row.folded:
+            skipped += row.folded
+        elif not row.number:
             waiting.append(row)
             if only_changes and len(waiting) > 2 * _CONTEXT + 1:  # of a passage without a change its ends are enough
                 del waiting[_CONTEXT]
                 skipped += 1
-            continue
-        shown += _folded(waiting, skipped, after=bool(shown), before=True) if only_changes else waiting
-        waiting, skipped = [], 0
-        short = _shortened(row)
-        shown.append(short)
-        changes = row.number
-        characters += sum(len(each.text) for each in short.both)
-        if short is not row or changes >= _MAX_CHANGES or characters > _MAX_CHARACTERS:
-            return shown, changes, False
+        else:
+            shown += _folded(waiting, skipped, after=bool(shown), before=True) if only_changes else waiting
+            waiting, skipped = [], 0
+            short = _shortened(row)
+            shown.append(short)
+            count = row.number
+            characters += sum(len(each.text) for each in short.both)
+            if short is not row or count >= _MAX_CHANGES or characters > _MAX_CHARACTERS:
+                return shown, count, False
     shown += _folded(waiting, skipped, after=bool(shown), before=False) if only_changes else waiting
-    return shown, changes, True
+    return shown, count, True
+
+
+def _parts(text: str) -> tuple[str, int, str]:
+    """The first and the last lines of a passage, and how many are between them; there may be millions."""
+    between = text.count("\n") - 2 * _KEPT
+    if between <= 0:
+        return text, 0, ""
+    start, end = 0, len(text)
+    for _ in range(_KEPT):
+        start = text.find("\n", start) + 1
+    for _ in range(_KEPT + 1):
+        end = text.rfind("\n", 0, end)
+    return text[:start], between, text[end + 1 :]
 
 
 def _shortened(row: Row) -> Row:
@@ -93,32 +118,32 @@ def _cut(text: str) -> str:
 
 def _joined(changes: Iterable[Change]) -> Iterator[Change]:
     """The same passages, words that changed one after the other together: a space between them changed with them."""
-    removed = added = space = ""
+    removed: list[str] = []
+    added: list[str] = []
+    space: list[str] = []
     for change in changes:
         if change.kind == "same":
             if (removed or added) and change.text == " ":
-                space = change.text
+                space = [change.text]
                 continue
             yield from _changes(removed, added, space)
             yield change
-            removed = added = space = ""
+            removed, added, space = [], [], []
         else:
-            if space:
-                removed, added, space = removed + space, added + space, ""
-            if change.kind == "removed":
-                removed += change.text
-            else:
-                added += change.text
+            removed += space
+            added += space
+            space = []
+            (removed if change.kind == "removed" else added).append(change.text)
     yield from _changes(removed, added, space)
 
 
-def _changes(removed: str, added: str, space: str) -> Iterator[Change]:
+def _changes(removed: list[str], added: list[str], space: list[str]) -> Iterator[Change]:
     if removed:
-        yield Change("removed", removed)
+        yield Change("removed", "".join(removed))
     if added:
-        yield Change("added", added)
+        yield Change("added", "".join(added))
     if space:
-        yield Change("same", space)
+        yield Change("same", " ")
 
 
 def _folded(waiting: list[Row], skipped: int, *, after: bool, before: bool) -> list[Row]:

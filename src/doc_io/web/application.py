@@ -21,9 +21,9 @@ from doc_io.errors import ConfigurationError, DocIOError
 from doc_io.index import page_queries
 from doc_io.store import DocumentStore
 from doc_io.web import numbers, shown
-from doc_io.web.address import Links
+from doc_io.web.address import Links, quoted
 from doc_io.web.guard import LOOPBACK, Guard
-from doc_io.web.page import FORM, Make, Page, Site, answer, form_of
+from doc_io.web.page import FORM, NEWEST, Make, Page, Site, answer, form_of, newest_seq
 from doc_io.web.pages import board, compare, document, failures, files, scores, search, story, task, usage
 from doc_io.web.searching import Searching
 
@@ -96,14 +96,16 @@ class _Formed:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
-            path, form = form_of(scope["path"])
-            scope = {**scope, "path": path, FORM: form}
+            base = scope.get("root_path", "")
+            path, form = form_of(scope["path"].removeprefix(base))
+            scope = {**scope, "path": base + path, FORM: form}
         await self._inner(scope, receive, send)
 
 
 def _endpoint(site: Site, make: Make) -> Callable[[Request], Response]:
     # Not async: Starlette runs it in a thread, and a slow page keeps no other one waiting.
     def endpoint(request: Request) -> Response:
+        request.scope[NEWEST] = newest_seq(site)
         made = make(site, request, Links(request.scope.get("root_path", "")))
         return made if isinstance(made, Response) else answer(site, request, made)
 
@@ -112,6 +114,7 @@ def _endpoint(site: Site, make: Make) -> Callable[[Request], Response]:
 
 def _new(site: Site, request: Request) -> Response:
     """How many documents came after those that a page knows of."""
+    newest_seq(site)
     since = request.query_params.get("since", "")
     count = page_queries.count_after(site.store.index, int(since), 1000) if since.isdecimal() and len(since) < 16 else 0  # noqa: PLR2004
     return JSONResponse({"new": count})
@@ -141,7 +144,7 @@ def _templates() -> Environment:
         lstrip_blocks=True,
         auto_reload=False,
     )
-    templates.filters |= {"marked": shown.marked, "markdown": shown.markdown, **numbers.FILTERS}
+    templates.filters |= {"marked": shown.marked, "markdown": shown.markdown, "quoted": quoted, **numbers.FILTERS}
     version = hashlib.sha256(b"".join(data for data, _ in _files().values())).hexdigest()[:12]
     templates.globals |= {"version": version, "signs": SIGNS, "statuses": list(Status)}
     return templates

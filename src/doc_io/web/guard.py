@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable
 from http.cookies import CookieError, SimpleCookie
 from urllib.parse import parse_qsl, quote, urlencode
 
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -30,15 +30,15 @@ CONTENT_SECURITY_POLICY = (
 )
 """Nothing from elsewhere, nothing inline, no frame around a page."""
 
-_HEADERS = {
-    "content-security-policy": CONTENT_SECURITY_POLICY,
-    "x-content-type-options": "nosniff",
-    "referrer-policy": "no-referrer",
-    "x-frame-options": "DENY",
-    "cross-origin-opener-policy": "same-origin",
-    "cross-origin-resource-policy": "same-origin",
-    "cache-control": "no-store",
-}
+_HEADERS = [
+    (b"content-security-policy", CONTENT_SECURITY_POLICY.encode()),
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"x-frame-options", b"DENY"),
+    (b"cross-origin-opener-policy", b"same-origin"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+    (b"cache-control", b"no-store"),
+]
 
 
 class Guard:
@@ -58,16 +58,17 @@ class Guard:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request; ASGI's own signature."""
+        if scope["type"] == "websocket":
+            await send({"type": "websocket.close"})  # refuses it
+            return
         if scope["type"] != "http":
-            if scope["type"] == "lifespan":
-                await self._app(scope, receive, send)
+            await self._app(scope, receive, send)
             return
 
         async def send_guarded(message: Message) -> None:
             if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                for name, value in _HEADERS.items():
-                    headers.setdefault(name, value)
+                own = {name for name, _ in message["headers"]}
+                message["headers"] += [(name, value) for name, value in _HEADERS if name not in own]
             await send(message)
 
         answer = self._refusal(scope) or self._asks_for_token(scope)
@@ -83,7 +84,7 @@ class Guard:
             return PlainTextResponse(
                 "This server does not answer to that host name. Start it with --allow-host NAME to let it.", 421
             )
-        if not all(_name(origin.partition("://")[2]) in self._hosts for origin in headers.getlist("origin")):
+        if not all(_site(origin) in self._hosts for origin in headers.getlist("origin")):
             return PlainTextResponse("Pages of other sites may not read this one.", 403)
         return None
 
@@ -101,6 +102,7 @@ class Guard:
                 _COOKIE,
                 _proof(self._token),
                 max_age=_A_MONTH,
+                path=quote(scope.get("root_path", "")) or "/",  # another store may be mounted beside this one
                 httponly=True,
                 samesite="lax",
                 secure=scope.get("scheme") == "https",
@@ -119,7 +121,8 @@ def _as_sent(scope: Scope) -> Scope:
 
     Bytes that no address may have, which servers let through, are escaped: Starlette decodes a query as UTF-8 or fails.
     """
-    return {**scope, "path": _path_of(scope), "query_string": _NO_ADDRESS.sub(_escape, scope["query_string"])}
+    query = _NO_ADDRESS.sub(_escape, scope["query_string"])
+    return {**scope, "path": _path_of(scope), "root_path": quote(scope.get("root_path", "")), "query_string": query}
 
 
 def _escape(found: re.Match[bytes]) -> bytes:
@@ -136,6 +139,12 @@ def _name(host: str) -> str:
     """The name in ``name:port``, also where it is an IPv6 address in brackets."""
     found = _HOST.fullmatch(host.lower())
     return (found[1] or found[2] or "") if found else ""
+
+
+def _site(origin: str) -> str:
+    """The name of the site that an origin names; empty where it is no site's."""
+    scheme, _, host = origin.partition("://")
+    return _name(host) if scheme in ("http", "https") else ""
 
 
 def _same(one: str, other: str) -> bool:

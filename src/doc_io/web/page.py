@@ -28,7 +28,11 @@ if TYPE_CHECKING:
 FORM = "doc_io.form"
 """Where a request's scope says in which form its page is wanted."""
 
+NEWEST = "doc_io.newest"
+"""Where it says what is the newest insert; an error page knows of none."""
+
 _FORM = re.compile(r"(.*)[.](json|csv)", re.DOTALL)
+_FILE = re.compile(r"/static/|/d/[^/]+/files/")  # addresses whose end is the name of a file
 _FORMULA = tuple("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")  # the last four are their full-width forms
 
 
@@ -78,7 +82,7 @@ Make = Callable[[Site, Request, Links], "Page | Response"]
 
 def form_of(path: str) -> tuple[str, str]:
     """A path without the form at its end, and the form: ``html``, ``json`` or ``csv``."""
-    found = None if "/files/" in path or "/static/" in path else _FORM.fullmatch(path)
+    found = None if _FILE.match(path) else _FORM.fullmatch(path)
     return (found[1] or "/", found[2]) if found else (path, "html")
 
 
@@ -91,21 +95,22 @@ def answer(site: Site, request: Request, page: Page) -> Response:
         return Response(data, page.status, media_type="application/json")
     if form == "csv":
         return _as_csv(page)
-    links = Links(request.scope.get("root_path", ""))
-    path = request.scope["path"].removeprefix(request.scope.get("root_path", "")) or "/"
+    base = request.scope.get("root_path", "")
+    path = request.scope["path"].removeprefix(base) or "/"
     here = "/board" if path == "/" else path
     query = request.scope["query_string"].decode("ascii")
     html = site.templates.get_template(page.template).render(
         {
             "title": page.title,
-            "link": links,
+            "link": Links(base),
+            "base": base,
             "path": path,
             "here": here,
             "asked": f"?{query}" if query else "",
             "root": site.store.docs_root,
             "dagster_url": site.dagster_url,
             "has_table": page.table is not None,
-            "newest": _newest_seq(site),
+            "newest": request.scope.get(NEWEST),
             **page.data,
             **page.shown,
         }
@@ -124,13 +129,17 @@ def document_of(site: Site, name: str) -> DocumentRow:
     return row or site.store.find(name)
 
 
-def _newest_seq(site: Site) -> int | None:
-    from doc_io.errors import DocIOError  # noqa: PLC0415 - an error page about the index has no count either
+def newest_seq(site: Site) -> int:
+    """The place of the newest insert, which a page knows of; 0 for a store that is empty.
 
-    try:
-        return page_queries.newest_seq(site.store.index)
-    except DocIOError:
-        return None
+    Raises:
+        StoreMismatchError: The index is empty, and the docs root is not: it was lost while this server was running.
+    """
+    newest = page_queries.newest_seq(site.store.index)
+    if newest == 0:
+        site.store.unchecked.compare_again()
+        site.store.check()
+    return newest
 
 
 def as_plain(value: object) -> object:

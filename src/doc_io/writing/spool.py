@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from doc_io.commit_record import RECORD_NAME, CommitRecordError, encode_text
-from doc_io.errors import StorageError
+from doc_io.errors import ConfigurationError, StorageError
 from doc_io.file_lock import file_lock
 from doc_io.storage.base import DocumentExistsError
 from doc_io.storage.local import LocalStorage
@@ -43,6 +43,22 @@ class SpoolOwner(NamedTuple):
 def spool_path(folder: str | os.PathLike[str]) -> Path:
     """Where a spool is, whatever the working directory becomes."""
     return Path(folder).expanduser().absolute()
+
+
+def refuse_docs_root(folder: str | os.PathLike[str], docs_root: str) -> None:
+    """Make sure that a spool is no docs root: what leaves a spool is removed from it.
+
+    Raises:
+        ConfigurationError: It is one, this store's or another's.
+    """
+    path = spool_path(folder)
+    if _is_docs_root(LocalStorage(path)) or os.path.realpath(path) == os.path.realpath(docs_root):
+        raise ConfigurationError(
+            setting=f"The spool {path}",
+            reason="it is a docs root, and the documents in it are where they belong",
+            hint="Name a folder of its own, as the IO manager's `spool` does (data/spool by default). Documents without a row"
+            " get one with `doc-io reindex --incremental`.",
+        )
 
 
 def spool(folder: str | os.PathLike[str], drafts: Sequence[Draft], *, owner: SpoolOwner) -> str:
@@ -104,6 +120,8 @@ def is_owned_by(storage: LocalStorage, owner: SpoolOwner) -> bool:
     Raises:
         StorageError: It cannot be read.
     """
+    if _is_docs_root(storage):
+        return False
     found = owner_of(storage)
     if found is None:
         return True
@@ -119,6 +137,15 @@ def owner_of(storage: LocalStorage) -> SpoolOwner | None:
         return SpoolOwner(str(name["docs_root"]), name["store_id"])
     except (FileNotFoundError, ValueError, TypeError, KeyError, RecursionError):
         return None
+
+
+def _is_docs_root(storage: LocalStorage) -> bool:
+    """Whether a folder has the id of a store, and is not for the documents of another folder."""
+    try:
+        identity = json.loads(storage.read(IDENTITY_NAME))
+    except (OSError, ValueError, RecursionError):  # what cannot be read has no documents to lose
+        return False
+    return isinstance(identity, dict) and "docs_root" not in identity
 
 
 def _seen_from(spool: LocalStorage, docs_root: str) -> str:

@@ -25,9 +25,10 @@ def board_page(site: Site, request: Request, links: Links) -> Page:  # noqa: ARG
     query = request.query_params
     picked = chosen(query)
     by = query.get("by", "")
-    skip = number(query, "skip")
     only, reading = _tasks_with(site, picked)
-    found = board(site.store, picked.wanted, by=_SPLITS.get(by), task=picked.task, only=only, skip=skip)
+    found = board(
+        site.store, picked.wanted, by=_SPLITS.get(by), task=picked.task, only=only, skip=number(query, "skip")
+    )
     counts, age = site.remembered.get("counts", lambda: stage_counts(site.store))
     days, _ = site.remembered.get("days", lambda: usage(site.store, "day"))
     values = {**picked.values, **({"by": [by]} if by in _SPLITS else {})}
@@ -59,7 +60,7 @@ def board_page(site: Site, request: Request, links: Links) -> Page:  # noqa: ARG
             "tokens": sum(each.prompt_tokens + each.completion_tokens for each in days),
             "cost": sum(each.cost or 0 for each in days),
             "latest_rows": site.store.select(limit=_NEWEST),
-            "skip": skip,
+            "skip": found.skip,
             "page_size": found.limit,
             "window": WINDOW,
             "age": age,

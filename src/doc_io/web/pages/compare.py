@@ -15,8 +15,8 @@ from doc_io.reading import Which
 from doc_io.reports import diff
 from doc_io.reports.diff import Change
 from doc_io.reports.runs import OUTCOMES, Pair, compare_selections
-from doc_io.web.address import AddressError, Links, number
-from doc_io.web.aligned import Row, laid_out, rows
+from doc_io.web.address import AddressError, Links, first_of_page, number
+from doc_io.web.aligned import laid_out
 from doc_io.web.page import Page, Site, document_of
 from doc_io.web.pages.task import attempts_of
 
@@ -40,7 +40,7 @@ def compare_page(site: Site, request: Request, links: Links) -> Page:
     pairs = _pairs(site, sides)
     only = query.get("outcome", "")
     fitting = [pair for pair in pairs if only in ("", pair.outcome)]
-    skip = number(query, "skip")
+    skip = first_of_page(number(query, "skip"), len(fitting), _ROWS)
     shown = fitting[skip : skip + _ROWS]
     return Page(
         "compare_runs.html",
@@ -125,8 +125,7 @@ def _section(site: Site, old: DocumentRow, new: DocumentRow, which: Which, *, on
         section["trouble"] = str(error)
         return section
     large = max(length or 0 for length in lengths) > _LARGE
-    found: list[Row]
-    found, count, whole = laid_out(rows(changes), only_changes=only or large)
+    found, count, whole = laid_out(changes, only_changes=only or large)
     section |= {"changes": changes, "rows": found if count or not only else [], "count": count, "whole": whole}
     return section
 

@@ -65,7 +65,8 @@ def document_page(site: Site, request: Request, links: Links) -> Page:  # noqa: 
         iter(site.store.history(row.stage, row.task_id, after=row, limit=1) if at is None else history[at + 1 :]), None
     )
     parents = site.store.parents(row.doc_id)
-    above = {each.doc_id: each for each in site.store.index.get_many([parent.doc_id for parent in parents])}
+    ids = [parent.doc_id for parent in parents]
+    above = {each.doc_id: each for each in site.store.index.get_many(ids)} if ids else {}
     children = page_queries.newest_children(site.store.index, row.doc_id, _CHILDREN)
     raw = part(site, row, "raw", number(query, "at"))
     why = str(metadata.get("error") or reason(row))

@@ -8,7 +8,7 @@ from starlette.requests import Request
 from doc_io.document import Status
 from doc_io.reports import stage_counts
 from doc_io.reports.search import SearchHit
-from doc_io.web.address import Links, chosen, number
+from doc_io.web.address import Links, chosen, first_of_page, number
 from doc_io.web.page import Page, Site
 from doc_io.web.searching import MAX_HITS
 from doc_io.web.shown import marked
@@ -21,7 +21,7 @@ def search_page(site: Site, request: Request, links: Links) -> Page:  # noqa: AR
     picked = chosen(request.query_params)
     hits, read = site.searching.find(picked.words, picked.wanted) if picked.words.strip() else ([], 0)
     fitting = [hit for hit in hits or [] if picked.task in hit.row.task_id]
-    skip = number(request.query_params, "skip")
+    skip = first_of_page(number(request.query_params, "skip"), len(fitting), _HITS)
     page = fitting[skip : skip + _HITS]
     counts, _ = site.remembered.get("counts", lambda: stage_counts(site.store))
     return Page(

@@ -10,7 +10,7 @@ from doc_io.document import DocumentRow, Status
 from doc_io.errors import UnknownDocumentError
 from doc_io.index import page_queries
 from doc_io.reports.failures import reason
-from doc_io.web.address import Links, name_in
+from doc_io.web.address import AddressError, Links, name_in
 from doc_io.web.page import Page, Site
 
 _ATTEMPTS = 80  # on a page
@@ -23,6 +23,8 @@ def task_page(site: Site, request: Request, links: Links) -> Page:  # noqa: ARG0
         stage, task_id = name_in(request.path_params["stage"]), name_in(request.path_params["task"])
     else:
         stage, task_id = request.query_params.get("stage", ""), request.query_params.get("task", "")
+        if not (stage and task_id):
+            raise AddressError(reason="name a task: /t/<stage>/<task>")
     after = site.store.get(request.query_params.get("after", ""))
     found = attempts_of(site, stage, task_id, after)
     attempts = found.rows

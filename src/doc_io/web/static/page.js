@@ -105,7 +105,11 @@
     if (document.hidden) return;
     try {
       const answer = await fetch(`${body.dataset.new}?since=${since}`);
-      if (!answer.ok) return;
+      if (!answer.ok) {
+        told.textContent = "The store cannot be read now; reload this page to see why.";
+        told.hidden = false;
+        return;
+      }
       const count = (await answer.json()).new;
       told.replaceChildren();
       told.hidden = !count;
