@@ -101,7 +101,7 @@ QUICK = ("2 % changed in lines", "lines of one letter", "every third sign anothe
 MEASURE = """
 import sys, time
 from pathlib import Path
-from doc_io.reports.diff import diff_texts
+from doc_io.reports.diff import Change, diff_texts
 def peak():
     return next(int(line.split()[1]) for line in open("/proc/self/status") if line.startswith("VmHWM")) * 1024
 old, new = (Path(name).read_text(encoding="utf-8") for name in sys.argv[1:3])
@@ -112,7 +112,8 @@ print(time.process_time() - started, peak() - before)
 for without, text in (("added", old), ("removed", new)):
     assert "".join(change.text for change in changes if change.kind != without) == text
 """
-LISTS = "lists, changes = [text.splitlines(keepends=True) for text in (old, new)], list(diff_texts(old, new))"
+LISTS = """lists = [text.splitlines(keepends=True) for text in (old, new)]
+changes = [Change("removed", old), Change("added", new)]"""
 
 
 class Cost(NamedTuple):

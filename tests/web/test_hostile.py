@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import mkdtemp
@@ -16,9 +17,9 @@ from starlette.testclient import TestClient
 from doc_io import Document, DocumentStore, Parent, Status
 from doc_io.escaping import is_unshown
 from doc_io.index.base import Filter
-from doc_io.reports.diff import diff_texts
+from doc_io.reports.diff import Change, diff_texts
 from doc_io.web import app
-from doc_io.web.aligned import rows
+from doc_io.web.aligned import laid_out, rows
 from doc_io.web.shown import markdown, marked
 from doc_io.writing.draft import Origin
 from tests.web.conftest import Server, Watched, serving, watching
@@ -219,6 +220,17 @@ def test_a_comparison_of_two_large_texts_is_bounded(store: DocumentStore) -> Non
 
     assert answer.status_code == 200
     assert len(answer.content) < 1_500_000
+
+
+def test_of_millions_of_equal_lines_the_number_is_shown() -> None:
+    """They are neither rows nor in memory one by one."""
+    same = "\n" * 3_000_000
+    started = time.process_time()
+
+    shown, changes, whole = laid_out([Change("same", f"a\n{same}b\n"), Change("added", "c")], only_changes=True)
+
+    assert ([row.folded for row in shown], changes, whole) == ([3_000_001, 0, 0], 1, True)
+    assert time.process_time() - started < 1
 
 
 def test_a_comparison_of_two_huge_lines_is_bounded(store: DocumentStore) -> None:

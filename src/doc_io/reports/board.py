@@ -99,13 +99,7 @@ def board(
     statuses = frozenset(map(str, wanted.status))
     failed: dict[str, None] = {}
     fitting: set[str] = set()
-    for (
-        seq,
-        stage,
-        task_id,
-        status,
-        value,
-    ) in attempts:  # five thousand of them: plain tuples, which cost nothing to make
+    for seq, stage, task_id, status, value in attempts:  # thousands: plain tuples, which cost nothing to make
         if (task and task not in task_id) or (only is not None and task_id not in only):
             continue
         column = (stage, value)

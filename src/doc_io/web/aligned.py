@@ -75,9 +75,6 @@ def laid_out(changes: Iterable[Change], *, only_changes: bool) -> tuple[list[Row
             skipped += row.folded
         elif not row.number:
             waiting.append(row)
-            if only_changes and len(waiting) > 2 * _CONTEXT + 1:  # of a passage without a change its ends are enough
-                del waiting[_CONTEXT]
-                skipped += 1
         else:
             shown += _folded(waiting, skipped, after=bool(shown), before=True) if only_changes else waiting
             waiting, skipped = [], 0

@@ -23,7 +23,7 @@ _GROUPS: dict[str, GroupedBy] = {
 _ROWS = 120
 
 
-def usage_page(site: Site, request: Request, links: Links) -> Page:  # noqa: ARG001 - as every page
+def usage_page(site: Site, request: Request, links: Links) -> Page:
     """What was spent."""
     picked = chosen(request.query_params)
     by = request.query_params.get("by", "model")
@@ -46,7 +46,7 @@ def usage_page(site: Site, request: Request, links: Links) -> Page:  # noqa: ARG
             "cost": sum(each.cost or 0 for each in spent) or None,
             "unpriced": sum(each.unpriced for each in spent),
             "most": max((each[4] for each in totals), default=0) or 1,
-            "groups": list(_GROUPS),
+            "groups": [(name, links("/usage", **{**picked.values, "by": name})) for name in _GROUPS],
             "filters": picked.values,
             "filter_of": by if by in ("model", "template", "stage", "status", "run", "experiment") else None,
             "age": age,
