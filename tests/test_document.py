@@ -15,8 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from doc_io import Document, DocumentsByPartition, InvalidDocumentError, Status, UnknownStatusError, Usage
-from doc_io.document import as_document
-from doc_io.document_checks import checked
+from doc_io.document_checks import as_document, checked
 
 
 def test_a_document_is_ok_unless_something_says_otherwise() -> None:

@@ -14,8 +14,6 @@ from doc_io.escaping import is_blank
 # ruff: noqa: PLC0415 - `doc-io ls` makes rows alone, and must not wait for the readers of provider responses
 
 _NO_TEXT = "Return a str, or a doc_io.Document."
-_DATA = "For data return json.dumps(…), or give the asset an IO manager of its own with io_manager_key."
-_INSTEAD = {type(None): "Annotate an asset that returns nothing with -> None.", bytes: "Decode bytes: value.decode()."}
 EMPTY = "empty"
 """The reason of a document whose text has no character that can be seen."""
 
@@ -374,30 +372,3 @@ class DocumentsByPartition(Mapping[str, str | Document]):
 
     def __repr__(self) -> str:
         return f"DocumentsByPartition({list(self._documents)!r})"
-
-
-def text_instead_of(value: object) -> str:
-    """What an asset does that returned this value, in a sentence."""
-    if isinstance(value, DocumentsByPartition):
-        return "Give the asset a partitions_def, or return the one text."
-    return _INSTEAD.get(type(value), _DATA)
-
-
-def as_document(value: object) -> Document:
-    """The `Document` that a returned value stands for.
-
-    Args:
-        value: A ``str`` or a `Document`.
-
-    Returns:
-        The document itself, or one whose ``raw`` is the text.
-
-    Raises:
-        InvalidDocumentError: It is neither.
-    """
-    if isinstance(value, Document):
-        return value
-    if isinstance(value, str):
-        return Document(value)
-    hint = f"{_NO_TEXT} {text_instead_of(value)}"
-    raise InvalidDocumentError(what=f"A value of type {type(value).__name__}", reason="it is not text", hint=hint)

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from doc_io import document_fields
-from doc_io.document import Document, Status, Usage
+from doc_io.document import Document, DocumentsByPartition, Status, Usage
+from doc_io.errors import InvalidDocumentError
 from doc_io.ids import unstorable
 
 
@@ -128,3 +129,36 @@ _CHECKS = {
     "extras": _checked_extras,
 }
 """Field to what keeps that of it which can be stored."""
+
+
+_DATA = "For data return json.dumps(…), or give the asset an IO manager of its own with io_manager_key."
+_INSTEAD: dict[type, str] = {
+    type(None): "Annotate an asset that returns nothing with -> None.",
+    bytes: "Decode bytes: value.decode().",
+    DocumentsByPartition: "Give the asset a partitions_def, or return the one text.",
+}
+
+
+def text_instead_of(value: object) -> str:
+    """What an asset does that returned this value, in a sentence."""
+    return _INSTEAD.get(type(value), _DATA)
+
+
+def as_document(value: object) -> Document:
+    """The `Document` that a returned value stands for.
+
+    Args:
+        value: A ``str`` or a `Document`.
+
+    Returns:
+        The document itself, or one whose ``raw`` is the text.
+
+    Raises:
+        InvalidDocumentError: It is neither.
+    """
+    if isinstance(value, Document):
+        return value
+    if isinstance(value, str):
+        return Document(value)
+    hint = f"Return a str, or a doc_io.Document. {text_instead_of(value)}"
+    raise InvalidDocumentError(what=f"A value of type {type(value).__name__}", reason="it is not text", hint=hint)

@@ -157,7 +157,7 @@ def test_an_unpinning_of_what_is_not_pinned_names_what_is(store: DocumentStore) 
 
     said = CliRunner().invoke(group, ["unpin", "draft/b"])
 
-    assert said.stderr == f"{newer} was not pinned; of its task, {pinned} is.\n"
+    assert said.stderr == f"{newer} was not pinned; of its task are: {pinned}.\n"
     assert list(maintenance.pins(store)) == [pinned]
 
 

@@ -294,6 +294,7 @@ def test_the_option_wins_over_the_flags() -> None:
     [
         (None, {"DD_DOCS_INDEX_ENABLED": "false", "DD_DOCS_LEGACY_WRITE_ENABLED": "false"}, "nothing would be written"),
         (None, {"DD_DOCS_INDEX_ENABLED": "maybe"}, "neither true nor false"),
+        (None, {"DD_DOCS_INDEX_ENABLE": "false"}, "Did you mean DD_DOCS_INDEX_ENABLED"),
         ("both", {}, "Use one of legacy, dual_write, index_first, index_only"),
     ],
 )

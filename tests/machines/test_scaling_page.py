@@ -1,7 +1,6 @@
 """docs/scaling.md: each IO manager of the page writes a document, against a real server."""
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -54,7 +53,5 @@ def test_an_io_manager_of_the_page_writes_a_document(
 
     launch(tmp_path / "definitions.py")
 
-    names: dict[str, Any] = {}
-    exec((tmp_path / "definitions.py").read_text(), names)  # noqa: S102 - our own page
-    store = names["manager"].store
+    store = pages.run([(tmp_path / "definitions.py").read_text()])["manager"].store
     assert store.read(store.find("essay/essay")) == "A TEXT"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -133,6 +134,8 @@ def test_a_person_is_told_which_prices_are_not_known(store: DocumentStore, monke
     assert said("--model", "a model that nobody sells").startswith("1 of 1 document has no known price: there is none")
     assert said("--model", FLAT) == "2 of 4 documents have no known price: a model or a token count is not known.\n"
     assert said("--model", TIERED) == ""
+    together = CliRunner().invoke(group, command).stdout.splitlines()[-1]
+    assert re.fullmatch(r"Together [\d,]+ tokens, [\d.]+ USD at list price\.", together)
 
 
 @pytest.mark.parametrize("store", ["sqlite"], indirect=True)

@@ -284,12 +284,11 @@ class StorageContract:
         assert not any(storage.upath("").glob("*"))
 
     def test_a_removed_document_has_no_files(self, storage: Storage) -> None:
-        """All of them, its folders too; its neighbour stays."""
+        """All of them, its folders too, and how many bytes they had is told; its neighbour stays."""
         storage.create("draft/key/doc", {"raw.txt": b"text", "extras/a": b"a", RECORD: b"{}"})
         storage.create("draft/key/doc2", {RECORD: b"{}"})
 
-        storage.remove("draft/key/doc")
-        storage.remove("draft/key/doc")
+        assert [storage.remove_many(["draft/key/doc"]) for _ in range(2)] == [7, 0]
 
         assert [folder.path for folder in storage.folders()] == ["draft/key/doc2"]
 

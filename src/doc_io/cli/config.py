@@ -17,8 +17,8 @@ from doc_io.store import DocumentStore
 
 DEFAULT_ROOT = "data/docs"
 _SETTINGS = {"docs_root": str, "db": str, "db_read_url": str, "db_on_network": bool, "storage_options": dict}
-_VARIABLES = ("DOC_IO_DOCS_ROOT", "DOC_IO_DB", "DOC_IO_DB_READ_URL", OPTIONS_VARIABLE)
-_LIKE = 0.75  # of 1
+_VARIABLES = ("DOC_IO_DOCS_ROOT", "DOC_IO_DB", "DOC_IO_DB_READ_URL", OPTIONS_VARIABLE, "DOC_IO_TOKEN")
+_LIKE = 0.75  # of 1: how like one of ours a variable must be, as others may begin like ours
 _OF_KUBERNETES = re.compile(r"_(SERVICE_HOST|SERVICE_PORT|PORT)(_|$)")  # which a service named doc-io sets
 _LIKE_OUR_TABLE = re.compile(r"^\s*\[.*doc.?io", re.IGNORECASE | re.MULTILINE)
 
@@ -118,16 +118,16 @@ def _refuse_unknown_variable() -> None:
     for name in os.environ:
         if name in _VARIABLES or not name.upper().replace("_", "").startswith("DOCIO") or _OF_KUBERNETES.search(name):
             continue
-        near = _near(name.upper(), _VARIABLES)
+        near = _near(name.upper(), _VARIABLES, _LIKE)
         if near:
             hint = f"Did you mean {near[0]}? There are {', '.join(_VARIABLES)}."
             raise ConfigurationError(setting=name, reason="there is no such environment variable", hint=hint)
 
 
-def _near(name: str, known: Collection[str]) -> list[str]:
+def _near(name: str, known: Collection[str], cutoff: float = 0.6) -> list[str]:
     from difflib import get_close_matches  # noqa: PLC0415 - only a mistake needs it
 
-    return get_close_matches(name, known, n=1, cutoff=_LIKE)
+    return get_close_matches(name, known, n=1, cutoff=cutoff)
 
 
 def _from_environment() -> dict[str, Any]:

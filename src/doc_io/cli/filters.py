@@ -266,6 +266,8 @@ def _choosing(command: _F, options: Sequence[Any]) -> _F:
         named: dict[str, Any] = {name: each[0] if len(each) == 1 else each or None for name, each in several.items()}
         status, failed, newest = values.pop("status"), values.pop("failed"), values.pop("newest")
         if failed:
+            if status and FAILED.isdisjoint(status):
+                raise click.UsageError(f"--failed and --status {','.join(status)} exclude each other.")
             status = tuple(FAILED.intersection(status) or FAILED)
         times = {"since": values.pop("since"), "until": values.pop("until")}
         chosen = Filter(status=status, newest=newest or failed, **times, **named)

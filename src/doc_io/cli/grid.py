@@ -28,11 +28,12 @@ _WHOLE = _NUMBERS | {"doc_id", "newest", "status", "created_at", "kind", "action
 _PROSE = frozenset({"details", "because", "reason", "excerpt", "note"})  # continued in the next line, not cut
 _NAMES = frozenset({"stage", "task_id", "where"})
 """With the first column they say what a row is about: whole as long as anything else can give way."""
-_LEFT_OUT = ("template_id", "chars", "quartiles", "characters", "model_id", "created_at", "median")
+_LEFT_OUT = ("template_id", "chars", "quartiles", "characters", "model_id", "created_at", "median", "total", "unpriced")
 """Columns that are left out, in this order, where the others cannot be whole; never the first one."""
-_LESS_THAN_REASON = ("documents", "newest", "status")
-"""These too, where there is the reason of a failure."""
+_LESS_THAN_REASON = ("documents", "newest", "stage", "status")
+"""These too, where there is the reason of a failure; else the stage."""
 _NARROWEST = 8
+_NARROWEST_PROSE = 16
 _TO_THE_MINUTE = 16  # characters of a time, which is cut there before it is left out
 _LEAST_OF_ALL = 2  # cells, which a letter may take
 _GAP = 2
@@ -55,7 +56,9 @@ class _Column(NamedTuple):
     @property
     def cut(self) -> int:
         """How narrow it can be where there is no room for its names, which one can still tell apart."""
-        return self.widest if self.name in _WHOLE else min(self.widest, _NARROWEST)
+        if self.name in _WHOLE:
+            return self.widest
+        return min(self.widest, _NARROWEST_PROSE if self.name in _PROSE else _NARROWEST)
 
 
 def grid(columns: Sequence[str], rows: Sequence[Sequence[str]], width: int) -> Table:
@@ -88,7 +91,7 @@ def _fitting(columns: list[_Column], width: int) -> list[_Column]:
         if not _fits(columns, width):
             columns = _without(spared, columns)
     reason = any(column.name == "reason" for column in columns)
-    for spared in ("stage", *(_LESS_THAN_REASON if reason else ())):
+    for spared in _LESS_THAN_REASON if reason else ("stage",):
         if sum(column.least if column.name == "task_id" else column.cut for column in columns) > _room(columns, width):
             columns = _without(spared, columns)
     return columns

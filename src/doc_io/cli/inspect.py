@@ -55,7 +55,12 @@ def status(location: StoreLocation, /, *, as_json: bool) -> None:
 @click.command()
 @filters.filters
 @filters.words
-@click.option("--after", metavar="DOC", help="Continue after this document: the next page.")
+@click.option(
+    "--after",
+    metavar="DOC",
+    help="Continue after this document: the next page.",
+    shell_complete=options.complete_document,
+)
 @options.as_json
 @click.pass_obj
 def ls(location: StoreLocation, /, *, chosen: filters.Selection, after: str | None, as_json: bool) -> None:
@@ -120,12 +125,13 @@ def show(location: StoreLocation, /, doc: str, *, as_json: bool) -> None:
         )
         _section("files", ("file", "bytes"), sorted(files.items()))
         columns = ("doc_id", "stage", "task_id", "status")
+        ids = render.short_ids(store, [*(each.doc_id for each in parents), *(each.doc_id for each in children)])
         _section(
             "parents",
             (*columns, "input"),
-            [(each.doc_id, *_brief(made_from.get(each.doc_id)), each.input_name or None) for each in parents],
+            [(ids[each.doc_id], *_brief(made_from.get(each.doc_id)), each.input_name or None) for each in parents],
         )
-        _section("children", columns, [(each.doc_id, *render.brief(each)) for each in children])
+        _section("children", columns, [(ids[each.doc_id], *render.brief(each)) for each in children])
         if _has_text(row):
             render.hint("Its text", "cat", row.doc_id)
         elif row.prompt_path is not None:
@@ -194,9 +200,10 @@ def pins(location: StoreLocation, /, *, as_json: bool) -> None:
                 [{"doc_id": doc_id, "note": note, **_facts(found.get(doc_id))} for doc_id, note in notes.items()]
             )
             return
+        ids = render.short_ids(store, list(notes))
         render.table(
             ("doc_id", "stage", "task_id", "status", "note"),
-            [(doc_id, *_brief(found.get(doc_id)), note or None) for doc_id, note in notes.items()],
+            [(ids[doc_id], *_brief(found.get(doc_id)), note or None) for doc_id, note in notes.items()],
         )
 
 

@@ -74,6 +74,8 @@ def store_options(*, environment: bool = False) -> list[click.Parameter]:
 def _remember(ctx: click.Context, param: click.Parameter, value: str | None) -> None:
     if value is not None:
         named = ctx.get_parameter_source(str(param.name)) is click.core.ParameterSource.COMMANDLINE
+        if named and not value:  # as of a variable of the shell that is not set
+            raise click.BadParameter("it is empty; leave it out, or name a store.", ctx, param)
         ctx.meta[f"doc_io.{param.name}"] = (value, named)  # shared by the group and its commands
     if ctx.parent is not None and not ctx.resilient_parsing:
         ctx.obj = location(ctx)  # what click.pass_obj hands to the command
@@ -204,7 +206,8 @@ def _documents_starting(store: DocumentStore, start: str) -> list[str]:
     return [*(f"{each}/" for each in groups(store, "stage") if each.startswith(start)), *ids]
 
 
-doc = click.argument("doc", shell_complete=complete(_documents_starting))
+complete_document = complete(_documents_starting)
+doc = click.argument("doc", shell_complete=complete_document)
 
 
 _TEXTS = ("text", "raw", "parsed", "prompt")

@@ -158,7 +158,9 @@ _CAN_BE_SHARED = frozenset({"stage", "task_id", "status", "model_id", "template_
 
 
 def short_ids(store: DocumentStore, doc_ids: Sequence[str]) -> dict[str, str]:
-    """The start of each id that no other document has, all of one length."""
+    """The start of each id that no other document has, all of one length; in a pipe, and of one not in the store, all of it."""
+    if not in_terminal():
+        return {doc_id: doc_id for doc_id in doc_ids}
     for length in _ID_LENGTHS:
         starts = {doc_id: doc_id[:length] for doc_id in doc_ids}
         if all(len(store.index.find_by_prefix(start, 2)) == 1 for start in starts.values()):

@@ -61,7 +61,7 @@ def failures(location: StoreLocation, /, *, chosen: filters.Selection, every_att
             )
             return
         newest = [each.newest.doc_id for each in found]
-        ids = render.short_ids(store, newest) if render.in_terminal() else {each: each for each in newest}
+        ids = render.short_ids(store, newest)
         render.table(
             ("tasks", "documents", "stage", "status", "newest", "reason"),
             [
@@ -77,7 +77,7 @@ def failures(location: StoreLocation, /, *, chosen: filters.Selection, every_att
 
 @click.command()
 @options.doc
-@click.argument("other", required=False)
+@click.argument("other", required=False, shell_complete=options.complete_document)
 @options.texts
 @options.as_json
 @click.pass_obj
@@ -168,6 +168,8 @@ def usage(location: StoreLocation, /, by: str, *, chosen: filters.Selection, as_
         if totals:
             click.echo()
             render.bars([(render.shown(each.group), total) for each, total in zip(spent, totals, strict=True)])
+            cost = f", {sum(each.cost or 0 for each in spent):.4g} USD at list price" if priced else ""
+            click.echo(f"\nTogether {sum(totals):,} tokens{cost}.")
         if where is not None:
             _say_what_has_no_price(store, where, every)
 

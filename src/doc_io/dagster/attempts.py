@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 from dagster import DagsterEventType
 
 from doc_io.dagster.reuse import COMPLETE, PROVIDER_ID, Answers, Question, ReusedDocument, answer_of, find_answers
-from doc_io.document import OK, Document, Status, Usage, as_document
+from doc_io.document import OK, Document, Status, Usage
+from doc_io.document_checks import as_document
 from doc_io.escaping import described
 from doc_io.maintenance.answer_copies import AnswerCopy
 

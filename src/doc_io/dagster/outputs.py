@@ -22,8 +22,8 @@ from doc_io.dagster.internals import in_order
 from doc_io.dagster.interrupts import GRACE_SECONDS, interrupts_allowed, interrupts_held
 from doc_io.dagster.reuse import COMPLETE, ReusedDocument
 from doc_io.dagster.safekeeping import SpoolCopy
-from doc_io.document import EMPTY, OK, Document, DocumentRow, Status, as_document, text_instead_of
-from doc_io.document_checks import checked
+from doc_io.document import EMPTY, OK, Document, DocumentRow, Status
+from doc_io.document_checks import as_document, checked, text_instead_of
 from doc_io.errors import (
     DocIOError,
     IndexAccessError,

@@ -25,13 +25,10 @@ from doc_io.dagster.identity import output_info
 from doc_io.dagster.io_manager import DocDirIOManager
 from doc_io.dagster.outputs import value_of
 from doc_io.dagster.reuse import ReusedDocument
-from doc_io.dagster.settings import flag, refuse_unknown
+from doc_io.dagster.settings import INDEX_FLAG, LEGACY_FLAG, flag, refuse_unknown
 from doc_io.dagster.versioned_io_manager import VersionedTextIOManager
 from doc_io.document import Document
 from doc_io.errors import ConfigurationError, DocIOError
-
-INDEX_FLAG = "DD_DOCS_INDEX_ENABLED"
-LEGACY_FLAG = "DD_DOCS_LEGACY_WRITE_ENABLED"
 
 _warned: set[tuple[str, str]] = set()
 """Roots and assets whose fallback this process has warned of."""

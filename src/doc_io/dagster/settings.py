@@ -24,6 +24,11 @@ from doc_io.writing.spool import DEFAULT_SPOOL, refuse_docs_root, spooled
 REBUILD_TAG = "doc_io/rebuild"
 """The tag of runs that make the index anew, and so run where it does not belong to the docs root."""
 
+INDEX_FLAG = "DD_DOCS_INDEX_ENABLED"
+LEGACY_FLAG = "DD_DOCS_LEGACY_WRITE_ENABLED"
+_PROMPT_FLAG = "DD_DOCS_PROMPT_COPY_ENABLED"
+_FLAGS = (INDEX_FLAG, LEGACY_FLAG, _PROMPT_FLAG)
+
 _UNSHOWN = frozenset({"db_url", "db_read_url", "storage_options"})
 
 
@@ -251,15 +256,20 @@ def copies_prompts(option: bool | None, environment: Mapping[str, str] = os.envi
     Raises:
         ConfigurationError: The flag is neither true nor false.
     """
-    return flag("DD_DOCS_PROMPT_COPY_ENABLED", environment, default=True) if option is None else option
+    return flag(_PROMPT_FLAG, environment, default=True) if option is None else option
 
 
 def flag(name: str, environment: Mapping[str, str], *, default: bool) -> bool:
     """A flag of the environment.
 
     Raises:
-        ConfigurationError: It is neither true nor false.
+        ConfigurationError: It is neither true nor false; or there is one of a misspelt name, which would have no effect.
     """
+    for other in environment:
+        if other.startswith("DD_DOCS_") and other not in _FLAGS:
+            near = get_close_matches(other, _FLAGS, n=1)
+            hint = f"Did you mean {near[0]}?" if near else f"There are {', '.join(_FLAGS)}."
+            raise ConfigurationError(setting=other, reason="there is no such environment variable", hint=hint)
     value = environment.get(name, "").strip().lower()
     if value in ("true", "1", "yes", "on"):
         return True

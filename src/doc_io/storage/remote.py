@@ -262,13 +262,12 @@ class RemoteStorage(Storage):
         with self._translate_errors("remove", folder):
             client = self._client()
             top = contained(client.base, folder)
-            files = remote_walk.files(client, self._protocol.pages, folder)
-            found = [each.name for each in files]
+            found = {each.name: each.size for each in remote_walk.files(client, self._protocol.pages, folder)}
             self._delete(client, [name for name in found if name == f"{top}/{RECORD_NAME}"])
             self._delete(client, [name for name in found if name != f"{top}/{RECORD_NAME}"])
             if self._protocol.folders and client.call("exists", top):
                 client.call("rm", top, recursive=True)
-            return sum(each.size for each in files)
+            return sum(found.values())
 
     def names(self, folder: str) -> list[str]:
         with self._translate_errors("list", folder):

@@ -27,8 +27,8 @@ from doc_io.commit_record import (
     file_entry,
     frozen_metadata,
 )
-from doc_io.document import Document, Parent, Usage, as_document
-from doc_io.document_checks import checked
+from doc_io.document import Document, Parent, Usage
+from doc_io.document_checks import as_document, checked
 from doc_io.errors import InvalidDocumentError
 from doc_io.ids import compute_logical_key_id, doc_dir, new_doc_id, path_segment, unstorable
 from doc_io.index.base import TaskKey
