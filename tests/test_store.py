@@ -32,6 +32,7 @@ from doc_io import (
     Usage,
     maintenance,
     register_parser,
+    reports,
 )
 from doc_io.document import COLUMNS, OK
 from doc_io.writing.draft import make_drafts
@@ -389,6 +390,26 @@ def test_parents_are_kept_with_the_input_they_came_by(store: DocumentStore) -> N
 
     assert (store.parents(essay.doc_id), essay.parent_doc_id) == (parents, None)
     assert store.children(a.doc_id) == store.children(b.doc_id) == [essay]
+
+
+def test_what_two_hundred_documents_were_made_from_is_stored_once(store: DocumentStore) -> None:
+    """Two thousand parents of each: so many rows in all, each in its place, also after a rebuild; and a small record."""
+    parents = tuple(Parent(f"{n:016}", "drafts") for n in range(2000))
+    batch = [(f"text {n}", Origin("essay", f"t{n}", attempt="1", parents=parents)) for n in range(200)]
+    rows = store.save_many(batch)
+
+    for _ in range(2):
+        stored = "SELECT count(*), count(DISTINCT list_id) FROM document_parent_lists"
+        assert reports.sql(store, stored)[1] == [(2000, 1)]
+        shown = (
+            "SELECT count(*), count(DISTINCT doc_id), sum(position = CAST(parent_doc_id AS INT)) FROM document_parents"
+        )
+        assert reports.sql(store, shown)[1] == [(400_000, 200, 400_000)]
+        assert store.parents(rows[7].doc_id) == list(parents)
+        assert len(store.children(parents[9].doc_id)) == 200
+        maintenance.reindex(store)
+
+    assert (Path(store.docs_root) / rows[0].doc_dir / "metadata.json").stat().st_size < 45_000
 
 
 def test_one_parent_is_the_primary_one_and_enters_the_key(store: DocumentStore) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -108,6 +109,29 @@ def contests(setting: Setting) -> Iterator[Contest]:
     for size in sizes:
         place = setting.folder / "growth" / str(size)
         yield measured(place, size, filled(place, size))
+    yield fan_in(setting.folder / "growth" / "fan-in")
+
+
+def fan_in(place: Path, upstream: int = 2_000, downstream: int = 200) -> Contest:
+    """A step that reads many documents and writes many, in one batch: what of that the index and the disk hold."""
+    path = place / "documents.sqlite"
+    with DocumentStore(place / "docs", path) as store:
+        read = store.save_many([(f"draft {n}", Origin("draft", f"{n}", attempt="1")) for n in range(upstream)])
+        parents = tuple(Parent(row.doc_id, "drafts") for row in read)
+        essays = [(f"essay {n}", Origin("essay", f"{n}", attempt="1", parents=parents)) for n in range(downstream)]
+        store.index.close()  # which empties the log into the file
+        before = path.stat().st_size
+        started, used = time.perf_counter(), time.process_time()
+        made = store.save_many(essays)
+        seconds, used = time.perf_counter() - started, time.process_time() - used
+        store.index.close()
+        facts = {
+            "the index grew by, bytes": path.stat().st_size - before,
+            "a metadata.json has, bytes": (place / "docs" / made[0].doc_dir / "metadata.json").stat().st_size,
+            "s of processor time": round(used, 3),
+        }
+    name = f"save_many of {downstream} documents made from the same {upstream:,}"
+    return Contest(name, [Lane("doc_io", partial(float, seconds))], 1, lambda: facts)
 
 
 def filled(place: Path, size: int) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from doc_io import DocIOError, Document, DocumentStore, Usage, maintenance
+from doc_io import DocIOError, Document, DocumentStore, Parent, Usage, maintenance
 from doc_io.legacy.backfill import backfill
 from doc_io.writing.draft import Origin, make_draft, make_drafts
 from doc_io.writing.spool import spool as keep
@@ -27,6 +27,8 @@ FULL = Document(
     metadata={"provider": {"id": "x"}},
     extras={"notes/../../odd name": "extra", "bytes": b"\0\1"},
 )
+PARENTS = [Parent(f"{n:016}", "drafts") for n in range(100)]
+"""What both are made from: a list that the index has once."""
 CUT_SHORT = Document("half an ans", finish_reason="length", template_id="plain", model_id="model-1")
 
 
@@ -49,7 +51,9 @@ def save(root: Path, acknowledge: Acknowledge) -> None:
     """A document with every file there is, then a failed one of the same key: of all calls there are new folders and old ones."""
     with open_store(root) as store:
         for attempt, document in enumerate((FULL, CUT_SHORT)):
-            row = store.save(document, stage="essay", task_id="one", run_id="run", attempt=str(attempt))
+            row = store.save(
+                document, stage="essay", task_id="one", run_id="run", attempt=str(attempt), parents=PARENTS
+            )
             acknowledge(row.doc_id, document.raw or "")
 
 

@@ -26,8 +26,7 @@ NO_HEAD = HistoryHead()
 PARENTS_OF_SCHEMA_2 = (
     "DROP VIEW document_parents",
     "DROP TABLE document_parent_lists",
-    "CREATE TABLE document_parents (doc_id TEXT NOT NULL, position INTEGER NOT NULL, parent_doc_id TEXT NOT NULL,"
-    " input_name TEXT NOT NULL, PRIMARY KEY (doc_id, position))",
+    "CREATE TABLE document_parents (doc_id TEXT, position INTEGER, parent_doc_id TEXT, input_name TEXT)",
     "CREATE INDEX document_parents_by_parent ON document_parents (parent_doc_id)",
 )
 
@@ -355,7 +354,7 @@ class IndexContract:
 
         columns = "doc_id, position, parent_doc_id, input_name"
         assert index.read_sql(
-            f"SELECT {columns} FROM document_parents ORDER BY parent_doc_id, doc_id = '{unnamed.doc_id}'"
+            f"SELECT {columns} FROM document_parents ORDER BY parent_doc_id, input_name DESC"  # noqa: S608 - our own
         ) == (
             columns.split(", "),
             [

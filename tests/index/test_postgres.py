@@ -7,8 +7,9 @@ import pickle
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import psycopg
 import pytest
@@ -26,7 +27,7 @@ from doc_io.errors import (
 )
 from doc_io.index import pool, postgres_queries, queries
 from doc_io.index import postgres as postgres_module
-from doc_io.index.base import VersionSelector
+from doc_io.index.base import NewRow, VersionSelector
 from doc_io.index.open import open_index
 from doc_io.index.postgres import PostgresIndex
 from doc_io.index.postgres_rows import lock_key
@@ -202,6 +203,21 @@ def test_a_batch_is_one_round_trip_however_large_it_is(
     assert (after_heads, cutter.round_trips) == (1, 2)
     assert [row.doc_id for row in inserted] == [row["doc_id"] for row in rows]
     index.close()
+
+
+@pytest.mark.parametrize("insert", [PostgresIndex.insert, PostgresIndex.insert_placed])
+def test_lists_of_parents_are_inserted_in_one_order_by_all_writers(
+    index: Index, insert: Callable[[Any, list[NewRow]], object]
+) -> None:
+    """By their ids, so that no two writers of the same lists wait for each other in a circle."""
+    insert(
+        index, [(row, [Parent(f"{n}"), Parent("p")]) for n, row in enumerate(chain(*(f"t{n}" for n in range(2500))))]
+    )
+
+    _, inserted = index.read_sql("SELECT list_id FROM document_parent_lists ORDER BY ctid", limit=10_000)
+
+    assert len(inserted) == 5000
+    assert inserted == sorted(inserted)
 
 
 def test_a_statement_that_takes_too_long_is_ended(index: Index, url: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -170,7 +170,7 @@ def test_another_input_of_the_one_parent_is_found(store: DocumentStore, change: 
     draft = store.save("draft", stage="draft", task_id="t")
     essay = store.save("essay", stage="essay", task_id="t", parents=[draft.doc_id])
     with sqlite3.connect(store.index.name) as connection:
-        connection.execute(f"UPDATE documents {change} WHERE stage = 'essay'")  # noqa: S608
+        connection.execute(f"UPDATE documents {change} WHERE stage = 'essay'")
     connection.close()
 
     assert found(store) == [("differs", essay.doc_dir)]

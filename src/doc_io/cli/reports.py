@@ -314,7 +314,7 @@ def export(
 def sql(location: StoreLocation, /, statement: str, limit: int, timeout: float, *, as_json: bool) -> None:
     """Ask the index in SQL; it can only read.
 
-    The tables are documents and document_parents. A dash reads the statement from a pipe.
+    Ask documents, and document_parents (doc_id, position, parent_doc_id, input_name). A dash reads the statement from a pipe.
     """
     # SQLite does not come back to Python before it has an answer; only reading, this process may end at any moment.
     signal.signal(signal.SIGINT, signal.SIG_DFL)

@@ -51,12 +51,14 @@ _BATCH_SIZE = 1000  # rows
 _EXCHANGE_LOCK_SECONDS = 1  # writers queue behind a waiting exchange; it steps back after so long and asks again
 _EXCHANGE_TRIES = 30
 _LISTED = ", ".join(INSERTED)
+_LATE_LISTS = (
+    "SELECT * FROM document_parent_lists WHERE list_id IN (SELECT parent_list_id FROM documents WHERE seq > %s)"
+)
 _LATE = "(SELECT doc_id FROM documents WHERE seq > %s)"
 _LATE_ROWS = (  # they replace their records, which may have been read before their writer's last change
     f"DELETE FROM documents_rebuilt WHERE doc_id IN {_LATE}",
     f"INSERT INTO documents_rebuilt ({_LISTED}) SELECT {_LISTED} FROM documents WHERE seq > %s ORDER BY seq",
-    "INSERT INTO document_parent_lists_rebuilt SELECT * FROM document_parent_lists"
-    " WHERE list_id IN (SELECT parent_list_id FROM documents WHERE seq > %s) ON CONFLICT DO NOTHING",
+    f"INSERT INTO document_parent_lists_rebuilt {_LATE_LISTS} ON CONFLICT DO NOTHING",
 )
 _FOUND_COLUMNS = (
     "SELECT attname, format_type(atttypid, atttypmod) FROM pg_attribute"

@@ -10,7 +10,7 @@ from doc_io.store import DocumentStore
 def sql(
     store: DocumentStore, statement: str, limit: int = 1000, *, timeout: float = 30.0
 ) -> tuple[list[str], list[tuple[Any, ...]]]:
-    """Any question to the tables ``documents`` and ``document_parents``; it can only read.
+    """Any question to the table ``documents`` and the view ``document_parents``; it can only read.
 
     Args:
         store: Which store.
