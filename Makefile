@@ -37,8 +37,8 @@ cluster-programs:
 cluster: $(VENV)-cluster/.installed cluster-programs  ## Dagster on Celery over hosts that share no disk, as root; FAULTS=1 breaks it meanwhile
 	$(VENV)-cluster/bin/python -m examples.cluster.demo $(if $(FAULTS),--faults) $(if $(SEED),--seed $(SEED))
 
-cluster-test: $(VENV)-cluster/.installed cluster-programs  ## faults of a cluster, as root; SLOW=1 for the longer proofs
-	$(VENV)-cluster/bin/python -m pytest -q -n 2 $(if $(SLOW),-rP) -m "cluster and $(if $(SLOW),slow,not slow)" \
+cluster-test: $(VENV)-cluster/.installed cluster-programs  ## faults of a cluster, as root; SLOW=1 for the longer proofs, AGAIN=1 for what failed
+	$(VENV)-cluster/bin/python -m pytest -q -n 2 $(if $(AGAIN),--last-failed) $(if $(SLOW),-rP) -m "cluster and $(if $(SLOW),slow,not slow)" \
 	    --confcutdir=tests/cluster tests/cluster
 
 # A file's tests run in one process, so that what they share is made once; in order: the browser of tests/web comes last,
