@@ -27,16 +27,23 @@ _MAX_DEPTH = 1000  # generations; only a forged circle is deeper
 _SEQ_BITS = 2**40  # one number orders ancestors by distance and then by seq
 _FACTS = """chosen.status, chosen.score, chosen.usage_prompt_tokens, chosen.usage_completion_tokens,
     coalesce(chosen.parsed_chars, chosen.raw_chars), chosen.model_id"""
+
+
+def _generation(made: str) -> str:
+    """The parents of documents ``made``, as rows of the walk."""
+    return (
+        "SELECT above.parent_doc_id, above.parent_list_id, made.depth + 1, CASE WHEN above.stage = ? THEN above.seq END"
+        f" FROM {made} AS made {LISTED} CROSS JOIN documents AS above WHERE above.doc_id = {PARENT}"
+    )
+
+
 # UNION, not UNION ALL: an ancestor that is reached by many ways is followed once. CROSS JOIN: SQLite keeps its order.
-_NEAREST = f"""
-WITH RECURSIVE walk (parent_doc_id, parent_list_id, depth, found) AS (
-    SELECT chosen.parent_doc_id, chosen.parent_list_id, CAST(0 AS bigint), CAST(NULL AS bigint)
-    UNION
-    SELECT above.parent_doc_id, above.parent_list_id, made.depth + 1, CASE WHEN above.stage = ? THEN above.seq END
-    FROM walk AS made {LISTED} CROSS JOIN documents AS above
-    WHERE made.found IS NULL AND made.depth < {_MAX_DEPTH} AND above.doc_id = {PARENT}
+_CHOSEN = "(SELECT chosen.parent_doc_id AS parent_doc_id, chosen.parent_list_id AS parent_list_id, CAST(0 AS bigint) AS depth)"
+_NEAREST = (
+    f"WITH RECURSIVE walk (parent_doc_id, parent_list_id, depth, found) AS ({_generation(_CHOSEN)}"
+    f" UNION {_generation('walk')} AND made.found IS NULL AND made.depth < {_MAX_DEPTH})"
+    f" SELECT min(depth * {_SEQ_BITS} + found) FROM walk"
 )
-SELECT min(depth * {_SEQ_BITS} + found) FROM walk"""
 
 
 def comparison(column: str, ancestor: str | None, where: Filter) -> tuple[str, list[Any]]:
@@ -54,7 +61,7 @@ def comparison(column: str, ancestor: str | None, where: Filter) -> tuple[str, l
     if ancestor is not None:
         # One walk for each document, which are read in the order of an index: nothing is gathered or sorted.
         shared = f"(SELECT {shared} FROM documents AS ancestor WHERE ancestor.seq = (({_NEAREST}) & {_SEQ_BITS - 1}))"
-        values = [ancestor, *values]
+        values = [ancestor, ancestor, *values]
     return (
         f"SELECT {shared} AS shared, chosen.task_id, {_FACTS} FROM documents AS chosen{condition}"
         " ORDER BY chosen.task_id DESC, chosen.created_at DESC, chosen.seq DESC"

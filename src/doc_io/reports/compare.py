@@ -100,7 +100,7 @@ def compare(
 
     def add(values: Sequence[Any]) -> None:
         nonlocal task
-        shared, of_task, *facts = values
+        shared, of_task = values[0], values[1]
         if newest:
             if of_task != task:
                 task = of_task
@@ -111,7 +111,7 @@ def compare(
         group = groups.get(shared)
         if group is None:
             group = groups[shared] = _Group()
-        group.add(facts)
+        group.add(values)
 
     store.index.query(*comparison(column, ancestor or None, replace(where, stage=stage)), add)
     compared = [group.comparison(name) for name, group in groups.items()]
@@ -128,7 +128,7 @@ class _Group:
         self._scores, self._tokens, self._characters, self._costs = array("d"), array("d"), array("d"), array("d")
 
     def add(self, values: Sequence[Any]) -> None:
-        status, score, prompt_tokens, completion_tokens, characters, model = values
+        _, _, status, score, prompt_tokens, completion_tokens, characters, model = values
         self._documents += 1
         self._ok += status == Status.OK
         if score is not None:
