@@ -167,9 +167,9 @@ def open_and_close(root: Path, diary: Diary, chance: random.Random, unfinished: 
 def upkeep(root: Path, diary: Diary, chance: random.Random, unfinished: str | None) -> None:
     """Make the index anew, or prune, again and again, while the others use both."""
     with open_store(root) as store:
-        for number in itertools.count():
+        for number in itertools.count(chance.randrange(4)):  # a process may not live for four of them
             with suppress(MaintenanceBusyError):  # another one is at it, or was killed and is still dying
-                if number % 4:  # the first is a rebuild: a process may not live for four of them
+                if number % 4:
                     pruned = maintenance.prune(store, POLICY, dry_run=False)
                     diary.say("did", "prune", str(len(pruned.documents)))
                     if pruned.finished:

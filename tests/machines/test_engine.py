@@ -77,7 +77,7 @@ def test_eight_jobs_have_more_requests_under_way_than_one(client: str, careless_
         origins = [Origin(f"stage {n % 4}", f"t{n}", str(n)) for n in range(80)]
         store.save_many([("text", origin) for origin in origins])
     found = []
-    with counting(careless_s3_server.endpoint, seconds=0.2) as slow:
+    with counting(careless_s3_server.endpoint, seconds=0.1) as slow:
         options = careless_s3_server.options_at(slow.endpoint) | {"client": client}
         with DocumentStore(root, tmp_path / "db.sqlite", storage_options=options) as store:
             for jobs in (1, 8):
