@@ -21,6 +21,7 @@ SUBJECTS = (
     "starts",
     "memory",
     "servers",
+    "engine",
     "backfill",
     "growth",
     "pages",

@@ -34,7 +34,7 @@ _LATEST = (
     f"SELECT seq, {', '.join(COLUMNS)} FROM documents WHERE stage = %s AND task_id = %s AND status = 'ok'"  # noqa: S608 - constants
     " ORDER BY created_at DESC, seq DESC LIMIT 1"
 )
-_INSERT = f"INSERT INTO documents ({', '.join(COLUMNS)}) VALUES ({', '.join(['%s'] * len(COLUMNS))})"  # noqa: S608 - constants
+INSERT = f"INSERT INTO documents ({', '.join(COLUMNS)}) VALUES ({', '.join(['%s'] * len(COLUMNS))})"  # noqa: S608 - constants
 
 _numbers = itertools.count()
 
@@ -268,7 +268,7 @@ def _against_psycopg(setting: Setting, bare: psycopg.Connection[Any], ours: Inde
     def bare_insert() -> float:
         values = row(secrets.token_hex(8), f"bare-{next(_numbers)}")
         with timed() as watch, bare.transaction():
-            bare.execute(_INSERT, values)
+            bare.execute(INSERT, values)
         return watch.per_operation
 
     def bare_select() -> float:
