@@ -5,7 +5,6 @@ The servers run on this machine; see `benchmarks.contests.servers`.
 
 from __future__ import annotations
 
-import asyncio
 import secrets
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
@@ -14,7 +13,7 @@ from typing import Any
 import dagster as dg
 import psycopg
 
-from benchmarks.contests.servers import AT_ONCE, INSERT, S3FS
+from benchmarks.contests.servers import INSERT, S3FS
 from benchmarks.contests.steps import QUIET
 from benchmarks.floors import TEXT, row
 from benchmarks.ground import Setting
@@ -43,7 +42,7 @@ def contests(setting: Setting) -> Iterator[Contest]:
         store = stack.enter_context(DocumentStore(**place))
         origins = [Origin(stage=f"stage {n % STAGES}", task_id=f"t{n}", attempt="1") for n in range(count)]
         rows = store.save_many([(Document(TEXT), origin) for origin in origins])
-        records = [f"{s3.BUCKET}/walked/{each.doc_dir}/metadata.json" for each in rows]
+        records = [f"walked/{each.doc_dir}/metadata.json" for each in rows]
         yield _walks(setting, server, place, store, records)
 
 
@@ -111,12 +110,13 @@ def _walks(
     job = build_upkeep_job(reindex=None, verify="lengths")
     manager = DocDirIOManager(**place, spool="")
     defs = dg.Definitions(jobs=[job], resources={"io_manager": manager}).resolve_job_def(job.name)
-    bare = _Client(server)
+    bare = S3FS(server)
+    read_all = bare.get_all(records)
     listing, reading = "s3fs: every page", "s3fs: every page, and each record, 32 at once"
     work: dict[str, tuple[Callable[[], object], str | None]] = {
-        listing: (bare.list, None),
+        listing: (lambda: bare.list("walked"), None),
         "doc_io: a walk over its folders": (lambda: sum(1 for _ in store.storage.folders()), listing),
-        reading: (lambda: bare.list_and_read(records), None),
+        reading: (lambda: (bare.list("walked"), read_all()), None),
         "doc_io: verify": (lambda: list(maintenance.verify(store)), reading),
         "doc_io: verify, 8 jobs": (lambda: list(maintenance.verify(store, jobs=8)), reading),
         "doc_io: reindex": (lambda: maintenance.reindex(store), reading),
@@ -133,31 +133,3 @@ def _each(count: int, work: Callable[[], object]) -> Timed:
         return watch.per_operation
 
     return run
-
-
-class _Client:
-    """s3fs for a walk, without doc_io."""
-
-    def __init__(self, server: s3.S3) -> None:
-        from s3fs import S3FileSystem  # noqa: PLC0415 - only this lane needs it
-
-        self._fs: Any = S3FileSystem(**server.storage_options, use_listings_cache=False)
-
-    def list(self) -> None:
-        """Every object, a thousand a page."""
-        assert self._fs.find(f"{s3.BUCKET}/walked")
-
-    def list_and_read(self, keys: Sequence[str]) -> None:
-        """That, and each of these objects by one request."""
-        self.list()
-
-        async def get() -> None:
-            limit = asyncio.Semaphore(AT_ONCE)
-
-            async def one(key: str) -> None:
-                async with limit:
-                    await self._fs._cat_file(key, max_concurrency=1)  # noqa: SLF001 - the coroutine of cat_file
-
-            await asyncio.gather(*map(one, keys))
-
-        asyncio.run_coroutine_threadsafe(get(), self._fs.loop).result()
