@@ -1,4 +1,4 @@
-"""Batches: what is read, written or looked up together."""
+"""Batches, what is read, written or looked up together; and pages, what is shown together."""
 
 from __future__ import annotations
 
@@ -19,3 +19,14 @@ def batches(items: Iterable[_T], size: int) -> Iterator[list[_T]]:
     remaining = iter(items)
     while batch := list(islice(remaining, size)):
         yield batch
+
+
+def first_of_page(skip: int, total: int, size: int) -> int:
+    """How many items to leave out: at most as many as are before the last page.
+
+    Args:
+        skip: How many were asked to be left out.
+        total: How many items there are.
+        size: How many items a page has.
+    """
+    return min(skip, max(0, total - 1) // size * size)

@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
+from doc_io.batches import first_of_page
 from doc_io.document import DocumentRow, Status
 from doc_io.index import page_queries
 from doc_io.index.base import ALL, Filter
@@ -114,7 +115,7 @@ def board(
     order = [*failed, *(task_id for task_id in newest if task_id not in failed)]
     chosen = [task_id for task_id in order if task_id in fitting] if statuses else order
     limit = max(10, min(MAX_TASKS, MAX_CELLS // max(1, len(columns))))
-    skip = min(skip, max(0, len(chosen) - 1) // limit * limit)
+    skip = first_of_page(skip, len(chosen), limit)
     page = [(task_id, newest[task_id]) for task_id in chosen[skip : skip + limit]]
     shown = _rows_of(store, page)
     oldest = page_queries.by_seq(store.index, [attempts[-1][0]]) if len(attempts) == WINDOW else []

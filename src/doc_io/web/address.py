@@ -92,11 +92,6 @@ def number(query: QueryParams, name: str, default: int = 0) -> int:
     return int(text) if re.fullmatch(r"[0-9]{1,9}", text) else default
 
 
-def first_of_page(skip: int, total: int, size: int) -> int:
-    """How many to leave out of so many: of the last page where an address asks for one behind it."""
-    return min(skip, max(0, total - 1) // size * size)
-
-
 def name_in(segment: str) -> str:
     """The name that a segment of a path spells."""
     return unquote(segment, errors="replace")

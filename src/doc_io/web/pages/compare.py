@@ -8,6 +8,7 @@ from typing import Any
 
 from starlette.requests import Request
 
+from doc_io.batches import first_of_page
 from doc_io.document import DocumentRow
 from doc_io.errors import DocIOError
 from doc_io.index.base import Filter
@@ -15,7 +16,7 @@ from doc_io.reading import Which
 from doc_io.reports import diff
 from doc_io.reports.diff import Change
 from doc_io.reports.runs import OUTCOMES, Pair, compare_selections
-from doc_io.web.address import AddressError, Links, first_of_page, number
+from doc_io.web.address import AddressError, Links, number
 from doc_io.web.aligned import laid_out
 from doc_io.web.page import Page, Site, document_of
 from doc_io.web.pages.task import attempts_of

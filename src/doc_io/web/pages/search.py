@@ -5,10 +5,11 @@ from __future__ import annotations
 from markupsafe import Markup
 from starlette.requests import Request
 
+from doc_io.batches import first_of_page
 from doc_io.document import Status
 from doc_io.reports import stage_counts
 from doc_io.reports.search import SearchHit
-from doc_io.web.address import Links, chosen, first_of_page, number
+from doc_io.web.address import Links, chosen, number
 from doc_io.web.page import Page, Site
 from doc_io.web.searching import MAX_HITS
 from doc_io.web.shown import marked
