@@ -13,7 +13,7 @@ PACKAGE = Path(__file__).parent.parent / "src" / "doc_io"
 
 LAYERS: list[tuple[set[str], ...]] = [
     (
-        {"batches", "escaping", "progress", "clock"},
+        {"batches", "escaping", "nearest", "progress", "clock"},
         {"errors"},
         {"ids", "provider_responses"},
         {"document_fields"},

@@ -6,12 +6,13 @@ import importlib
 import json
 import os
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from doc_io.errors import ConfigurationError
+from doc_io.nearest import nearest
 from doc_io.storage.open import OPTIONS_VARIABLE
 from doc_io.store import DocumentStore
 
@@ -118,16 +119,10 @@ def _refuse_unknown_variable() -> None:
     for name in os.environ:
         if name in _VARIABLES or not name.upper().replace("_", "").startswith("DOCIO") or _OF_KUBERNETES.search(name):
             continue
-        near = _near(name.upper(), _VARIABLES, _LIKE)
+        near = nearest(name.upper(), _VARIABLES, _LIKE)
         if near:
-            hint = f"Did you mean {near[0]}? There are {', '.join(_VARIABLES)}."
+            hint = f"Did you mean {near}? There are {', '.join(_VARIABLES)}."
             raise ConfigurationError(setting=name, reason="there is no such environment variable", hint=hint)
-
-
-def _near(name: str, known: Collection[str], cutoff: float = 0.6) -> list[str]:
-    from difflib import get_close_matches  # noqa: PLC0415 - only a mistake needs it
-
-    return get_close_matches(name, known, n=1, cutoff=cutoff)
 
 
 def _from_environment() -> dict[str, Any]:
@@ -166,9 +161,9 @@ _KINDS = {str: "a text", bool: "true or false", dict: "a table"}
 
 def _unusable_setting(name: str, path: Path) -> ConfigurationError:
     kind = _SETTINGS.get(name)
-    near = _near(name, _SETTINGS)
+    near = nearest(name, _SETTINGS)
     reason = "there is no such setting" if kind is None else f"it is not {_KINDS[kind]}"
-    hint = f"Did you mean {near[0]}?" if near and near[0] != name else f"There are {', '.join(_SETTINGS)}."
+    hint = f"Did you mean {near}?" if near and near != name else f"There are {', '.join(_SETTINGS)}."
     return ConfigurationError(setting=f"[tool.doc_io] {name} in {path}", reason=reason, hint=hint)
 
 

@@ -11,6 +11,7 @@ import click
 from doc_io.cli import options
 from doc_io.errors import DocIOError
 from doc_io.escaping import printable
+from doc_io.nearest import nearest
 
 _INTERRUPTED = 130  # what a shell says of a program that Ctrl-C ended: 128 and the number of SIGINT
 
@@ -58,11 +59,9 @@ class _Commands(click.Group):
             if command.epilog is None and any(each.name == "doc" for each in command.params):
                 command.epilog = _DOC
             return command
-        from difflib import get_close_matches  # noqa: PLC0415 - only a typing error needs it
-
-        near = get_close_matches(cmd_name, _HOMES, n=1)
+        near = nearest(cmd_name, _HOMES)
         if near and not ctx.resilient_parsing:
-            ctx.fail(f"No such command {cmd_name!r}. Did you mean {near[0]!r}?")
+            ctx.fail(f"No such command {cmd_name!r}. Did you mean {near!r}?")
         return None
 
     def invoke(self, ctx: click.Context) -> object:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Collection, Iterable, Mapping
-from difflib import get_close_matches
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -17,6 +16,7 @@ from doc_io.dagster.shared_stores import hold, release, shared_store
 from doc_io.errors import ConfigurationError
 from doc_io.escaping import counted
 from doc_io.maintenance.answer_copies import file_orphans
+from doc_io.nearest import nearest
 from doc_io.store import DocumentStore
 from doc_io.task_table import TaskTable
 from doc_io.writing.spool import DEFAULT_SPOOL, refuse_docs_root, spooled
@@ -47,8 +47,8 @@ def refuse_unknown(kind: type, given: Iterable[str], *, but: Collection[str] = (
     known = [name for name in fields if name not in but]
     unknown = [name for name in given if name not in known]
     if unknown:
-        near = get_close_matches(unknown[0], known, n=1)
-        hint = f"Did you mean {near[0]}?" if near else f"It has: {', '.join(sorted(known))}."
+        near = nearest(unknown[0], known)
+        hint = f"Did you mean {near}?" if near else f"It has: {', '.join(sorted(known))}."
         raise ConfigurationError(
             setting=f"{kind.__name__}({unknown[0]}=…)", reason="there is no such setting", hint=hint
         )
@@ -267,8 +267,8 @@ def flag(name: str, environment: Mapping[str, str], *, default: bool) -> bool:
     """
     for other in environment:
         if other.startswith("DD_DOCS_") and other not in _FLAGS:
-            near = get_close_matches(other, _FLAGS, n=1)
-            hint = f"Did you mean {near[0]}?" if near else f"There are {', '.join(_FLAGS)}."
+            near = nearest(other, _FLAGS)
+            hint = f"Did you mean {near}?" if near else f"There are {', '.join(_FLAGS)}."
             raise ConfigurationError(setting=other, reason="there is no such environment variable", hint=hint)
     value = environment.get(name, "").strip().lower()
     if value in ("true", "1", "yes", "on"):
