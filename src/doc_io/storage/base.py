@@ -27,9 +27,6 @@ TEMPORARY_PREFIX = ".tmp-"
 QUARANTINE_PREFIX = ".torn-"
 """Starts the name of a folder that held no whole document and was in the way of one."""
 
-MAX_RECORD_BYTES = 64 * 2**20
-"""Size of the largest commit record that is read. One that is larger is an attack or an accident."""
-
 MAX_FILE_BYTES = 2**30
 """Size of the largest file that is written or read. Files are held in memory, and a sparse file can claim any size."""
 

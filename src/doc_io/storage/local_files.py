@@ -10,8 +10,8 @@ from contextlib import suppress
 from functools import partial
 from typing import TypeVar
 
-from doc_io.commit_record import RECORD_NAME
-from doc_io.storage.base import MAX_FILE_BYTES, MAX_RECORD_BYTES, Extent, LocalBytes
+from doc_io.commit_record import MAX_RECORD_BYTES, RECORD_NAME
+from doc_io.storage.base import MAX_FILE_BYTES, Extent, LocalBytes
 
 # O_NOFOLLOW: a symlink in the docs root could name any file of this machine. O_NONBLOCK: opening a FIFO would else wait for
 # a writer (open(2)); of regular files it changes nothing.
