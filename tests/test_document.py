@@ -131,7 +131,7 @@ def test_a_natural_form_of_a_field_is_taken(field: str, natural: Any, plain: Any
         ("status", "done", Status.GEN_ERROR),
         ("usage", "7 tokens", None),
         ("usage", Usage(-1, 3), Usage(None, 3)),
-        ("usage", Usage(2**63, completion_tokens=True), Usage()),
+        ("usage", Usage(10**12 + 1, completion_tokens=True), Usage()),
         ("usage", {"prompt_tokens": 37.25}, Usage()),
         ("usage", {"prompt_tokens": "7", "completion_tokens": 3}, Usage(None, 3)),
         ("score", "good", None),

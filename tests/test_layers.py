@@ -15,8 +15,8 @@ LAYERS: list[tuple[set[str], ...]] = [
     (
         {"batches", "escaping", "nearest", "progress", "clock"},
         {"errors"},
-        {"ids", "provider_responses"},
         {"document_fields"},
+        {"ids", "provider_responses"},
         {"document"},
         {"document_checks", "commit_record"},
     ),  # plain values, no I/O

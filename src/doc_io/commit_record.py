@@ -20,7 +20,7 @@ from operator import attrgetter
 from typing import Any, NamedTuple
 
 from doc_io.document import COLUMNS, Parent, Status
-from doc_io.document_fields import MAX_INTEGER_DIGITS, MAX_METADATA_DEPTH
+from doc_io.document_fields import MAX_COUNT, MAX_INTEGER_DIGITS, MAX_METADATA_DEPTH
 from doc_io.errors import InvalidDocumentError
 from doc_io.escaping import printable
 from doc_io.ids import doc_dir, is_id, unstorable
@@ -348,7 +348,7 @@ def _is_time(created_at: str) -> bool:
 
 
 def _is_count(value: object) -> bool:
-    return type(value) is int and 0 <= value < 2**63  # what a database column holds
+    return type(value) is int and 0 <= value <= MAX_COUNT
 
 
 RECORD_COLUMNS: tuple[str, ...] = tuple(column for column in COLUMNS if column not in ("seq", "doc_dir"))

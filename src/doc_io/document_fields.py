@@ -21,8 +21,8 @@ MAX_INTEGER_DIGITS = 640
 """Digits of an integer in the metadata: what every Python reads, however its own limit is set
 (docs.python.org/3/library/stdtypes.html#int-max-str-digits)."""
 
-MAX_COUNT = 2**63 - 1
-"""The largest integer of a database column."""
+MAX_COUNT = 10**12
+"""The largest count of a record. A database column holds more, and the sum of nine million of these."""
 
 _MAX_SHOWN = 60
 
@@ -109,7 +109,7 @@ def text_problem(value: object) -> str | None:
 def count_problem(value: object) -> str | None:
     """Why a value is no count of tokens; ``None`` where it is one."""
     if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= MAX_COUNT:
-        return f"it is {_shown(value)}, not an integer of at least 0"
+        return f"it is {_shown(value)}, not an integer from 0 to {MAX_COUNT:,}"
     return None
 
 

@@ -10,17 +10,21 @@ import stat
 import subprocess
 import sys
 from datetime import timedelta
+from enum import Enum
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from doc_io import DocIOError, Document, DocumentStore, maintenance, reports
+from doc_io import DocIOError, Document, DocumentStore, Usage, maintenance, reports
 from doc_io.document import OK
+from doc_io.document_fields import MAX_COUNT
 from doc_io.errors import InvalidDocumentError
 from doc_io.index.base import Filter
 from doc_io.maintenance.prune import Policy
+from doc_io.writing.draft import Origin
 from tests.servers.postgres import Postgres
 
 SQL = [
@@ -132,6 +136,53 @@ def test_a_name_that_no_database_holds_is_refused_and_looked_up_in_vain(store: D
     assert store.latest_many("s", [name, "t"]) == {}
     assert store.history("s", name) == []
     assert store.get(name) is None
+
+
+class Kind(str, Enum):
+    """Names as people keep them; as a folder such a member would have the name ``Kind.DRAFT``."""
+
+    DRAFT = "draft"
+    TASK = "task/1"
+
+
+def test_an_enum_member_is_the_name_that_is_its_value(store: DocumentStore) -> None:
+    """In the row, in the record and in the path: a rebuild finds the document."""
+    row = store.save("text", stage=Kind.DRAFT, task_id=Kind.TASK, run_id=Kind.DRAFT, attempt=Kind.TASK)
+
+    assert row == store.save("text", stage="draft", task_id="task/1", run_id="draft", attempt="task/1")
+    assert row.doc_dir.startswith("draft/")
+    assert maintenance.reindex(store).documents == 1
+    assert store.latest(Kind.DRAFT, Kind.TASK) == row
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        *((field, value) for field in ("prompt_path", "prompt_hash") for value in ("a\0b", "\ud800", 3, ["x"])),
+        *(("doc_id", value) for value in ("../../x", "X" * 16, "a" * 17, "", 3)),
+    ],
+)
+def test_an_origin_that_no_reader_would_take_is_refused_before_anything_is_written(
+    store: DocumentStore, field: str, value: Any
+) -> None:
+    """Else there would be a file, or even a row, whose record no reader believes."""
+    with pytest.raises(InvalidDocumentError, match=field):
+        store.save_many([("text", Origin("s", "t", **{field: value}))])
+
+    assert list(store.storage.folders()) == []
+
+
+def test_the_largest_counts_do_not_stop_a_rebuild(store: DocumentStore) -> None:
+    """Their sum has its place in a column, so that no document stops the totals of the others."""
+    for number in range(3):
+        store.save(Document("text", usage=Usage(MAX_COUNT, MAX_COUNT)), stage="s", task_id=str(number))
+    with pytest.raises(InvalidDocumentError, match="usage"):
+        store.save(Document("text", usage=Usage(MAX_COUNT + 1)), stage="s", task_id="t")
+
+    assert maintenance.reindex(store).documents == 3
+    assert [(each.prompt_tokens, type(each.prompt_tokens)) for each in reports.usage(store, "stage")] == [
+        (3 * MAX_COUNT, int)
+    ]
 
 
 def test_no_file_is_outside_the_root(tmp_path: Path) -> None:

@@ -9,10 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from numbers import Integral, Real
 
+from doc_io.document_fields import MAX_COUNT
 from doc_io.provider_responses.fields import get, string, type_name
 
-MAX_COUNT = 2**63 - 1
-"""The largest integer of a database column."""
 MAX_SHOWN = 60
 """Characters of an odd value that a note shows."""
 
@@ -72,7 +71,7 @@ class UsageReader:
 
 
 def _integer(value: object) -> int | None:
-    """A value as a count; ``None`` if it is no whole number between 0 and the largest integer of a column."""
+    """A value as a count; ``None`` if it is no whole number between 0 and `MAX_COUNT`."""
     try:
         if isinstance(value, bool):
             return None

@@ -29,11 +29,14 @@ from doc_io.commit_record import (
 )
 from doc_io.document import Document, Parent, Usage
 from doc_io.document_checks import as_document, checked
+from doc_io.document_fields import taken_name
 from doc_io.errors import InvalidDocumentError
-from doc_io.ids import compute_logical_key_id, doc_dir, new_doc_id, path_segment, unstorable
+from doc_io.ids import compute_logical_key_id, doc_dir, is_id, new_doc_id, path_segment, unstorable
 from doc_io.index.base import TaskKey
 from doc_io.parsers import parse
 
+_NAMES = ("stage", "task_id", "attempt", "run_id", "asset_key", "experiment_id", "prompt_path", "prompt_hash", "doc_id")
+"""What of an `Origin` is a name."""
 MAX_SMALL_CHARS = 200  # characters of a string in meta_small; the whole of it is in metadata.json
 _MAX_SMALL_FACTS = 32
 
@@ -70,6 +73,12 @@ class Origin:
     parents: tuple[Parent, ...] = ()
     doc_id: str | None = None
     created_at: datetime | str | None = None
+
+    def __post_init__(self) -> None:
+        for name in _NAMES:
+            value = getattr(self, name)
+            if value is not None and type(value) is not str:  # an enum member of text: as a folder it has another name
+                object.__setattr__(self, name, taken_name(value))
 
 
 @dataclass(frozen=True)
@@ -137,17 +146,12 @@ def make_draft(document: Document, origin: Origin) -> Draft:
         InvalidDocumentError: A name cannot be stored in a database, a text is not text, or the metadata is no JSON that
             can be read back.
     """
+    _check_names(origin)
     if document.parent_doc_id is None and len(origin.parents) == 1:
         document = replace(document, parent_doc_id=origin.parents[0].doc_id)
     document, problems = checked(document)
     if problems:
         raise InvalidDocumentError(what="A document", reason="; ".join(problems), hint="Correct these fields.")
-    for name, value in _names(origin):
-        reason = None if value is None else unstorable(value)
-        if reason is not None:
-            raise InvalidDocumentError(
-                what=f"A document with {name} {value!r}", reason=reason, hint="Give another name."
-            )
     document = _completed(document)
     metadata = frozen_metadata(document.metadata or {})
     contents, extras = _contents(document)
@@ -287,14 +291,20 @@ def _completed(document: Document) -> Document:
     return replace(document, metadata=metadata, model_id=model if isinstance(model, str) else None)
 
 
-def _names(origin: Origin) -> Iterable[tuple[str, object]]:
+def _check_names(origin: Origin) -> None:
     if not origin.stage:
         raise InvalidDocumentError(what="A document without a stage", reason="stage is empty", hint="Name its stage.")
-    for name in ("stage", "task_id", "attempt", "run_id", "asset_key", "experiment_id"):
-        yield name, getattr(origin, name)
+    names = [(name, getattr(origin, name)) for name in _NAMES]
     for parent in origin.parents:
-        yield "parent", parent.doc_id
-        yield "input name", parent.input_name
+        names += [("parent", parent.doc_id), ("input name", parent.input_name)]
+    for name, value in names:
+        reason = None if value is None else unstorable(value)
+        if reason is None and name == "doc_id" and value is not None and not is_id(value):
+            reason = "it has not the form of an id"
+        if reason is not None:
+            raise InvalidDocumentError(
+                what=f"A document with {name} {value!r}", reason=reason, hint="Give another name."
+            )
 
 
 def _contents(document: Document) -> tuple[dict[str, bytes], dict[str, str]]:
