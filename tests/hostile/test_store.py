@@ -9,6 +9,7 @@ import shutil
 import stat
 import subprocess
 import sys
+from contextlib import suppress
 from datetime import timedelta
 from enum import Enum
 from pathlib import Path
@@ -21,7 +22,7 @@ from hypothesis import strategies as st
 from doc_io import DocIOError, Document, DocumentStore, Usage, maintenance, reports
 from doc_io.document import OK
 from doc_io.document_fields import MAX_COUNT
-from doc_io.errors import InvalidDocumentError
+from doc_io.errors import DamagedDocumentError, InvalidDocumentError, StorageError
 from doc_io.index.base import Filter
 from doc_io.maintenance.prune import Policy
 from doc_io.writing.draft import Origin
@@ -252,6 +253,49 @@ def test_a_pruning_follows_no_symlink(tmp_path: Path) -> None:
         assert not os.path.lexists(root / replaced.doc_dir)
         assert not os.path.lexists(root / entered.doc_dir)
     assert [path.name for path in precious.iterdir()] == ["file.txt"]
+
+
+@pytest.mark.parametrize("folder", ["removals", "leases", "pins"])
+def test_nothing_is_removed_where_a_folder_of_the_store_is_a_symlink(tmp_path: Path, folder: str) -> None:
+    """Else a pruning would take any file there for one of its own that has had its day; the error names the symlink."""
+    precious = tmp_path / "precious"
+    precious.mkdir()
+    (precious / "file.txt").write_text("precious")
+    with DocumentStore(tmp_path / "docs") as store:
+        older, newest = (store.save(f"text {n}", stage="s", task_id="t") for n in range(2))
+        linked = tmp_path / "docs" / ".doc_io" / folder
+        linked.symlink_to(precious)
+        with suppress(DocIOError):
+            maintenance.pin(store, older.doc_id)
+        with suppress(DocIOError):
+            maintenance.prune(store, Policy(grace=timedelta()), dry_run=False)
+
+        assert store.read(newest) == "text 1"
+    assert [path.name for path in precious.iterdir()] == ["file.txt"]
+
+
+@pytest.mark.parametrize("depth", [1, 2])
+def test_nothing_is_written_through_a_symlink_in_the_place_of_a_folder(tmp_path: Path, depth: int) -> None:
+    """A rebuild takes what lies behind one for a stranger's, so that the document would be lost with its row."""
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    with DocumentStore(tmp_path / "docs") as store:
+        doc_dir = store.save("text", stage="s", task_id="t").doc_dir
+        linked = tmp_path / "docs" / "/".join(doc_dir.split("/")[:depth])
+        shutil.rmtree(linked)
+        linked.symlink_to(elsewhere)
+    with DocumentStore(tmp_path / "docs") as store, pytest.raises(StorageError, match="is a symlink"):
+        store.save("text", stage="s", task_id="t")
+    assert list(elsewhere.iterdir()) == []
+
+
+def test_an_export_names_the_document_whose_file_is_missing(tmp_path: Path) -> None:
+    """And no mere path."""
+    with DocumentStore(tmp_path / "docs") as store:
+        row = store.save("text", stage="s", task_id="t")
+        (tmp_path / "docs" / row.doc_dir / "raw.txt").unlink()
+        with pytest.raises(DamagedDocumentError, match=row.doc_id):
+            list(reports.export(store, texts=["raw"]))
 
 
 def test_a_verification_and_a_rebuild_follow_no_symlink(tmp_path: Path) -> None:

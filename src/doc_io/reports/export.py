@@ -8,7 +8,7 @@ from typing import Any
 from doc_io.batches import batches
 from doc_io.document import DocumentRow
 from doc_io.index.base import ALL, Filter
-from doc_io.reading import Which, read_files, text_of
+from doc_io.reading import Which, missing_file_error, read_files, text_of
 from doc_io.store import DocumentStore
 
 _BATCH_SIZE = 256  # documents
@@ -41,6 +41,8 @@ def export_rows(
 
 
 def _text(row: DocumentRow, which: Which, data: bytes | OSError | None) -> str | None:
+    if isinstance(data, FileNotFoundError):
+        raise missing_file_error(row, which, data)
     if isinstance(data, OSError):
         raise data
     return None if data is None else text_of(row, which, data)

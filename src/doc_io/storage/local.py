@@ -121,10 +121,10 @@ class LocalStorage(Storage):
         return existing
 
     def replace(self, path: str, data: bytes) -> None:
-        final = self._path(path)
-        folder = os.path.dirname(final)
-        temporary = f"{folder}/{TEMPORARY_PREFIX}{os.urandom(4).hex()}"
         with self._translate_errors("replace", path):
+            final = self._own_path(path)
+            folder = os.path.dirname(final)
+            temporary = f"{folder}/{TEMPORARY_PREFIX}{os.urandom(4).hex()}"
             try:
                 write_file(temporary, data)
                 os.rename(temporary, final)
@@ -135,9 +135,9 @@ class LocalStorage(Storage):
             sync_folder(folder)
 
     def quarantine(self, doc_dir: str) -> None:
-        folder = self._path(doc_dir)
-        key_folder, name = os.path.split(folder)
         with self._translate_errors("quarantine", doc_dir), suppress(FileNotFoundError):
+            folder = self._own_path(doc_dir)
+            key_folder, name = os.path.split(folder)
             os.rename(folder, f"{key_folder}/{QUARANTINE_PREFIX}{name}-{os.urandom(4).hex()}")
 
     def sync(self, doc_dir: str, files: Iterable[str]) -> None:
@@ -202,10 +202,10 @@ class LocalStorage(Storage):
             raise self._error("list", folder, error) from error
 
     def add(self, path: str, data: bytes) -> None:
-        final = self._path(path)
-        folder = os.path.dirname(final)
-        temporary = f"{folder}/{TEMPORARY_PREFIX}{os.urandom(8).hex()}"
         with self._translate_errors("write", path):
+            final = self._own_path(path)
+            folder = os.path.dirname(final)
+            temporary = f"{folder}/{TEMPORARY_PREFIX}{os.urandom(8).hex()}"
             make_durable_folder(folder)
             try:
                 write_file(temporary, data)
@@ -221,13 +221,13 @@ class LocalStorage(Storage):
     def put(self, path: str, data: bytes) -> None:
         with self._translate_errors("write", path):
             self._check_root()
-            make_durable_folder(os.path.dirname(self._path(path)))
+            make_durable_folder(os.path.dirname(self._own_path(path)))
             self.replace(path, data)
             self._check_root([self._path(path)])
 
     def delete(self, path: str) -> None:
-        final = self._path(path)
         with self._translate_errors("delete", path):
+            final = self._own_path(path)
             try:
                 os.unlink(final)
             except FileNotFoundError:
@@ -238,7 +238,8 @@ class LocalStorage(Storage):
         doomed: list[str] = []
         key_folders: dict[str, None] = {}
         for folder in folders:
-            final = self._path(folder)
+            with self._translate_errors("remove", folder):
+                final = self._own_path(folder)
             key_folder, name = os.path.split(final)
             if name.startswith(TEMPORARY_PREFIX):
                 doomed.append(final)
@@ -268,6 +269,16 @@ class LocalStorage(Storage):
     def _path(self, path: str) -> str:
         return contained(self.root, path)
 
+    def _own_path(self, path: str) -> str:
+        """The same of a file or folder that is to be changed: no folder on its way may be a symlink, which leads elsewhere."""
+        final = self._path(path)
+        folder = os.path.dirname(final)
+        while len(folder) > len(self.root):
+            if os.path.islink(folder):
+                raise OSError(errno.ELOOP, f"{folder} is a symlink; what it points to is not changed")
+            folder = os.path.dirname(folder)
+        return final
+
     def _relative(self, path: str) -> str:
         """The path as it is, if it does not leave the root."""
         self._path(path)
@@ -292,8 +303,11 @@ class LocalStorage(Storage):
             make_durable_folder(folder)
             return {folder: None}
         made = self._make(os.path.dirname(folder))
-        with suppress(FileExistsError):
+        try:
             os.mkdir(folder)
+        except FileExistsError:
+            if os.path.islink(folder):
+                raise OSError(errno.ELOOP, f"{folder} is a symlink; what it points to is not changed") from None
         return {**made, folder: None}
 
     def _settle(self, made: Mapping[str, None]) -> None:
