@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 import unicodedata
 from collections.abc import Iterable
@@ -93,3 +94,11 @@ def _escaped(character: str) -> str:
     if code < 0x100:  # noqa: PLR2004 - the widths of Python's own escapes
         return f"\\x{code:02x}"
     return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"  # noqa: PLR2004 - as above
+
+
+_CREDENTIALS = re.compile(r"(?<=://).*(?=@)|(?<=\?).*", re.DOTALL)
+
+
+def without_credentials(value: object) -> object:
+    """A setting as it may be shown: a URL without the user, password and query that it should not have; all else as it is."""
+    return _CREDENTIALS.sub("***", value) if isinstance(value, str) and "://" in value else value

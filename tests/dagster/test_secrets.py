@@ -11,6 +11,7 @@ import pytest
 from pydantic import BaseModel
 
 import doc_io.dagster
+from doc_io import DocumentStoreComponent
 from tests.canaries import canary
 
 SECRET = canary("fields")
@@ -73,3 +74,31 @@ def test_no_error_of_a_wrong_type_shows_it(kind: type[BaseModel], name: str, wro
     except Exception as error:  # noqa: BLE001 - of whichever class
         said = f"{error} {error!r}"
     assert SECRET not in said
+
+
+PLACES = [
+    pytest.param(kind, name, id=f"{kind.__name__}-{name}")
+    for kind in configurable()
+    for name in ("docs_root", "db_path", "spool", "base_path")
+    if name in kind.model_fields
+]
+
+
+@pytest.mark.parametrize(("kind", "name"), PLACES)
+@pytest.mark.parametrize(
+    "url",
+    ["sftp://u:{}@h/docs", "s3://{}:x@b/docs", "postgresql://u:a/{}@h/d", "https://h/docs?token={}"],
+)
+def test_no_repr_shows_the_credentials_of_a_url(kind: type[BaseModel], name: str, url: str) -> None:
+    """They are refused when the store is opened, and until then everybody may see what was configured."""
+    made = kind(**given(kind, name, url.format(SECRET)))
+
+    assert SECRET not in f"{made!r} {made}"
+    assert url.partition("://")[0] in repr(made)
+
+
+def test_no_repr_shows_what_a_component_hands_on() -> None:
+    """Fields of the IO manager may hold another store with its credentials."""
+    made = DocumentStoreComponent(io_manager={"parent": {"docs_root": "x", "db_url": SECRET}})
+
+    assert SECRET not in f"{made!r} {made}"

@@ -1,5 +1,6 @@
 """`DocumentStoreComponent`: the IO manager, the resource and the checks of a project, from YAML."""
 
+from collections.abc import Iterable
 from typing import Annotated, Any
 
 from dagster import Component, ComponentLoadContext, Definitions, EnvVar, Model, Resolvable, Resolver
@@ -10,6 +11,7 @@ from doc_io.dagster.io_manager import DocDirIOManager
 from doc_io.dagster.report_assets import documents_consistency_report, documents_latest_report
 from doc_io.dagster.resource import DocumentsIndex
 from doc_io.dagster.settings import refuse_unknown
+from doc_io.escaping import without_credentials
 
 
 def described(description: str) -> Resolver:
@@ -58,7 +60,7 @@ class DocumentStoreComponent(Component, Resolvable, Model):
         described(
             "Further fields of DocDirIOManager, such as preview_chars or model_id; spool and the like hold for both."
         ),
-    ] = Field(default={})
+    ] = Field(default={}, repr=False)
     checks: Annotated[
         list[str], described("Keys of assets, as in a/b, whose documents get the six checks of build_document_checks.")
     ] = Field(default=[])
@@ -66,6 +68,9 @@ class DocumentStoreComponent(Component, Resolvable, Model):
         bool, described("Whether an error of a check keeps the assets downstream of it from being made.")
     ] = False
     reports: Annotated[bool, described("Whether to add the report assets.")] = False
+
+    def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
+        return [(name, without_credentials(value)) for name, value in super().__repr_args__()]
 
     def build_defs(self, context: ComponentLoadContext) -> Definitions:  # noqa: ARG002 - the name is Dagster's
         """What Dagster loads."""

@@ -14,7 +14,7 @@ from pydantic import ConfigDict, Field, PrivateAttr
 from doc_io.dagster.safekeeping import recovery_command
 from doc_io.dagster.shared_stores import hold, release, shared_store
 from doc_io.errors import ConfigurationError
-from doc_io.escaping import counted
+from doc_io.escaping import counted, without_credentials
 from doc_io.maintenance.answer_copies import file_orphans
 from doc_io.nearest import nearest
 from doc_io.store import DocumentStore
@@ -100,6 +100,9 @@ class ParentStore(Config):
         default=None, description="The same database with a role that may only read, for SQL.", repr=False
     )
     storage_options: dict[str, Any] = Field(default={}, description="Handed to fsspec. Never shown.", repr=False)
+
+    def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
+        return [(name, without_credentials(value)) for name, value in super().__repr_args__()]
 
     def settings(self) -> dict[str, Any]:
         """What a store is opened with."""
@@ -225,7 +228,7 @@ class StoreSettings(ConfigurableResource[Any]):
 
     def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
         # Of a field that a subclass's base also has, pydantic forgets that it is not to be shown.
-        return [(name, value) for name, value in super().__repr_args__() if name not in _UNSHOWN]
+        return [(name, without_credentials(value)) for name, value in super().__repr_args__() if name not in _UNSHOWN]
 
 
 def store_of(resources: Any, resource_key: str, whose: str) -> DocumentStore:
