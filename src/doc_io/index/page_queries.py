@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from os.path import commonprefix
 from typing import Literal, cast
 
 from doc_io.document import COLUMNS, DocumentRow
@@ -74,7 +73,11 @@ def distinct_lengths(index: Index, doc_ids: Sequence[str]) -> dict[str, int]:
         f"SELECT found.doc_id, {_NEIGHBOURS} FROM {index.keys_table} JOIN documents AS found ON found.doc_id = keys.key"
     )
     found = index.rows(statement, (index.key_list(doc_ids),))
-    return {doc_id: 1 + max(len(commonprefix([doc_id, other or ""])) for other in beside) for doc_id, *beside in found}
+    return {doc_id: max(_shared(doc_id, other or "") for other in beside) + 1 for doc_id, *beside in found}
+
+
+def _shared(one: str, other: str) -> int:
+    return next((at for at, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
 
 
 def newest_seq(index: Index) -> int:
