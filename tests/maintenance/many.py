@@ -35,12 +35,14 @@ def fill(
     """
     made: list[str] = []
     chance = random.Random(seed)  # noqa: S311
-    store.index.insert_placed(_documents(Path(store.docs_root), count, chance, made, pipelines, models))
+    store.index.insert_placed(
+        _documents(Path(store.docs_root), count, chance, made, pipelines=pipelines, models=models)
+    )
     return made
 
 
 def _documents(
-    root: Path, count: int, chance: random.Random, made: list[str], pipelines: int, models: Sequence[str]
+    root: Path, count: int, chance: random.Random, made: list[str], *, pipelines: int, models: Sequence[str]
 ) -> Iterator[tuple[Mapping[str, Any], Sequence[Parent]]]:
     by_stage: dict[str, list[str]] = {}
     newest: dict[tuple[str, str], str] = {}
