@@ -58,6 +58,7 @@ def main(arguments: list[str] | None = None) -> int:
             peers=dict(options.peer),
         )
         where = machine(folder)
+        results = with_earlier(as_json(outcomes, where), earlier)
         print("Measured on", ", ".join(f"{name}: {value}" for name, value in where.items()), end="\n\n")
         for subject in options.subjects or SUBJECTS:
             for contest in importlib.import_module(f"benchmarks.contests.{subject}").contests(setting):

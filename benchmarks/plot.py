@@ -96,9 +96,9 @@ def _draw_growth(contests: Sequence[Mapping[str, Any]], path: Path) -> None:
     )
     for (seconds, memory), (title, names) in zip(axes, rows, strict=True):
         for name in names:
-            sizes, used, peak = zip(*sorted(points[name]), strict=True)
-            seconds.plot(sizes, used, marker="o", markersize=3, linewidth=1.2)
-            memory.plot(sizes, peak, marker="o", markersize=3, linewidth=1.2, label=name)
+            at, used, peak = zip(*sorted(points[name]), strict=True)
+            seconds.plot(at, used, marker="o", markersize=3, linewidth=1.2)
+            memory.plot(at, peak, marker="o", markersize=3, linewidth=1.2, label=name)
         _finish_row(seconds, memory, title, [points[name] for name in names])
     sizes = sorted({size for each in points.values() for size, _, _ in each})
     most = max(memory for each in points.values() for _, _, memory in each)
@@ -116,7 +116,8 @@ def _draw_growth(contests: Sequence[Mapping[str, Any]], path: Path) -> None:
 
 def _finish_row(seconds: Any, memory: Any, title: str, points: Sequence[Sequence[tuple[int, float, float]]]) -> None:
     """Titles that say what the largest store took, axes, and a slope to compare with."""
-    (smallest, *_), (largest, *_) = min(min(points)), max(max(points))
+    sizes = [size for line in points for size, _, _ in line]
+    smallest, largest = min(sizes), max(sizes)
     used = [seconds for each in points for _, seconds, _ in each]
     at_end = [each for line in points for each in line if each[0] == largest]
     longest, peak = max(seconds for _, seconds, _ in at_end), max(memory for _, _, memory in at_end)
