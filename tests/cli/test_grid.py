@@ -8,6 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 from rich.cells import cell_len
+from rich.console import Console
 
 from doc_io.cli import grid as tables
 
@@ -17,7 +18,10 @@ ROW = ("0123456789abcdef", "evaluation", "a task with a long name", "truncated",
 
 def grid(columns: tuple[str, ...], rows: list[tuple[str, ...]], width: int) -> list[str]:
     """The lines of a table in a terminal so wide."""
-    return list(tables.grid(columns, rows, width))
+    console = Console(width=width, color_system=None)
+    with console.capture() as shown:
+        console.print(tables.grid(columns, rows, width))
+    return [line.rstrip() for line in shown.get().splitlines()]
 
 
 def test_a_wide_terminal_shows_all() -> None:

@@ -119,10 +119,7 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     if cells:
         from doc_io.cli.grid import grid
 
-        head, *lines = grid(names, cells, width())
-        click.secho(head, bold=True)
-        for line in lines:
-            click.echo(line)
+        console().print(grid(names, cells, width()))
     else:
         nothing_found()
 

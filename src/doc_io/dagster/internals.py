@@ -112,8 +112,8 @@ def add_asset_metadata(
 
     Each call of Dagster's copies all that was said before and lists all partitions of the run: 70 s for 20,000.
     """
-    said = getattr(step, "_metadata_accumulator", None)
-    if said is None:  # another Dagster than those above
+    said: Any = getattr(step, "_metadata_accumulator", None)
+    if not all(hasattr(said, name) for name in _OF_AN_ACCUMULATOR):  # another Dagster than those above
         for partition, metadata in of_partitions.items():
             step.add_asset_metadata(metadata, asset_key, partition)
         return
@@ -124,6 +124,8 @@ def add_asset_metadata(
             together[handle] = {**together.get(handle, {}), **values}
     step._metadata_accumulator = type(said)(per_output_metadata=together)  # noqa: SLF001 - see above
 
+
+_OF_AN_ACCUMULATOR = ("per_output_metadata", "empty", "with_additional_asset_metadata")
 
 PARTITIONED_CHECKS = _takes(AssetCheckSpec.__new__, "partitions_def")
 """Whether a check may have an evaluation for each partition (1.12)."""
