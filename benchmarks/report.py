@@ -104,6 +104,17 @@ def as_json(outcomes: Iterable[Outcome], machine: Mapping[str, Any]) -> dict[str
     }
 
 
+def with_earlier(results: Mapping[str, Any], earlier: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """A run with the contests of earlier ones; of two of one name the later counts.
+
+    Args:
+        results: A run, as `as_json` gives it.
+        earlier: Others, the earliest first.
+    """
+    contests = {contest["name"]: contest for run in (*earlier, results) for contest in run["contests"]}
+    return {**results, "contests": list(contests.values())}
+
+
 def save_json(path: Path, data: Mapping[str, Any]) -> None:
     """Write the run next to earlier ones."""
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -10,6 +10,7 @@ import pytest
 from benchmarks.__main__ import main
 from benchmarks.ground import measured_folder
 from benchmarks.measure import Contest, Lane, hold
+from benchmarks.report import with_earlier
 
 
 def test_the_short_form_measures_every_contest_it_is_asked_for(
@@ -47,6 +48,18 @@ def test_a_ratio_is_taken_within_its_own_round() -> None:
 
     assert outcome.results[1].seconds == [4, 6, 8, 10, 12, 14, 16, 18, 20]
     assert outcome.results[1].ratios == [2.0] * 9
+
+
+def test_the_parts_of_a_long_run_are_put_together() -> None:
+    """Each contest once; of two of one name the later run's."""
+    first, second = (
+        {"contests": [{"name": name, "of": run} for name in names]} for run, names in ((1, "ab"), (2, "bc"))
+    )
+
+    assert with_earlier({"machine": {}, **second}, [first]) == {
+        "machine": {},
+        "contests": [{"name": "a", "of": 1}, {"name": "b", "of": 2}, {"name": "c", "of": 2}],
+    }
 
 
 def test_a_folder_in_memory_is_refused() -> None:

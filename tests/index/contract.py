@@ -16,6 +16,7 @@ from doc_io.document import COLUMNS, OK, DocumentRow, Parent, Status
 from doc_io.errors import IndexVersionError, QueryError
 from doc_io.ids import compute_logical_key_id, doc_dir, new_doc_id
 from doc_io.index.base import ConcurrentWriteError, Filter, HistoryHead, TokenUsage, VersionSelector
+from doc_io.index.page_queries import distinct_lengths
 from doc_io.index.sql_index import Index
 from doc_io.writing.draft import next_created_at
 
@@ -495,6 +496,15 @@ class IndexContract:
         third = add(index, attempt="3", prompt_hash="a")
 
         assert index.answers("draft", "task", "a") == [third, first]
+
+    def test_ids_are_told_apart_by_the_characters_that_no_other_shares(self, index: Index) -> None:
+        """Compared with every document, not only with those that are asked for; one that is not there has no answer."""
+        row = add(index, "t").as_dict()
+        assert distinct_lengths(index, [row["doc_id"], "abcx000000000000"]) == {row["doc_id"]: 1}
+        ids = ["abc1000000000000", "abc2000000000000", "abd0000000000000", "zz00000000000000"]
+        index.insert_placed([({**row, "doc_id": each, "task_id": each}, []) for each in ids])
+
+        assert distinct_lengths(index, [ids[2], ids[0], "abcx000000000000"]) == {ids[0]: 4, ids[2]: 3}
 
     def test_tokens_are_summed_by_run_and_by_day(self, index: Index) -> None:
         """Of rows that are there: after removals too; a run that is not known is a group."""

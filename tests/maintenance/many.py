@@ -15,7 +15,12 @@ STAGES = ("draft", "essay", "evaluation")
 _START = datetime(2026, 1, 1, tzinfo=timezone.utc)
 
 
-def fill(store: DocumentStore, count: int, seed: int = 1, pipelines: int = 1) -> list[str]:
+MODELS = ("model-0", "model-1", "model-2")
+
+
+def fill(
+    store: DocumentStore, count: int, seed: int = 1, pipelines: int = 1, models: Sequence[str] = MODELS
+) -> list[str]:
     """Put many documents into a local store: chains over three stages, retries, failures, several parents, extras.
 
     Args:
@@ -23,18 +28,21 @@ def fill(store: DocumentStore, count: int, seed: int = 1, pipelines: int = 1) ->
         count: How many documents.
         seed: Of what is left to chance.
         pipelines: How many times three stages; the first three have half of the documents where there are more.
+        models: Which made them. Default: three that have no price.
 
     Returns:
         Their ids, oldest first.
     """
     made: list[str] = []
     chance = random.Random(seed)  # noqa: S311
-    store.index.insert_placed(_documents(Path(store.docs_root), count, chance, made, pipelines))
+    store.index.insert_placed(
+        _documents(Path(store.docs_root), count, chance, made, pipelines=pipelines, models=models)
+    )
     return made
 
 
 def _documents(
-    root: Path, count: int, chance: random.Random, made: list[str], pipelines: int
+    root: Path, count: int, chance: random.Random, made: list[str], *, pipelines: int, models: Sequence[str]
 ) -> Iterator[tuple[Mapping[str, Any], Sequence[Parent]]]:
     by_stage: dict[str, list[str]] = {}
     newest: dict[tuple[str, str], str] = {}
@@ -44,7 +52,7 @@ def _documents(
         stage = f"{STAGES[number % 3]}{suffix}"
         above = by_stage.get(f"{STAGES[number % 3 - 1]}{suffix}", []) if number % 3 else []
         parents = tuple(Parent(chance.choice(above), f"input_{i}") for i in range(1 + number % 2)) if above else ()
-        document = _document(number, chance, parents[0].doc_id if parents else None)
+        document = _document(number, chance, parents[0].doc_id if parents else None, models[number % len(models)])
         origin = Origin(
             stage, f"task-{number % max(1, count // 20)}", f"attempt-{number}", f"run-{number // 50}", parents=parents
         )
@@ -64,7 +72,7 @@ def _documents(
         yield {**record.row, "doc_dir": draft.doc_dir}, record.parents
 
 
-def _document(number: int, chance: random.Random, parent: str | None) -> Document:
+def _document(number: int, chance: random.Random, parent: str | None, model: str) -> Document:
     status = chance.choices([Status.OK, Status.TRUNCATED, Status.PARSE_ERROR], [8, 1, 1])[0]
     return Document(
         f"Document {number}: " + "word " * chance.randrange(1, 40),
@@ -72,7 +80,7 @@ def _document(number: int, chance: random.Random, parent: str | None) -> Documen
         prompt=f"Write number {number}.",
         status=status,
         template_id=f"template-{number % 5}",
-        model_id=f"model-{number % 3}",
+        model_id=model,
         parent_doc_id=parent,
         usage=Usage(100 + number % 50, 50 + number % 30, 4096),
         finish_reason="stop",

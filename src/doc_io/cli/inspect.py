@@ -14,7 +14,7 @@ from doc_io.document import Status
 from doc_io.index.schema import SCHEMA_VERSION
 
 if TYPE_CHECKING:
-    from doc_io.document import DocumentRow
+    from doc_io.document import DocumentRow, Parent
     from doc_io.store import DocumentStore
 
 # ruff: noqa: PLC0415 - `ls` need not wait for what only other commands need
@@ -29,7 +29,8 @@ _PAGE = 50  # documents that a terminal shows; a pipe gets all
 def status(location: StoreLocation, /, *, as_json: bool) -> None:
     """Show which store this is, and what is in it."""
     with location.existing() as store:
-        from doc_io import maintenance, reports
+        from doc_io import reports
+        from doc_io.maintenance.pins import pinned
 
         counts = reports.stage_counts(store)
         newest = store.select(limit=1)
@@ -41,7 +42,7 @@ def status(location: StoreLocation, /, *, as_json: bool) -> None:
             "documents": sum(each.documents for each in counts),
             "characters": sum(each.characters for each in counts),
             "last_write": newest[0].created_at if newest else None,
-            "pins": len(maintenance.pins(store)),
+            "pins": len(pinned(store.storage)),
         }
         if as_json:
             render.as_json({**facts, "stages": [each._asdict() | {"status": each.status.value} for each in counts]})
@@ -91,51 +92,75 @@ def ls(location: StoreLocation, /, *, chosen: filters.Selection, after: str | No
 @options.as_json
 @click.pass_obj
 def show(location: StoreLocation, /, doc: str, *, as_json: bool) -> None:
-    """Show a document's row, files, parents and children."""
+    """Show a document's row, files, parents and children.
+
+    A terminal shows the first 50 parents and the newest 50 children; a pipe and --json get all.
+    """
+    from doc_io.index.page_queries import newest_children
+    from doc_io.maintenance.pins import pin_of
+
     with location.existing() as store:
         row = options.document(store, doc)
         files = dict(store.storage.folder(row.doc_dir).files)
-        parents, children = store.parents(row.doc_id), store.children(row.doc_id)
-        from doc_io.maintenance.pins import pin_of
-
         pin = pin_of(store, row.doc_id)
-        made_from = {each.doc_id: each for each in store.index.get_many([each.doc_id for each in parents])}
+        parents = store.parents(row.doc_id)
         if as_json:
-            rows = (made_from.get(each.doc_id) for each in parents)
+            found = _by_id(store, [each.doc_id for each in parents])
             render.as_json(
                 {
                     **row.as_dict(),
                     "files": files,
-                    "parents": [{**each._asdict(), **_facts(found)} for each, found in zip(parents, rows, strict=True)],
-                    "children": [child.doc_id for child in children],
+                    "parents": [{**each._asdict(), **_facts(found.get(each.doc_id))} for each in parents],
+                    "children": [child.doc_id for child in store.children(row.doc_id)],
                     "pinned": pin is not None,
                 }
             )
             return
-        from doc_io.reports.failures import reason
-
-        render.fields(
-            {
-                **{name: value for name, value in row.as_dict().items() if value is not None and name != "meta_small"},
-                **({} if row.status is Status.OK else {"reason": reason(row)}),
-                **{f"meta_small.{name}": value for name, value in row.meta_small.items()},
-                **({} if pin is None else {"pinned": pin or "yes"}),
-                "folder": store.storage.shown(row.doc_dir),
-            }
-        )
+        _print_facts(store, row, pin)
         _section("files", ("file", "bytes"), sorted(files.items()))
-        columns = ("doc_id", "stage", "task_id", "status")
-        ids = render.short_ids(store, [*(each.doc_id for each in parents), *(each.doc_id for each in children)])
-        _section(
-            "parents",
-            (*columns, "input"),
-            [(ids[each.doc_id], *_brief(made_from.get(each.doc_id)), each.input_name or None) for each in parents],
-        )
-        _section("children", columns, [(ids[each.doc_id], *render.brief(each)) for each in children])
+        if render.in_terminal():
+            _print_family(store, parents[: _PAGE + 1], newest_children(store.index, row.doc_id, _PAGE + 1), _PAGE)
+        else:
+            _print_family(store, parents, store.children(row.doc_id), None)
         if _has_text(row):
             render.hint("Its text", "cat", row.doc_id)
         elif row.prompt_path is not None:
             render.hint("It has no text; its prompt", "prompt", row.doc_id)
+
+
+def _print_facts(store: DocumentStore, row: DocumentRow, pin: str | None) -> None:
+    from doc_io.reports.failures import reason
+
+    render.fields(
+        {
+            **{name: value for name, value in row.as_dict().items() if value is not None and name != "meta_small"},
+            **({} if row.status is Status.OK else {"reason": reason(row)}),
+            **{f"meta_small.{name}": value for name, value in row.meta_small.items()},
+            **({} if pin is None else {"pinned": pin or "yes"}),
+            "folder": store.storage.shown(row.doc_dir),
+        }
+    )
+
+
+def _print_family(
+    store: DocumentStore, parents: Sequence[Parent], children: Sequence[DocumentRow], page: int | None
+) -> None:
+    """Print at most a page of each; where there are more, say where all of them are."""
+    listed, made = parents[:page], children[:page]
+    found = _by_id(store, [each.doc_id for each in listed])
+    ids = render.short_ids(store, [*(each.doc_id for each in listed), *(each.doc_id for each in made)])
+    columns = ("doc_id", "stage", "task_id", "status")
+    _section(
+        "parents",
+        (*columns, "input"),
+        [(ids[each.doc_id], *_brief(found.get(each.doc_id)), each.input_name or None) for each in listed],
+    )
+    _section("children", columns, [(ids[each.doc_id], *render.brief(each)) for each in made])
+    more = [
+        name for name, of, all_ in (("parents", listed, parents), ("children", made, children)) if len(of) < len(all_)
+    ]
+    if more:
+        click.secho(f"There are more {' and '.join(more)}: with --json, or into a pipe.", dim=True, err=True)
 
 
 @click.command()
@@ -194,7 +219,7 @@ def pins(location: StoreLocation, /, *, as_json: bool) -> None:
 
     with location.existing() as store:
         notes = maintenance.pins(store)
-        found = {row.doc_id: row for row in store.index.get_many(list(notes))}
+        found = _by_id(store, list(notes))
         if as_json:
             render.as_json(
                 [{"doc_id": doc_id, "note": note, **_facts(found.get(doc_id))} for doc_id, note in notes.items()]
@@ -244,6 +269,10 @@ def _print_rows(store: DocumentStore, rows: Iterable[DocumentRow], *, with_reaso
             for row in rows
         ),
     )
+
+
+def _by_id(store: DocumentStore, doc_ids: Sequence[str]) -> dict[str, DocumentRow]:
+    return {row.doc_id: row for row in store.index.get_many(doc_ids)}
 
 
 def _facts(row: DocumentRow | None) -> dict[str, Any]:

@@ -213,11 +213,13 @@ def pin(location: StoreLocation, /, doc: str, note: str) -> None:
 @click.pass_obj
 def unpin(location: StoreLocation, /, doc: str) -> None:
     """Let a document be pruned again."""
+    from doc_io.maintenance.pins import pinned  # noqa: PLC0415 - `ls` need not wait for it
+
     with location.existing() as store:
         row = options.document(store, doc)
-        pinned = maintenance.pins(store)
-        if row.doc_id not in pinned:
-            same = [each.doc_id for each in store.history(row.stage, row.task_id) if each.doc_id in pinned]
+        pins = pinned(store.storage)
+        if row.doc_id not in pins:
+            same = [each.doc_id for each in store.history(row.stage, row.task_id) if each.doc_id in pins]
             others = f"; of its task are: {', '.join(same)}" if same else ""
             click.echo(f"{row.doc_id} was not pinned{others}.", err=True)
             return

@@ -161,11 +161,11 @@ def short_ids(store: DocumentStore, doc_ids: Sequence[str]) -> dict[str, str]:
     """The start of each id that no other document has, all of one length; in a pipe, and of one not in the store, all of it."""
     if not in_terminal():
         return {doc_id: doc_id for doc_id in doc_ids}
-    for length in _ID_LENGTHS:
-        starts = {doc_id: doc_id[:length] for doc_id in doc_ids}
-        if all(len(store.index.find_by_prefix(start, 2)) == 1 for start in starts.values()):
-            return starts
-    return {doc_id: doc_id for doc_id in doc_ids}
+    from doc_io.index.page_queries import distinct_lengths
+
+    needed = distinct_lengths(store.index, doc_ids)
+    length = next((each for each in _ID_LENGTHS if each >= max(needed.values(), default=0)), None)
+    return {doc_id: doc_id[:length] if doc_id in needed else doc_id for doc_id in doc_ids}
 
 
 def nothing_found() -> None:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 _IDS = ("model", "template", "task", "run", "experiment")  # the columns whose name ends in _id
 _MODELS = 5  # that are named at most
+_GROUPS = 50  # what a terminal shows of usage; a pipe gets all
 _PAGE = 20  # what a terminal shows of search; a pipe gets all
 
 
@@ -146,6 +147,8 @@ class _Group(click.Choice):  # type: ignore[type-arg, unused-ignore]  # generic 
 def usage(location: StoreLocation, /, by: str, *, chosen: filters.Selection, as_json: bool) -> None:
     """Show tokens and list prices, most tokens first.
 
+    A terminal shows the 50 groups with most tokens unless -n says otherwise; a pipe and --json get all.
+
     Prices need the extra prices: pip install 'doc-io[prices]'. Of each group cost_usd is the cost of those documents whose
     price is known, and unpriced the number of the others.
     """
@@ -157,21 +160,37 @@ def usage(location: StoreLocation, /, by: str, *, chosen: filters.Selection, as_
         if as_json:
             render.as_json([{**each._asdict(), "unpriced": each.unpriced} for each in spent])
             return
-        priced = any(each.priced for each in spent)
-        names = (by, "documents", "prompt", "completion", *(("cost_usd", "unpriced") if priced else ()))
-        rows = [(*each[:4], *((_dollars(each), each.unpriced) if priced else ())) for each in spent]
         if not render.in_terminal():
-            render.table(names, rows)
+            render.table(*_table_of_usage(by, spent))
             return
+        spent = every[: chosen.limit or _GROUPS]
+        names, rows = _table_of_usage(by, spent)
         totals = [each.prompt_tokens + each.completion_tokens for each in spent]
         render.table((*names, "total"), [(*row, total) for row, total in zip(rows, totals, strict=True)])
         if totals:
             click.echo()
             render.bars([(render.shown(each.group), total) for each, total in zip(spent, totals, strict=True)])
-            cost = f", {sum(each.cost or 0 for each in spent):.4g} USD at list price" if priced else ""
-            click.echo(f"\nTogether {sum(totals):,} tokens{cost}.")
+            _print_sum(every, spent)
         if where is not None:
             _say_what_has_no_price(store, where, every)
+
+
+def _table_of_usage(by: str, spent: list[TokenUsage]) -> tuple[tuple[str, ...], list[tuple[object, ...]]]:
+    """The names of the columns and the rows; prices only where one is known."""
+    priced = any(each.priced for each in spent)
+    names = (by, "documents", "prompt", "completion", *(("cost_usd", "unpriced") if priced else ()))
+    return names, [(*each[:4], *((_dollars(each), each.unpriced) if priced else ())) for each in spent]
+
+
+def _print_sum(every: list[TokenUsage], shown: list[TokenUsage]) -> None:
+    """Over all groups, shown or not."""
+    tokens = sum(each.prompt_tokens + each.completion_tokens for each in every)
+    cost = sum(each.cost or 0 for each in every)
+    at_list_price = f", {cost:.4g} USD at list price" if any(each.priced for each in every) else ""
+    click.echo(f"\nTogether {tokens:,} tokens{at_list_price}.")
+    if len(every) > len(shown):
+        hidden = len(every) - len(shown)
+        click.secho(f"Of {hidden:,} more with fewer tokens only the sum is shown (-n).", dim=True, err=True)
 
 
 def _dollars(spent: TokenUsage) -> str | None:
@@ -364,11 +383,11 @@ def _one_line(text: str) -> str:
 def _last_two(store: DocumentStore, doc: str) -> tuple[DocumentRow, DocumentRow]:
     """The attempt that a person means and the one before it; of a task the newest, whether it is ok or not."""
     row = options.document(store, doc, quiet=True)
-    attempts = store.history(row.stage, row.task_id)
-    at = 0 if is_task_name(row, doc) else [each.doc_id for each in attempts].index(row.doc_id)
-    if at + 1 == len(attempts):
+    new = store.history(row.stage, row.task_id, limit=1)[0] if is_task_name(row, doc) else row
+    before = store.history(row.stage, row.task_id, after=new, limit=1)
+    if not before:
         raise click.UsageError(
-            f"{attempts[at].doc_id} is the first attempt at {printable(row.stage)}/{printable(row.task_id)}; name"
+            f"{new.doc_id} is the first attempt at {printable(row.stage)}/{printable(row.task_id)}; name"
             " another document to compare it with."
         )
-    return attempts[at + 1], attempts[at]
+    return before[0], new

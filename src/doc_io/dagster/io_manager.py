@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from dagster import (
-    AssetKey,
     AssetMaterialization,
     ConfigurableIOManager,
     DataVersion,
@@ -31,6 +30,7 @@ from doc_io.dagster.events import (
 )
 from doc_io.dagster.identity import OutputInfo, metadata_warnings, output_info, own_task_of, stage_of
 from doc_io.dagster.inputs import Reader, load
+from doc_io.dagster.internals import add_asset_metadata
 from doc_io.dagster.interrupts import interrupts_held
 from doc_io.dagster.outputs import UNAVAILABLE, Documents, OutputWriter, documents_of, salvage_valid, value_of
 from doc_io.dagster.reuse import ReusedDocument, identity_warnings
@@ -343,7 +343,8 @@ class DocDirIOManager(StoreSettings, ConfigurableIOManager, UPathHooks):
         failed = [each for each in reported if is_failed(each[1])]
         _observe(context, output, failed)
         if failed:
-            self._let_count(context, output, [each for each in reported if not is_failed(each[1])])
+            if self.on_bad_status == "skip":  # the others are materialized though their step fails
+                _materialize(context, output, [each for each in reported if not is_failed(each[1])])
             if len(reported) > 1:
                 raise failure_of_many(output.label(None), self.shown, failed)
             partition, row, metadata = failed[0]
@@ -353,18 +354,11 @@ class DocDirIOManager(StoreSettings, ConfigurableIOManager, UPathHooks):
             self._set_data_version(output, row)
             context.add_output_metadata(beside(metadata, output.metadata))
             return
-        for partition, _, metadata in reported:
-            authors = output.authors_metadata(partition)
-            if output.step is not None and output.asset_key is not None:
-                output.step.add_asset_metadata(beside(metadata, authors), output.asset_key, partition)
-            elif output.asset_key is not None:  # a context of a test's: context.get_logged_events() has them
-                _materialize(context, output.asset_key, partition, {**metadata, **authors})
-
-    def _let_count(self, context: OutputContext, output: OutputInfo, good: list[Reported]) -> None:
-        """Say that partitions are materialized though their step fails for the others."""
-        if self.on_bad_status == "skip" and output.asset_key is not None:
-            for partition, _, metadata in good:
-                _materialize(context, output.asset_key, partition, {**metadata, **output.authors_metadata(partition)})
+        for_dagster = {partition: beside(each, output.authors_metadata(partition)) for partition, _, each in reported}
+        if output.step is not None and output.asset_key is not None:
+            add_asset_metadata(output.step, output.asset_key, for_dagster)
+        else:  # a context of a test's: context.get_logged_events() has them
+            _materialize(context, output, reported)
 
     def _set_data_version(self, output: OutputInfo, row: DocumentRow) -> None:
         # Dagster has one data version for all partitions of a step, so a run over many leaves them to Dagster.
@@ -387,10 +381,11 @@ async def _gathered(loaded: Iterable[Any]) -> list[Any]:
     return list(await asyncio.gather(*loaded))
 
 
-def _materialize(
-    context: OutputContext, asset_key: AssetKey, partition: str | None, metadata: Mapping[str, Any]
-) -> None:
-    context.log_event(AssetMaterialization(asset_key, partition=partition, metadata=metadata))
+def _materialize(context: OutputContext, output: OutputInfo, made: list[Reported]) -> None:
+    if output.asset_key is not None:
+        for partition, _, metadata in made:
+            shown = {**metadata, **output.authors_metadata(partition)}
+            context.log_event(AssetMaterialization(output.asset_key, partition=partition, metadata=shown))
 
 
 def _observe(context: OutputContext, output: OutputInfo, kept: list[Reported]) -> None:

@@ -12,7 +12,7 @@ from dagster import Failure, MetadataValue
 from doc_io.commit_record import encode_text
 from doc_io.dagster.identity import output_info
 from doc_io.dagster.inputs import InputRequest, input_request, raw_bytes, shaped, texts
-from doc_io.dagster.internals import known, step_of
+from doc_io.dagster.internals import add_asset_metadata, known, step_of
 from doc_io.dagster.loaded import note_loaded
 from doc_io.document import FAILED, Document, Status
 from doc_io.errors import ConfigurationError, DocIOError, DocumentNotFoundError
@@ -148,12 +148,14 @@ def dump(
                 for key in failed
             )
         )
-    for key, document in documents.items():
-        metadata = {"status": str(document.status), **_metadata(files, written[key]), **more(key)}
-        if len(documents) == 1:
-            context.add_output_metadata(metadata)
-        elif output.step is not None and output.asset_key is not None:
-            output.step.add_asset_metadata(metadata, output.asset_key, key)
+    metadata = {
+        key: {"status": str(document.status), **_metadata(files, written[key]), **more(key)}
+        for key, document in documents.items()
+    }
+    if len(documents) == 1:
+        context.add_output_metadata(next(iter(metadata.values())))
+    elif output.step is not None and output.asset_key is not None:
+        add_asset_metadata(output.step, output.asset_key, metadata)
 
 
 def load(files: StageFiles, context: InputContext, store: DocumentStore | None = None) -> Any:

@@ -19,6 +19,10 @@ _SPLITS: dict[SplitBy, str] = {
     "template_id": "template_id",
     "experiment_id": "experiment_id",
 }  # spelled out: no text from outside is ever part of a statement
+_NEIGHBOURS = (
+    "(SELECT doc_id FROM documents WHERE doc_id < found.doc_id ORDER BY doc_id DESC LIMIT 1),"
+    " (SELECT doc_id FROM documents WHERE doc_id > found.doc_id ORDER BY doc_id LIMIT 1)"
+)
 _COUNT_AFTER = "SELECT count(*) FROM (SELECT 1 FROM documents WHERE seq > ? LIMIT ?) AS newer"
 
 
@@ -61,6 +65,19 @@ def attempts_of_task(index: Index, stage: str, task_id: str) -> int:
 def newest_children(index: Index, doc_id: str, limit: int) -> list[DocumentRow]:
     """The newest of what was made from a document, at most so many."""
     return index.documents(f"{CHILDREN} LIMIT ?", (doc_id, doc_id, limit))
+
+
+def distinct_lengths(index: Index, doc_ids: Sequence[str]) -> dict[str, int]:
+    """How many characters of each doc_id no other document's begins with; one query, and one not in the index is left out."""
+    statement = (
+        f"SELECT found.doc_id, {_NEIGHBOURS} FROM {index.keys_table} JOIN documents AS found ON found.doc_id = keys.key"
+    )
+    found = index.rows(statement, (index.key_list(doc_ids),))
+    return {doc_id: max(_shared(doc_id, other or "") for other in beside) + 1 for doc_id, *beside in found}
+
+
+def _shared(one: str, other: str) -> int:
+    return next((at for at, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
 
 
 def newest_seq(index: Index) -> int:
