@@ -40,6 +40,13 @@ def test_settings_that_cannot_be_used_are_refused_before_a_body_runs(house: Hous
     ("returned", "metadata", "manager"),
     [
         pytest.param(Document("paid for", metadata={"o": object()}), {}, {}, id="metadata that is no JSON"),
+        pytest.param(Document("paid for", metadata={"a": "x" * 65 * 2**20}), {}, {}, id="metadata of 65 MiB"),
+        pytest.param(
+            Document("paid for", model_id="m" * 33 * 2**20, metadata={"a": "x" * 33 * 2**20}),
+            {},
+            {},
+            id="66 MiB in all",
+        ),
         pytest.param("paid for", {"doc_io/parser": 5}, {}, id="a parser that is no name"),
         pytest.param("paid for", {}, {"stages": ["another"]}, id="a stage that is not on the list"),
         pytest.param(

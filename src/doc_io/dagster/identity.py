@@ -19,6 +19,7 @@ from doc_io.dagster.internals import asset_key_of_output, given_metadata, known,
 from doc_io.dagster.loaded import Loaded, loaded_for
 from doc_io.dagster.output_metadata import model_of, usage_of
 from doc_io.document import Document, Parent
+from doc_io.document_fields import taken_name
 from doc_io.ids import path_segment, stage_of_key
 
 if TYPE_CHECKING:
@@ -321,7 +322,7 @@ def _parent_by_table(
 def _stage(definition: Mapping[str, Any], asset_key: AssetKey | None, op: str) -> str:
     named = _plain(definition.get("doc_io/stage"))
     if named is not None:
-        return str(named)
+        return str(taken_name(named))
     if asset_key is None:
         return op
     return stage_of_key(asset_key.path)

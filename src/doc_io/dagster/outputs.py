@@ -204,10 +204,9 @@ class OutputWriter:
             for key, each in documents.items()
             if each.raw is not None and not isinstance(each, ReusedDocument)
         }
-        attempts = {key: output.attempt_of(key) for key in made}
-        named = self.with_origins(None, output, made, {}, attempts)
-        texts = [(refused_document(each, error), origin) for each, origin in named]
-        return dict(zip(made, store.save_many(texts), strict=True))
+        named = self.with_origins(None, output, made, {}, {key: output.attempt_of(key) for key in made})
+        drafts = [refused_draft(each, origin, error) for each, origin in named]
+        return dict(zip(made, store.commit(drafts), strict=True))
 
     def judged(self, output: OutputInfo, partition: str | None, document: Document) -> Document:
         """The document after its parser, and with the status that an empty text has.
@@ -264,12 +263,15 @@ class OutputWriter:
         )
 
 
-def refused_document(document: Document, error: DocIOError) -> Document:
+def refused_draft(document: Document, origin: Origin, error: DocIOError) -> Draft:
     """What is right of a document that cannot be filed as it is, as a ``gen_error`` that says why; `reuse` finds a whole answer."""
     kept, _ = checked(document)
-    complete = {COMPLETE: True} if document.outcome in OK else {}
-    metadata = {**(kept.metadata or {}), **complete, "error": str(error)}
-    return dataclasses.replace(kept, status=Status.GEN_ERROR, metadata=metadata)
+    why = {**({COMPLETE: True} if document.outcome in OK else {}), "error": str(error)}
+    whole = dataclasses.replace(kept, status=Status.GEN_ERROR, metadata={**(kept.metadata or {}), **why})
+    try:
+        return make_drafts([(whole, origin)])[0]
+    except InvalidDocumentError:  # each field is right, and all of them together are too large
+        return make_drafts([(Document(document.raw, status=Status.GEN_ERROR, metadata=why), origin)])[0]
 
 
 def documents_of(
