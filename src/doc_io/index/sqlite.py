@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from doc_io.document import DocumentRow, Status
 from doc_io.errors import DocIOError, IndexBusyError, MaintenanceBusyError, QueryError
 from doc_io.file_lock import FileLockTimeoutError, file_lock, holder_of
-from doc_io.index import queries, sqlite_rebuild, sqlite_totals
+from doc_io.index import queries, report_queries, sqlite_rebuild, sqlite_totals
 from doc_io.index.base import (
     ALL,
     LATEST_OK,
@@ -33,6 +33,7 @@ from doc_io.index.sql_index import Index
 from doc_io.index.sqlite_file import BUSY_SECONDS, SqliteFile, identity
 from doc_io.index.sqlite_rows import insert_row
 from doc_io.index.sqlite_search import SqliteTexts
+from doc_io.index.sqlite_totals import LONG_PROMPT, LONG_PROMPTS
 
 # What a database with wrong bytes in it raises: SQLite's own errors, its messages where they quote such bytes and are no
 # UTF-8, and values that are no status and no JSON.
@@ -109,6 +110,15 @@ class SqliteIndex(Index):
             return super().usage(by, where)
         condition, values = queries.where_clause(where)
         return [TokenUsage(*each) for each in self.rows(sqlite_totals.usage(by, condition), values)]
+
+    def usage_by_model(self, by: GroupedBy, where: Filter, starts: Sequence[int]) -> list[tuple[Any, ...]]:
+        if not sqlite_totals.can_answer(by, where) or min(starts, default=LONG_PROMPT) < LONG_PROMPT:
+            return super().usage_by_model(by, where, starts)
+        condition, values = queries.where_clause(where)
+        long = report_queries.usage_by_model(
+            by, where, starts, hint=f" INDEXED BY {LONG_PROMPTS}", longer_than=LONG_PROMPT
+        )
+        return [*self.rows(sqlite_totals.usage_by_model(by, condition), values), *self.rows(*long)]
 
     def read_sql(
         self, statement: str, limit: int = 1000, *, timeout: float = 30.0

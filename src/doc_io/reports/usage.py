@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import defaultdict
 
 from doc_io.index.base import ALL, Filter, GroupedBy, StageCount, TokenUsage
-from doc_io.index.report_queries import usage_by_model
 from doc_io.prices import price_of
 from doc_io.store import DocumentStore
 
@@ -54,7 +53,7 @@ def _costs(store: DocumentStore, by: GroupedBy, where: Filter) -> dict[str | Non
         return {}
     costs: defaultdict[str | None, tuple[float, int]] = defaultdict(lambda: (0.0, 0))
     starts = sorted({start for price in prices.values() for start in price.starts})
-    for group, model, longer_than, documents, *tokens in store.index.rows(*usage_by_model(by, where, starts)):
+    for group, model, longer_than, documents, *tokens in store.index.usage_by_model(by, where, starts):
         if model in prices:
             cost, priced = costs[group]
             added = prices[model].of(*map(int, tokens), longer_than=longer_than)
