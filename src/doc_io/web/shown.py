@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from markupsafe import Markup, escape
 
@@ -22,6 +22,7 @@ _PICTURES = 0x2400  # where Unicode has pictures of the control characters, in t
 _DELETE = 0x7F
 _MAX_NAME = 40
 _PLAIN = bytes(range(ord(" "), _DELETE)) + b"\n\t"
+_NOT_SPECIAL = re.compile(r"[ !#-%(-;=?-~]*").fullmatch  # printable ASCII without " & ' < >
 
 
 def marked(text: str) -> Markup:
@@ -33,13 +34,16 @@ def marked(text: str) -> Markup:
     return Markup(_with_signs(str(escape(text))))  # noqa: S704 - escaped, and our signs
 
 
-def plain(value: object) -> object:
-    """What every template shows of a value by itself: text without characters that act, in attributes too."""
-    if type(value) is str and value.isprintable():  # nearly every value: the quick way out
-        return value
+def html(value: object) -> str:
+    """What every template shows of a value by itself: escaped, and without characters that act, in attributes too."""
+    kind = type(value)
+    if (kind is str and _NOT_SPECIAL(value)) or kind is Markup:  # nearly every value: the quick way out
+        return cast("str", value)
+    if kind is int:
+        return str(value)
     if isinstance(value, str) and not isinstance(value, Markup):
-        return printable(value, keep="\n\t")
-    return "\N{EN DASH}" if value is None else value
+        return escape(printable(value, keep="\n\t"))
+    return escape("\N{EN DASH}" if value is None else value)
 
 
 def markdown(text: str) -> Markup:

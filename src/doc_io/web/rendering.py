@@ -1,0 +1,78 @@
+"""From a page's names to its HTML: the templates, and what each of them may use."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2.compiler import CodeGenerator
+from markupsafe import Markup
+
+from doc_io.document import Status
+from doc_io.web import numbers, shown
+from doc_io.web.address import quoted
+
+SIGNS: dict[str, tuple[str, str]] = {
+    "ok": ("✓", "ok"),
+    "truncated": ("✂", "truncated"),
+    "parse_error": ("!", "parse error"),
+    "gen_error": ("✕", "generation error"),
+    "skipped": ("○", "skipped"),
+}
+"""Status to the sign and the word that go with its colour."""
+
+
+class Templates:
+    """The templates, and the macros of ``bits.html`` that all of them use.
+
+    Args:
+        version: Of the static files; it changes with them.
+    """
+
+    def __init__(self, version: str) -> None:
+        environment = Environment(
+            loader=PackageLoader("doc_io.web"),
+            autoescape=True,
+            undefined=StrictUndefined,
+            finalize=shown.html,
+            trim_blocks=True,
+            lstrip_blocks=True,
+            auto_reload=False,
+        )
+        environment.code_generator_class = _OneCallForEachValue
+        environment.filters |= {"marked": shown.marked, "markdown": shown.markdown, "quoted": quoted, **numbers.FILTERS}
+        self._shared = {**environment.globals, "version": version, "signs": SIGNS, "statuses": list(Status)}
+        environment.globals.clear()  # Jinja walks through them for each page; `self._shared` is merged in one step
+        bits = environment.get_template("bits.html").make_module(self._shared)
+        self._shared |= {name: macro for name, macro in vars(bits).items() if not name.startswith("_")}
+        environment.filters |= {
+            name: {status: self._shared[name](status) for status in SIGNS}.__getitem__ for name in ("status", "sign")
+        }
+        self._environment = environment
+        self._frame = environment.get_template("base.html")
+
+    def page(self, template: str, names: Mapping[str, Any]) -> str:
+        """A page as HTML.
+
+        Args:
+            template: Of what is between the page's head and its foot.
+            names: What both templates show.
+        """
+        known = {**self._shared, **names}
+        # No block of a base template: each value of a block passes through the generators of both templates.
+        known["main"] = Markup(self._environment.get_template(template).render(known))  # noqa: S704 - escaped there
+        return self._frame.render(known)
+
+
+class _OneCallForEachValue(CodeGenerator):
+    """Writes one call for each value of a template, `shown.html`, where Jinja's own writes two: finalize, then escape.
+
+    Jinja's native templates are made by the same two methods (jinja2.nativetypes).
+    """
+
+    def _output_child_pre(self, node: object, frame: object, finalize: object) -> None:  # noqa: ARG002 - Jinja's signature
+        self.write("environment.finalize(")
+
+    def _output_child_post(self, node: object, frame: object, finalize: object) -> None:  # noqa: ARG002 - as above
+        self.write(")")
