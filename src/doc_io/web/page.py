@@ -99,8 +99,9 @@ def answer(site: Site, request: Request, page: Page) -> Response:
         return _as_csv(page)
     base = request.scope.get("root_path", "")
     path = request.scope["path"].removeprefix(base) or "/"
-    here = "/board" if path == "/" else path
+    here = base + ("/board" if path == "/" else path)
     query = request.scope["query_string"].decode("ascii")
+    asked = f"?{query}" if query else ""
     html = site.templates.page(
         page.template,
         {
@@ -109,11 +110,10 @@ def answer(site: Site, request: Request, page: Page) -> Response:
             "link": Links(base),
             "base": base,
             "path": path,
-            "here": here,
-            "asked": f"?{query}" if query else "",
+            "as_json": f"{here}.json{asked}",
+            "as_csv": f"{here}.csv{asked}" if page.table else None,
             "root": site.store.docs_root,
             "dagster_url": site.dagster_url,
-            "has_table": page.table is not None,
             "newest": request.scope.get(NEWEST),
             **page.data,
             **page.shown,

@@ -22,7 +22,7 @@ _PICTURES = 0x2400  # where Unicode has pictures of the control characters, in t
 _DELETE = 0x7F
 _MAX_NAME = 40
 _PLAIN = bytes(range(ord(" "), _DELETE)) + b"\n\t"
-_NOT_SPECIAL = re.compile(r"[ !#-%(-;=?-~]*").fullmatch  # printable ASCII without " & ' < >
+_NOT_SPECIAL = re.compile("[ !#-%(-;=?-~\N{EN DASH}]*").fullmatch  # printable ASCII without " & ' < >, and our own dash
 
 
 def marked(text: str) -> Markup:
@@ -39,7 +39,7 @@ def html(value: object) -> str:
     kind = type(value)
     if (kind is str and _NOT_SPECIAL(value)) or kind is Markup:  # nearly every value: the quick way out
         return cast("str", value)
-    if kind is int:
+    if kind is int or kind is float:
         return str(value)
     if isinstance(value, str) and not isinstance(value, Markup):
         return escape(printable(value, keep="\n\t"))

@@ -52,7 +52,7 @@ class Text(NamedTuple):
         return self.start + len(self.text)
 
 
-def document_page(site: Site, request: Request, links: Links) -> Page:  # noqa: ARG001 - as every page
+def document_page(site: Site, request: Request, links: Links) -> Page:
     """One document."""
     row = document_of(site, request.path_params["doc_id"])
     query = request.query_params
@@ -94,6 +94,8 @@ def document_page(site: Site, request: Request, links: Links) -> Page:  # noqa: 
         None,
         {
             "row": row,
+            "page": links.document(row),
+            "task_page": links.task(row.stage, row.task_id),
             "text": texts["raw"],
             "parsed": texts["parsed"],
             "prompt": texts["prompt"],
