@@ -19,6 +19,7 @@ _SPLITS: dict[SplitBy, str] = {
     "template_id": "template_id",
     "experiment_id": "experiment_id",
 }  # spelled out: no text from outside is ever part of a statement
+_NEWEST_CHILDREN = f"{CHILDREN} LIMIT ?"
 _COUNT_AFTER = "SELECT count(*) FROM (SELECT 1 FROM documents WHERE seq > ? LIMIT ?) AS newer"
 
 
@@ -60,7 +61,7 @@ def attempts_of_task(index: Index, stage: str, task_id: str) -> int:
 
 def newest_children(index: Index, doc_id: str, limit: int) -> list[DocumentRow]:
     """The newest of what was made from a document, at most so many."""
-    return index.documents(f"{CHILDREN} LIMIT ?", (doc_id, doc_id, limit))
+    return index.documents(_NEWEST_CHILDREN, (doc_id, doc_id, limit))
 
 
 def newest_seq(index: Index) -> int:

@@ -42,15 +42,13 @@ class Templates:
         )
         environment.code_generator_class = _OneCallForEachValue
         environment.filters |= {"marked": shown.marked, "markdown": shown.markdown, "quoted": quoted, **numbers.FILTERS}
-        self._shared = {**environment.globals, "version": version, "signs": SIGNS, "statuses": list(Status)}
-        environment.globals.clear()  # Jinja walks through them for each page; `self._shared` is merged in one step
-        bits = environment.get_template("bits.html").make_module(self._shared)
-        self._shared |= {name: macro for name, macro in vars(bits).items() if not name.startswith("_")}
+        environment.globals |= {"version": version, "signs": SIGNS, "statuses": list(Status)}
+        macros = vars(environment.get_template("bits.html").module)
+        self._shared = {**environment.globals, **{name: macros[name] for name in macros if not name.startswith("_")}}
         environment.filters |= {
-            name: {status: self._shared[name](status) for status in SIGNS}.__getitem__ for name in ("status", "sign")
+            name: {status: macros[name](status) for status in SIGNS}.__getitem__ for name in ("status", "sign")
         }
         self._environment = environment
-        self._frame = environment.get_template("base.html")
 
     def page(self, template: str, names: Mapping[str, Any]) -> str:
         """A page as HTML.
@@ -61,8 +59,16 @@ class Templates:
         """
         known = {**self._shared, **names}
         # No block of a base template: each value of a block passes through the generators of both templates.
-        known["main"] = Markup(self._environment.get_template(template).render(known))  # noqa: S704 - escaped there
-        return self._frame.render(known)
+        known["main"] = Markup(self._rendered(template, known))  # noqa: S704 - escaped there
+        return self._rendered("base.html", known)
+
+    def _rendered(self, name: str, names: dict[str, Any]) -> str:
+        """As `Template.render`, without copying the names twice."""
+        template = self._environment.get_template(name)
+        try:
+            return "".join(template.root_render_func(template.new_context(names, shared=True)))
+        except Exception:  # noqa: BLE001 - raises it again, with the lines of the template
+            self._environment.handle_exception()
 
 
 class _OneCallForEachValue(CodeGenerator):

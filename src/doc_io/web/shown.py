@@ -22,7 +22,7 @@ _PICTURES = 0x2400  # where Unicode has pictures of the control characters, in t
 _DELETE = 0x7F
 _MAX_NAME = 40
 _PLAIN = bytes(range(ord(" "), _DELETE)) + b"\n\t"
-_NOT_SPECIAL = re.compile("[ !#-%(-;=?-~\N{EN DASH}]*").fullmatch  # printable ASCII without " & ' < >, and our own dash
+_NOT_SPECIAL = re.compile("[ !#-%(-;=?-~\N{EN DASH}\N{MIDDLE DOT}]*").fullmatch  # ASCII that is seen, without " & ' < >; our signs
 
 
 def marked(text: str) -> Markup:
@@ -37,7 +37,7 @@ def marked(text: str) -> Markup:
 def html(value: object) -> str:
     """What every template shows of a value by itself: escaped, and without characters that act, in attributes too."""
     kind = type(value)
-    if (kind is str and _NOT_SPECIAL(value)) or kind is Markup:  # nearly every value: the quick way out
+    if kind is Markup or (kind is str and _NOT_SPECIAL(cast("str", value))):  # nearly every value: the quick way out
         return cast("str", value)
     if kind is int or kind is float:
         return str(value)

@@ -51,6 +51,11 @@ class Text(NamedTuple):
         """Where the shown part ends."""
         return self.start + len(self.text)
 
+    @property
+    def is_code(self) -> bool:
+        """Whether it looks like JSON."""
+        return self.text.lstrip()[:1] in ("{", "[")
+
 
 def document_page(site: Site, request: Request, links: Links) -> Page:
     """One document."""
