@@ -49,7 +49,7 @@ CHILDREN = (
 FIFTY = "SELECT * FROM documents ORDER BY seq DESC LIMIT 50"
 SCORED = "UPDATE documents SET score = seq % 11 WHERE stage = 'essay' AND status = 'ok'"
 SCORES = "SELECT template_id, status, score FROM documents WHERE stage = 'essay' AND score IS NOT NULL"
-TOTALS = "SELECT {0}, sum(documents), sum(prompt_tokens) FROM document_totals GROUP BY {0}"
+TOTALS = "SELECT {0}, sum(documents), sum(prompt_tokens), sum(completion_tokens) FROM document_totals GROUP BY {0}"
 NEW = "SELECT max(seq) FROM documents"
 
 Asked = Sequence[tuple[str, tuple[str, ...]]]

@@ -61,6 +61,20 @@ def test_every_page_is_there_as_html_and_json(client: TestClient, example: Docum
         assert data.json()
 
 
+def test_a_tab_says_which_page_it_is(client: TestClient, example: DocumentStore) -> None:
+    row = newest(example, stage="essay")
+    titles = {
+        f"/d/{row.doc_id}": f"{row.task_id} · essay",
+        f"/d/{row.doc_id}/story": f"Story of {row.task_id}",
+        f"/t/essay/{row.task_id}": f"{row.task_id} · essay",
+        "/search?q=winter": "Search: winter",
+        "/usage": "Usage",
+    }
+
+    for address, title in titles.items():
+        assert f"<title>{title} · doc_io</title>" in client.get(address).text
+
+
 def test_a_table_is_there_as_csv(client: TestClient) -> None:
     lines = list(csv.DictReader(io.StringIO(client.get("/board.csv?stage=essay").text)))
 

@@ -11,7 +11,7 @@ from markupsafe import Markup
 
 from doc_io.document import Status
 from doc_io.web import numbers, shown
-from doc_io.web.address import quoted
+from doc_io.web.address import FILTERS, quoted
 
 SIGNS: dict[str, tuple[str, str]] = {
     "ok": ("✓", "ok"),
@@ -43,11 +43,13 @@ class Templates:
         environment.code_generator_class = _OneCallForEachValue
         environment.filters |= {"marked": shown.marked, "markdown": shown.markdown, "quoted": quoted, **numbers.FILTERS}
         environment.globals |= {"version": version, "signs": SIGNS, "statuses": list(Status)}
+        # What is the same on every page is made once: a filter is a look-up, a macro some calls.
+        made: dict[str, dict[str, str]] = {"status": {}, "sign": {}, "field": {}}
+        environment.filters |= {name: each.__getitem__ for name, each in made.items()}
         macros = vars(environment.get_template("bits.html").module)
+        for name, values in (("status", SIGNS), ("sign", SIGNS), ("field", FILTERS)):
+            made[name].update({value: macros[name](value) for value in values})
         self._shared = {**environment.globals, **{name: macros[name] for name in macros if not name.startswith("_")}}
-        environment.filters |= {
-            name: {status: macros[name](status) for status in SIGNS}.__getitem__ for name in ("status", "sign")
-        }
         self._environment = environment
 
     def page(self, template: str, names: Mapping[str, Any]) -> str:

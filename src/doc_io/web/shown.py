@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from functools import cache
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from markupsafe import Markup, escape
 
@@ -22,7 +22,9 @@ _PICTURES = 0x2400  # where Unicode has pictures of the control characters, in t
 _DELETE = 0x7F
 _MAX_NAME = 40
 _PLAIN = bytes(range(ord(" "), _DELETE)) + b"\n\t"
-_NOT_SPECIAL = re.compile("[ !#-%(-;=?-~\N{EN DASH}\N{MIDDLE DOT}]*").fullmatch  # ASCII that is seen, without " & ' < >; our signs
+_NOT_SPECIAL = re.compile(
+    "[ !#-%(-;=?-~\N{EN DASH}\N{MIDDLE DOT}]*"
+).fullmatch  # ASCII that is seen, without " & ' < >; our signs
 
 
 def marked(text: str) -> Markup:
@@ -36,10 +38,11 @@ def marked(text: str) -> Markup:
 
 def html(value: object) -> str:
     """What every template shows of a value by itself: escaped, and without characters that act, in attributes too."""
-    kind = type(value)
-    if kind is Markup or (kind is str and _NOT_SPECIAL(cast("str", value))):  # nearly every value: the quick way out
-        return cast("str", value)
-    if kind is int or kind is float:
+    if type(value) is str and _NOT_SPECIAL(value):  # nearly every value: the quick way out
+        return value
+    if type(value) is Markup:
+        return value
+    if type(value) is int or type(value) is float:
         return str(value)
     if isinstance(value, str) and not isinstance(value, Markup):
         return escape(printable(value, keep="\n\t"))
