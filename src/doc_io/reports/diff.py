@@ -152,17 +152,28 @@ def _chunks(slices: Iterable[list[str]], shortest: int) -> Iterator[str]:
     """Items in chunks that end where the items themselves say so: an insertion leaves the chunks after it as they are."""
     waiting: list[str] = []
     for items in slices:
-        ends = {item for item in set(items) if zlib.crc32(item.encode("utf-8", "surrogatepass")) % _MIN_CHUNK == 0}
-        start = 0
-        for end in [at for at, item in enumerate(items, start=1) if item in ends]:
-            if len(waiting) + end - start >= shortest:
+        ends = _Ends()
+        start, end = 0, max(1, shortest - len(waiting))
+        while end <= len(items):
+            if ends[items[end - 1]]:
                 yield "".join(waiting + items[start:end])
                 waiting, start = [], end
+                end += shortest
+            else:
+                end += 1
         waiting += items[start:]
         if len(waiting) > _LONGEST_CHUNK:
             yield "".join(waiting)
             waiting = []
     yield "".join(waiting)
+
+
+class _Ends(dict[str, bool]):
+    """Whether a chunk ends with an item: every fifth one says so."""
+
+    def __missing__(self, item: str) -> bool:
+        ends = self[item] = zlib.crc32(item.encode("utf-8", "surrogatepass")) % _MIN_CHUNK == 0
+        return ends
 
 
 def _passages(old: list[str], new: list[str]) -> Iterator[tuple[str, str]]:
