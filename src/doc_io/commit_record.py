@@ -13,8 +13,9 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
-from functools import cache
+from functools import cache, cached_property
 from itertools import groupby
+from json.encoder import encode_basestring_ascii
 from operator import attrgetter
 from typing import Any, NamedTuple
 
@@ -79,6 +80,36 @@ class CommitRecord:
         """Where the document must be, relative to the docs root."""
         return doc_dir(self.row["stage"], self.row["logical_key_id"], self.row["doc_id"])
 
+    @cached_property
+    def lines(self) -> dict[str, str]:
+        """Each field as its line of ``metadata.json``, in their order.
+
+        Raises:
+            InvalidDocumentError: The attached metadata holds what JSON cannot.
+        """
+        fields: dict[str, object] = {
+            "schema_version": self.schema_version,
+            **{column: self.row[column] for column in _COLUMNS_OF[self.schema_version]},
+            "parents": _parents_to_json(self),
+            "files": {path: {"bytes": entry.size, "sha256": entry.sha256} for path, entry in self.files.items()},
+            "extras": self.extras,
+            "metadata": self.metadata,
+        }
+        try:
+            return {name: _line(name, value) for name, value in fields.items()}
+        except (TypeError, ValueError, RecursionError) as error:
+            raise InvalidDocumentError(
+                what="A document",
+                reason=f"its metadata is not JSON: {error}",
+                hint="Give strings, numbers, lists and dicts.",
+            ) from None
+
+    def with_row(self, **columns: str | None) -> CommitRecord:
+        """The same record with other values of some columns; only their lines are made anew."""
+        changed = replace(self, row={**self.row, **columns})
+        changed.__dict__["lines"] = {**self.lines, **{name: _line(name, value) for name, value in columns.items()}}
+        return changed
+
 
 class CommitRecordError(ValueError):
     """Why a record does not hold true. `doc_io.errors.DamagedDocumentError` says of which document."""
@@ -109,23 +140,7 @@ def encode(record: CommitRecord) -> bytes:
     Raises:
         InvalidDocumentError: The attached metadata holds what JSON cannot.
     """
-    fields: dict[str, object] = {
-        "schema_version": record.schema_version,
-        **{column: record.row[column] for column in _COLUMNS_OF[record.schema_version]},
-        "parents": _parents_to_json(record),
-        "files": {path: {"bytes": entry.size, "sha256": entry.sha256} for path, entry in record.files.items()},
-        "extras": record.extras,
-        "metadata": record.metadata,
-    }
-    try:
-        lines = [f'  "{name}": {_dumps(value)},\n' for name, value in fields.items()]
-    except (TypeError, ValueError, RecursionError) as error:
-        raise InvalidDocumentError(
-            what="A document",
-            reason=f"its metadata is not JSON: {error}",
-            hint="Give strings, numbers, lists and dicts.",
-        ) from None
-    body = "".join(lines)
+    body = "".join(record.lines.values())
     if len(body) > MAX_RECORD_BYTES - _CHECKSUM_LENGTH:
         raise InvalidDocumentError(
             what="A document",
@@ -246,12 +261,12 @@ def _upgraded(record: CommitRecord) -> CommitRecord:
     return replace(record, row={column: row[column] for column in RECORD_COLUMNS})
 
 
-def _dumps(value: object) -> str:
+def _line(name: str, value: object) -> str:
     if value is None:  # every other field; starting the encoder for it takes longer than the rest of its line
-        return "null"
-    if type(value) is int:
-        return str(value)
-    return _to_json(value.value if isinstance(value, Status) else value)
+        return f'  "{name}": null,\n'
+    if type(value) is str:
+        return f'  "{name}": {encode_basestring_ascii(value)},\n'
+    return f'  "{name}": {_to_json(value.value if isinstance(value, Status) else value)},\n'
 
 
 _CHECKSUM_LENGTH = len('  "checksum": ""\n}\n') + 64

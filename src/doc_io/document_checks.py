@@ -33,7 +33,8 @@ def checked(document: Document) -> tuple[Document, tuple[str, ...]]:
         kept["status"] = Status.GEN_ERROR
     if problems and kept.get("status") is None:
         kept["status"] = Status.GEN_ERROR  # without a wrong field's word the text might seem to be ok
-    return dataclasses.replace(document, **kept), tuple(problems)
+    changed = {name: value for name, value in kept.items() if value is not getattr(document, name)}
+    return dataclasses.replace(document, **changed) if changed else document, tuple(problems)
 
 
 def _checked_text(name: str, value: object, problems: list[str]) -> Any:

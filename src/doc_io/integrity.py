@@ -8,12 +8,21 @@ from itertools import islice
 from typing import NamedTuple
 
 from doc_io.batches import batches
-from doc_io.commit_record import RECORD_NAME, CommitRecord, CommitRecordError, FileEntry, decode, encode, file_entry
+from doc_io.commit_record import (
+    MAX_RECORD_BYTES,
+    RECORD_NAME,
+    CommitRecord,
+    CommitRecordError,
+    FileEntry,
+    decode,
+    encode,
+    file_entry,
+)
 from doc_io.document import DocumentRow, Parent
 from doc_io.errors import StorageError
 from doc_io.ids import is_id
 from doc_io.renames import Renames, read_renames
-from doc_io.storage.base import DOCUMENT_DEPTH, MAX_RECORD_BYTES, NO_FILE_ERRORS, Folder, Storage
+from doc_io.storage.base import DOCUMENT_DEPTH, NO_FILE_ERRORS, Folder, Storage
 
 _BATCH_SIZE = 256  # folders; enough for a storage that reads side by side, little enough to stay flat
 _ROWS_BATCH_SIZE = 64  # documents whose files are in memory at the same time

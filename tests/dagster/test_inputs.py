@@ -8,7 +8,7 @@ import dagster as dg
 import pytest
 from upath import UPath
 
-from doc_io import DocDirIOManager, Document, StoredDocument
+from doc_io import DocDirIOManager, Document, StoredDocument, maintenance
 from tests.dagster.conftest import House, reason
 
 ABC = dg.StaticPartitionsDefinition(["a", "b", "c"])
@@ -367,3 +367,34 @@ def test_an_input_without_any_document_of_its_stage_names_the_command_for_a_rena
     result = house.run([first_draft, essay], selection=[essay])
 
     assert "doc-io rename OLD_STAGE first_draft" in reason(result, "essay")
+
+
+def test_the_documents_of_a_partition_that_was_deleted_can_be_set_aside(house: House) -> None:
+    """Added again, it has its old documents until they have another name; then an input finds none, and none is lost."""
+    topics = dg.DynamicPartitionsDefinition(name="topics")
+    texts = iter(["old", "new"])
+
+    @dg.asset(partitions_def=topics)
+    def draft() -> str:
+        return next(texts)
+
+    @dg.asset(partitions_def=topics)
+    def essay(draft: str) -> str:
+        return f"about {draft}"
+
+    def essay_again() -> Any:
+        house.instance.delete_dynamic_partition("topics", "a")
+        house.instance.add_dynamic_partitions("topics", ["a"])
+        return house.run([draft, essay], selection=[essay], partition_key="a")
+
+    house.instance.add_dynamic_partitions("topics", ["a"])
+    house.run([draft], partition_key="a")
+    assert essay_again().output_for_node("essay") == "about old"
+
+    maintenance.rename(house.store, "draft", "draft", task_id="a", new_task_id="a, set aside")
+
+    assert "a" in reason(essay_again(), "essay")
+    house.run([draft], partition_key="a")
+    assert essay_again().output_for_node("essay") == "about new"
+    [aside] = house.store.history("draft", "a, set aside")
+    assert house.store.read(aside) == "old"

@@ -12,12 +12,13 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from doc_io import DocDirIOManager, DocumentRow, DocumentStore, Policy, build_upkeep_job, maintenance
+from doc_io import DocDirIOManager, DocumentRow, DocumentStore, Filter, Policy, build_upkeep_job, maintenance
 from doc_io.errors import StorageError
 from doc_io.maintenance import upkeep
 from doc_io.maintenance.upkeep import Workspace
 from doc_io.maintenance.upkeep_verbs import Verify
 from doc_io.maintenance.verify import NOTES
+from doc_io.renames import read_renames
 from doc_io.storage.base import Folder
 from doc_io.storage.local import LocalStorage
 from tests.maintenance.damage import DAMAGES
@@ -229,6 +230,17 @@ def test_a_pruning_in_steps_removes_what_prune_removes(
     assert {row.doc_id for row in store.index.scan()} == expected
     assert metadata(result, "prune")["documents"] == len(pruned.documents) > 100
     assert not [each for each in maintenance.verify(store, grace=0) if each.kind not in NOTES]
+
+
+def test_a_pruning_in_steps_forgets_the_new_names_of_what_it_removes(run: Any, store: DocumentStore) -> None:
+    """So that an attempt that is sent again is filed under the name that it is given."""
+    renamed = maintenance.rename(store, "draft", "sketch").documents
+
+    assert run(pruning).success
+
+    names = read_renames(store.storage).names
+    assert set(names) == {row.doc_id for row in store.select_all(Filter(stage="sketch"))}
+    assert 0 < len(names) < renamed
 
 
 def test_nothing_is_pruned_from_a_store_that_is_damaged(run: Any, store: DocumentStore) -> None:

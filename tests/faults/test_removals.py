@@ -16,6 +16,7 @@ from doc_io import DocIOError, DocumentRow, DocumentStore, maintenance
 from doc_io.index.sqlite import SqliteIndex
 from doc_io.maintenance import removal
 from doc_io.maintenance.prune import Policy
+from doc_io.storage.base import Extent
 from doc_io.storage.local import LocalStorage
 
 NOW = Policy(grace=timedelta())
@@ -44,12 +45,12 @@ def prune_while_it_is_sent_again(store: DocumentStore, monkeypatch: pytest.Monke
     writers: list[threading.Thread] = []
     remove_many = LocalStorage.remove_many
 
-    def remove_late(storage: LocalStorage, folders: Sequence[str]) -> int:
+    def remove_late(storage: LocalStorage, folders: Sequence[str]) -> None:
         writer = threading.Thread(target=lambda: rows.append(save(store, "1")))
         writers.append(writer)
         writer.start()
         writer.join(patience)
-        return remove_many(storage, folders)
+        remove_many(storage, folders)
 
     monkeypatch.setattr(LocalStorage, "remove_many", remove_late)
     maintenance.prune(store, NOW, dry_run=False)
@@ -108,7 +109,7 @@ def test_the_end_of_an_interrupted_removal_spares_what_is_being_written_anew(
 
 def test_without_a_look_at_its_age_it_would_be_lost(store: DocumentStore, monkeypatch: pytest.MonkeyPatch) -> None:
     """The control."""
-    monkeypatch.setattr(LocalStorage, "modified", lambda _storage, folders: [1.0] * len(folders))  # 1970
+    monkeypatch.setattr(LocalStorage, "extents", lambda _storage, folders: [Extent(1.0, 0)] * len(folders))  # 1970
     row = end_a_removal_while_it_is_written_anew(store, monkeypatch)
 
     with pytest.raises(DocIOError):

@@ -252,14 +252,12 @@ class Mortal:
         self._inner = inner
         self._clock = clock
 
-    def remove_many(self, folders: Sequence[str]) -> int:
+    def remove_many(self, folders: Sequence[str]) -> None:
         """One after the other: it may die between any two."""
-        freed = 0
         for folder in folders:
             self._tick()
-            freed += self._inner.remove_many([folder])
+            self._inner.remove_many([folder])
             self._tick()
-        return freed
 
     def __getattr__(self, name: str) -> Any:
         found = getattr(self._inner, name)

@@ -284,13 +284,23 @@ class StorageContract:
         assert not any(storage.upath("").glob("*"))
 
     def test_a_removed_document_has_no_files(self, storage: Storage) -> None:
-        """All of them, its folders too, and how many bytes they had is told; its neighbour stays."""
+        """All of them, its folders too; its neighbour stays, and a second time is no error."""
         storage.create("draft/key/doc", {"raw.txt": b"text", "extras/a": b"a", RECORD: b"{}"})
         storage.create("draft/key/doc2", {RECORD: b"{}"})
 
-        assert [storage.remove_many(["draft/key/doc"]) for _ in range(2)] == [7, 0]
+        for _ in range(2):
+            storage.remove_many(["draft/key/doc"])
 
         assert [folder.path for folder in storage.folders()] == ["draft/key/doc2"]
+
+    def test_the_extent_of_a_folder_is_its_newest_time_and_all_its_bytes(self, storage: Storage) -> None:
+        """At any depth; of one that is not there both are 0."""
+        storage.create("draft/key/doc", {"raw.txt": b"text", "extras/a": b"a", RECORD: b"{}"})
+
+        found, missing = storage.extents(["draft/key/doc", "draft/key/none"])
+
+        assert found == (storage.folder("draft/key/doc").modified, 7)
+        assert missing == (0, 0)
 
     def test_the_caller_learns_what_was_written(self, storage: Storage) -> None:
         """What exists already is returned; what this call made is in its set."""

@@ -13,8 +13,9 @@ from pathlib import Path
 import pytest
 
 from doc_io import Document, DocumentStore, maintenance
+from doc_io.commit_record import MAX_RECORD_BYTES
 from doc_io.errors import StorageError
-from doc_io.storage.base import MAX_FILE_BYTES, MAX_RECORD_BYTES
+from doc_io.storage.base import MAX_FILE_BYTES
 from doc_io.storage.local import LocalStorage
 from tests.storage.contract import RECORD
 

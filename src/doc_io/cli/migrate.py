@@ -89,7 +89,7 @@ def backfill(
     copy_mode: str,
     link: bool,
     as_json: bool,
-    **wanted: Any,
+    **given: Any,
 ) -> None:
     """Bring in old text files, or the pickles of Dagster.
 
@@ -100,12 +100,12 @@ def backfill(
     link = link or copy_mode == "link"
     of_files, of_pickles = ("layout", "stages"), ("assets",)
     _refuse(
-        [f"--{name.removesuffix('s')}" for name in (of_files if pickles else of_pickles) if wanted[name]]
+        [f"--{name.removesuffix('s')}" for name in (of_files if pickles else of_pickles) if given[name]]
         + ["--link"] * (pickles and link),
         pickles=pickles,
     )
-    wanted["data_root"] = wanted["data_root"] or (_pickles() if pickles else "data")
-    given = {name: value for name, value in wanted.items() if name not in (of_files if pickles else of_pickles)}
+    given["data_root"] = given["data_root"] or (_pickles() if pickles else "data")
+    given = {name: value for name, value in given.items() if name not in (of_files if pickles else of_pickles)}
     with location.open() as store, render.progress("Backfilling") as progress:
         if pickles:
             report = legacy.backfill_pickles(store, given.pop("data_root"), progress=progress, **given)

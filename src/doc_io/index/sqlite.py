@@ -38,11 +38,7 @@ from doc_io.index.sqlite_search import SqliteTexts
 # UTF-8, and values that are no status and no JSON.
 _DAMAGE = (sqlite3.Error, ValueError, TypeError, KeyError)
 
-_HEADS = (
-    "SELECT keys.stage, keys.task_id, head.doc_id, head.created_at FROM (SELECT json_extract(value, '$[0]') AS stage,"
-    " json_extract(value, '$[1]') AS task_id FROM json_each(?)) AS keys JOIN documents AS head ON head.seq = ("
-    f"SELECT seq FROM documents WHERE stage = keys.stage AND task_id = keys.task_id {queries.NEWEST_FIRST} LIMIT 1)"
-)
+_HEAD = f"SELECT doc_id, created_at FROM documents WHERE stage = ? AND task_id = ? {queries.NEWEST_FIRST} LIMIT 1"
 _STEPS_PER_CHECK = 100_000  # of SQLite's virtual machine: some milliseconds
 
 _T = TypeVar("_T")
@@ -281,8 +277,8 @@ _READING = (sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_FUNCTION,
 
 
 def _heads(connection: sqlite3.Connection, tasks: Sequence[TaskKey]) -> dict[TaskKey, HistoryHead]:
-    found = connection.execute(_HEADS, (json.dumps(tasks),)).fetchall()
-    return dict.fromkeys(tasks, HistoryHead()) | {(stage, task): HistoryHead(*head) for stage, task, *head in found}
+    found = ((task, connection.execute(_HEAD, task).fetchone()) for task in tasks)
+    return {task: HistoryHead(*(head or ())) for task, head in found}
 
 
 def _stored_id(connection: sqlite3.Connection) -> str | None:

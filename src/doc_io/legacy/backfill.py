@@ -65,8 +65,8 @@ def backfill(
     root = Path(data_root)
     stage_layouts = read_layout(layout)
     report = BackfillReport(run_id or f"backfill-{datetime.now(timezone.utc):%Y%m%d}", dry_run)
-    scans, wanted = [], _wanted(root, stage_layouts, stages)
-    for stage in wanted:
+    scans, selected = [], _selected(root, stage_layouts, stages)
+    for stage in selected:
         tasks = stage_layouts.tasks(stage, root)
         found, odd = scan(root, stage, tasks or ())
         counts = StageReport(stage.stage, table=tasks is not None, bad=sum(not each.filed for each in odd))
@@ -76,7 +76,7 @@ def backfill(
         scans.append((tasks, found))
     total = sum(counts.files for counts in report.stages)
     if not total:
-        raise _nothing_found(root, layout, wanted)
+        raise _nothing_found(root, layout, selected)
     filing = Filing(store, report, link=link)
     for (tasks, found), counts in zip(scans, report.stages, strict=True):
         for olds in _batches(root, found, report, counts):
@@ -90,7 +90,7 @@ def backfill(
     return report
 
 
-def _wanted(root: Path, layout: Layout, stages: Collection[str]) -> list[StageLayout]:
+def _selected(root: Path, layout: Layout, stages: Collection[str]) -> list[StageLayout]:
     if not root.is_dir():
         raise ConfigurationError(
             setting=f"The data root {root}", reason="there is no such folder", hint="Name the folder of the old files."

@@ -123,14 +123,14 @@ class Filing:
 
     def _parents(self, olds: Iterable[Old], tasks: Mapping[str, Task]) -> dict[Key, str]:
         """The latest ok document of each parent that is named; one query a stage."""
-        wanted: dict[str, dict[str, None]] = {}
+        by_stage: dict[str, dict[str, None]] = {}
         for old in olds:
             task = tasks.get(old.task_id)
             if task is not None and task.parent_task_id is not None:
-                wanted.setdefault(task.parent_stage or "", {})[task.parent_task_id] = None
+                by_stage.setdefault(task.parent_stage or "", {})[task.parent_task_id] = None
         found = dict.fromkeys(self.planned, "")
         if not self._nothing_indexed():
-            for stage, task_ids in wanted.items():
+            for stage, task_ids in by_stage.items():
                 latest = self.store.latest_many(stage, task_ids)
                 found |= {(stage, task_id): row.doc_id for task_id, row in latest.items()}
         return found

@@ -117,7 +117,7 @@ def backfill_pickles(
     root = Path(storage)
     report = BackfillReport(run_id or f"backfill-{datetime.now(timezone.utc):%Y%m%d}", dry_run)
     scans = []
-    for asset in _wanted(root, assets):
+    for asset in _selected(root, assets):
         files = list(_files(root, asset))
         counts = StageReport(asset.stage, table=False, files=len(files))
         report.stages.append(counts)
@@ -145,7 +145,7 @@ def backfill_pickles(
     return report
 
 
-def _wanted(root: Path, assets: Collection[str]) -> list[PickledAsset]:
+def _selected(root: Path, assets: Collection[str]) -> list[PickledAsset]:
     if not root.is_dir():
         raise _unusable(root, "there is no such folder")
     named = [PickledAsset.named(each) for each in assets]

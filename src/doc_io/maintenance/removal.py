@@ -125,21 +125,23 @@ def _remove(storage: Storage, index: Index, folders: Mapping[str, str], before: 
     with index.repair_lock():  # who sends one of these attempts again waits, and then finds no folder to give a row to
         successors = index.successors(list(folders))
         written = list({**dict.fromkeys(folders.values()), **dict.fromkeys(successors.values())})
-        modified = dict(zip(written, storage.modified(written), strict=True))
+        extents = dict(zip(written, storage.extents(written), strict=True))
         protected = _protected(storage, index, folders, before)
         # What replaced a document as the latest ok must be as old: until then a run may have read it. Also of those whose
         # row went in a removal that was interrupted: whoever sent the attempt again since may be about to commit its row.
         for doc_id, doc_dir in folders.items():
             successor = successors.get(doc_id)
-            if modified[doc_dir] > before.modified or (successor and not 0 < modified[successor] <= before.modified):
+            is_young = extents[doc_dir].modified > before.modified
+            if is_young or (successor and not 0 < extents[successor].modified <= before.modified):
                 protected.add(doc_id)
         if not storage.is_same_root():  # all this was looked for on the disk below
             raise StorageError(docs_root=storage.root, action="prune", path="", reason="it is not mounted any more")
         # The index itself refuses to part with a document that something still there was made from.
         removed = index.remove([doc_id for doc_id in folders if doc_id not in protected])
         # What was not to be seen may come back with its mount, and be young.
-        freed = storage.remove_many([folders[doc_id] for doc_id in removed if modified[folders[doc_id]]])
-        return Removed(removed, freed)
+        doomed = [folders[doc_id] for doc_id in removed if extents[folders[doc_id]].modified]
+        storage.remove_many(doomed)
+        return Removed(removed, sum(extents[each].bytes for each in doomed))
 
 
 def _protected(storage: Storage, index: Index, folders: Mapping[str, str], before: Cutoff) -> set[str]:

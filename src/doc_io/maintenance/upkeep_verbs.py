@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 from array import array
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
 from typing import Any
 
 from doc_io.batches import batches
@@ -30,6 +31,7 @@ from doc_io.maintenance.verify import (
     verify_shard,
     verify_totals,
 )
+from doc_io.renames import forget_renames
 from doc_io.store import DocumentStore
 
 # ruff: noqa: ARG002 - each verb takes what `Verb` says, whether it needs it or not
@@ -165,6 +167,7 @@ class Prune(Verb):
         with index.maintenance_lock():
             before = cutoff(storage, self._policy.grace)
             finished = finish(storage, index, before)
+            forget_renames(storage, finished.doc_ids)
             chosen, kept = plan(storage, index, self._policy, before.created_at)
         files.write(
             "kept", {**{f"kept: {reason}": count for reason, count in kept.items()}, "ended": len(finished.doc_ids)}
@@ -194,9 +197,18 @@ class Prune(Verb):
         return Outcome(total - len(left), kept, ())
 
     def end(self, store: DocumentStore, files: Workspace, parts: Sequence[Any]) -> Outcome:
+        listed = chain.from_iterable(files.read(f"documents-{number:06}") for number in range(len(parts)))
         with store.index.maintenance_lock(shared=True):
             end_expired(store.storage, cutoff(store.storage, self._policy.grace).created_at)
+            forget_renames(store.storage, _removed(store.index, listed))
         return Outcome(0, {name: count for name, count in files.read("kept").items() if count}, ())
+
+
+def _removed(index: Index, documents: Iterable[tuple[str, str]]) -> Iterator[str]:
+    for batch in batches(documents, _REMOVAL_BATCH_SIZE):
+        doc_ids = [doc_id for doc_id, _ in batch]
+        left = {row.doc_id for row in index.get_many(doc_ids)}
+        yield from (doc_id for doc_id in doc_ids if doc_id not in left)
 
 
 def families(index: Index, chosen: SeqSet, count: int) -> list[SeqSet]:

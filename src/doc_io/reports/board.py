@@ -77,7 +77,7 @@ class Board:
 
 def board(
     store: DocumentStore,
-    wanted: Filter = ALL,
+    where: Filter = ALL,
     *,
     by: SplitBy | None = None,
     task: str = "",
@@ -88,16 +88,16 @@ def board(
 
     Args:
         store: Which store.
-        wanted: Which documents; a status restricts to tasks of which a newest attempt ended so.
+        where: Which documents; a status restricts to tasks of which a newest attempt ended so.
         by: What to tell a stage's columns apart by. Default: nothing.
         task: Only tasks with this in their name.
         only: Only these tasks. Default: all.
         skip: Tasks to leave out at the start; where there are no more, the last page is given.
     """
-    attempts = page_queries.recent(store.index, replace(wanted, status=()), WINDOW, by)
+    attempts = page_queries.recent(store.index, replace(where, status=()), WINDOW, by)
     newest: dict[str, dict[tuple[str, str | None], int]] = {}
     columns: dict[tuple[str, str | None], int] = {}
-    statuses = frozenset(map(str, wanted.status))
+    statuses = frozenset(map(str, where.status))
     failed: dict[str, None] = {}
     fitting: set[str] = set()
     for seq, stage, task_id, status, value in attempts:  # thousands: plain tuples, which cost nothing to make
@@ -120,8 +120,8 @@ def board(
     shown = _rows_of(store, page)
     oldest = page_queries.by_seq(store.index, [attempts[-1][0]]) if len(attempts) == WINDOW else []
     in_order = _in_order(columns)
-    if by is None and wanted.run_id is None:
-        _fill(store, shown, in_order, wanted)
+    if by is None and where.run_id is None:
+        _fill(store, shown, in_order, where)
     return Board(
         in_order,
         _cells(store, shown),
@@ -155,22 +155,22 @@ def _in_order(columns: Mapping[tuple[str, str | None], int]) -> list[Column]:
 
 
 def _fill(
-    store: DocumentStore, shown: dict[str, dict[Column, DocumentRow]], columns: Iterable[Column], wanted: Filter
+    store: DocumentStore, shown: dict[str, dict[Column, DocumentRow]], columns: Iterable[Column], where: Filter
 ) -> None:
     """Cells whose newest attempt is older than the window, or a parent store's."""
     for column in columns:
         missing = [task_id for task_id, cells in shown.items() if column not in cells]
         for task_id, row in store.latest_many(column.stage, missing, tuple(Status)).items():
-            if _matches(row, wanted):
+            if _matches(row, where):
                 shown[task_id][column] = row
 
 
-def _matches(row: DocumentRow, wanted: Filter) -> bool:
+def _matches(row: DocumentRow, where: Filter) -> bool:
     named = ("stage", "task_id", "model_id", "template_id", "experiment_id")
     return (
-        all(getattr(wanted, name) in (None, getattr(row, name)) for name in named)
-        and (wanted.since is None or row.created_at >= wanted.since)
-        and (wanted.until is None or row.created_at < wanted.until)
+        all(getattr(where, name) in (None, getattr(row, name)) for name in named)
+        and (where.since is None or row.created_at >= where.since)
+        and (where.until is None or row.created_at < where.until)
     )
 
 

@@ -54,9 +54,9 @@ def compare_selections(store: DocumentStore, old: Filter, new: Filter) -> list[P
     return sorted(pairs, key=lambda pair: (OUTCOMES.index(pair.outcome), pair.stage, pair.task_id))
 
 
-def _newest(store: DocumentStore, wanted: Filter) -> dict[tuple[str, str], DocumentRow]:
+def _newest(store: DocumentStore, where: Filter) -> dict[tuple[str, str], DocumentRow]:
     seqs: dict[tuple[str, str], int] = {}
-    for seq, stage, task_id, _, _ in page_queries.recent(store.index, wanted, WINDOW):
+    for seq, stage, task_id, _, _ in page_queries.recent(store.index, where, WINDOW):
         seqs.setdefault((stage, task_id), seq)
     return {(row.stage, row.task_id): row for row in page_queries.by_seq(store.index, list(seqs.values()))}
 

@@ -15,7 +15,7 @@ _GENERATIONS = 20
 
 
 def worst(
-    store: DocumentStore, stage: str, by: str, group: str | None, wanted: Filter = ALL, *, limit: int = 10
+    store: DocumentStore, stage: str, by: str, group: str | None, where: Filter = ALL, *, limit: int = 10
 ) -> list[DocumentRow]:
     """The documents of a stage and a group with the lowest scores, the lowest first; those without a score last.
 
@@ -24,11 +24,11 @@ def worst(
         stage: The stage whose documents are meant.
         by: A column of theirs, or ``STAGE.COLUMN`` of an ancestor, as for `compare`.
         group: The value of that column.
-        wanted: Which of these documents count. Default: all.
+        where: Which of these documents count. Default: all.
         limit: How many at most.
     """
     ancestor, _, column = by.rpartition(".")
-    rows = store.select(replace(wanted, stage=stage), limit=WINDOW)
+    rows = store.select(replace(where, stage=stage), limit=WINDOW)
     found = _ancestors(store, rows, ancestor) if ancestor else {row.doc_id: row for row in rows}
     members = [row for row in rows if _value(found.get(row.doc_id), column) == group]
     return sorted(members, key=lambda row: (row.score is None, row.score or 0.0))[:limit]

@@ -7,7 +7,7 @@ import os
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from doc_io.errors import StorageError
 
@@ -26,9 +26,6 @@ TEMPORARY_PREFIX = ".tmp-"
 
 QUARANTINE_PREFIX = ".torn-"
 """Starts the name of a folder that held no whole document and was in the way of one."""
-
-MAX_RECORD_BYTES = 64 * 2**20
-"""Size of the largest commit record that is read. One that is larger is an attack or an accident."""
 
 MAX_FILE_BYTES = 2**30
 """Size of the largest file that is written or read. Files are held in memory, and a sparse file can claim any size."""
@@ -54,6 +51,18 @@ class Capabilities:
     whole_files: bool
 
 
+class Extent(NamedTuple):
+    """What a removal has to know of a folder.
+
+    Attributes:
+        modified: When it was last written to, as that of `Folder`; 0 where there is no such folder.
+        bytes: The length of all its files.
+    """
+
+    modified: float
+    bytes: int
+
+
 @dataclass(frozen=True, slots=True)
 class Folder:
     """The contents of one folder below the root: a document, something that is none, or files in the wrong place.
@@ -71,6 +80,11 @@ class Folder:
     files: Mapping[str, int]
     modified: float
     error: str = ""
+
+    @property
+    def extent(self) -> Extent:
+        """How large it is, and when it was last written to."""
+        return Extent(self.modified, sum(self.files.values()))
 
 
 class LocalBytes(bytes):
@@ -223,18 +237,15 @@ class Storage(ABC):
         self.remove_many([folder])
 
     @abstractmethod
-    def remove_many(self, folders: Sequence[str]) -> int:
+    def remove_many(self, folders: Sequence[str]) -> None:
         """Remove folders with all that is in them, durably; no error where one, or a part of it, is missing.
 
         The commit record goes first, or everything at one instant: what is left of an interrupted removal is no document.
-
-        Returns:
-            How many bytes the files had.
         """
 
-    def modified(self, folders: Sequence[str]) -> list[float]:
-        """When each folder was last written to; see `Folder.modified`. 0 where there is none."""
-        return [self.folder(path).modified for path in folders]
+    @abstractmethod
+    def extents(self, folders: Sequence[str]) -> list[Extent]:
+        """When each folder was last written to, and how many bytes it has."""
 
     @abstractmethod
     def names(self, folder: str) -> list[str]:

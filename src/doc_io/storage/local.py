@@ -20,6 +20,7 @@ from doc_io.storage.base import (
     TEMPORARY_PREFIX,
     Capabilities,
     DocumentExistsError,
+    Extent,
     Folder,
     Storage,
     check_sizes,
@@ -28,9 +29,10 @@ from doc_io.storage.base import (
 from doc_io.storage.local_files import (
     MAX_OPEN_FILES,
     OpenFiles,
+    extent_of,
     for_each,
-    newest_time,
     read_file,
+    remove_tree,
     sync_file,
     write_file,
     write_files,
@@ -182,9 +184,9 @@ class LocalStorage(Storage):
     def folder(self, path: str) -> Folder:
         return walk.folder(self.root, self._relative(path))
 
-    def modified(self, folders: Sequence[str]) -> list[float]:
+    def extents(self, folders: Sequence[str]) -> list[Extent]:
         # In few words for the common case: a pruning asks this of each document, and of what replaced it.
-        return [newest_time(self._path(path)) or self.folder(path).modified for path in folders]
+        return [extent_of(self._path(path)) or self.folder(path).extent for path in folders]
 
     def names(self, folder: str) -> list[str]:
         try:
@@ -232,8 +234,7 @@ class LocalStorage(Storage):
                 return
             sync_folder(os.path.dirname(final))
 
-    def remove_many(self, folders: Sequence[str]) -> int:
-        freed = sum(sum(self.folder(path).files.values()) for path in folders)
+    def remove_many(self, folders: Sequence[str]) -> None:
         doomed: list[str] = []
         key_folders: dict[str, None] = {}
         for folder in folders:
@@ -249,8 +250,7 @@ class LocalStorage(Storage):
                 key_folders[key_folder] = None
         with self._translate_errors("remove", folders[0] if folders else ""):
             for_each(sync_folder, list(key_folders), parallel=len(key_folders) > 1)
-            for_each(_remove_tree, doomed, parallel=len(doomed) > 1)
-        return freed
+            for_each(remove_tree, doomed, parallel=len(doomed) > 1)
 
     def upath(self, path: str) -> UPath:
         from upath import UPath  # noqa: PLC0415 - 55 ms that a reader of texts need not wait for
@@ -354,14 +354,4 @@ def _discard(folder: str) -> None:
     doomed = f"{os.path.dirname(folder)}/{TEMPORARY_PREFIX}{os.urandom(8).hex()}"
     with suppress(OSError):
         os.rename(folder, doomed)
-        _remove_tree(doomed)
-
-
-def _remove_tree(folder: str) -> None:
-    import shutil  # noqa: PLC0415 - it imports every compressor, and a reader removes nothing
-
-    with suppress(FileNotFoundError):
-        if os.path.islink(folder):  # not made by doc_io; what it points to stays
-            os.unlink(folder)
-        else:
-            shutil.rmtree(folder)
+        remove_tree(doomed)

@@ -6,11 +6,12 @@ import errno
 import os
 import stat
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import TypeVar
 
-from doc_io.commit_record import RECORD_NAME
-from doc_io.storage.base import MAX_FILE_BYTES, MAX_RECORD_BYTES, LocalBytes
+from doc_io.commit_record import MAX_RECORD_BYTES, RECORD_NAME
+from doc_io.storage.base import MAX_FILE_BYTES, Extent, LocalBytes
 
 # O_NOFOLLOW: a symlink in the docs root could name any file of this machine. O_NONBLOCK: opening a FIFO would else wait for
 # a writer (open(2)); of regular files it changes nothing.
@@ -142,9 +143,9 @@ def read_file(path: str) -> bytes:
         os.close(descriptor)
 
 
-def newest_time(folder: str) -> float:
-    """When the newest of the files in a folder was written, at any depth; 0 where there is none, or where that is not known."""
-    newest = 0.0
+def extent_of(folder: str) -> Extent | None:
+    """The extent of all files in a folder, at any depth; ``None`` where it has none, or where that is not known."""
+    newest, size = 0.0, 0
     folders = [folder]
     try:
         for each in folders:  # grows while it is read
@@ -153,10 +154,30 @@ def newest_time(folder: str) -> float:
                     if entry.is_dir(follow_symlinks=False):
                         folders.append(entry.path)
                     else:
-                        newest = max(newest, entry.stat(follow_symlinks=False).st_mtime)
+                        found = entry.stat(follow_symlinks=False)
+                        newest, size = max(newest, found.st_mtime), size + found.st_size
     except OSError:
-        return 0.0
-    return newest
+        return None
+    return Extent(newest, size) if newest else None
+
+
+def remove_tree(folder: str) -> None:
+    """Remove a folder with all that is in it; no error where it is missing. A symlink goes, and what it points to stays."""
+    with suppress(FileNotFoundError):
+        if os.path.islink(folder):  # not made by doc_io
+            os.unlink(folder)
+            return
+        # Most documents have no folder inside: to go by names takes four fifths of the time of shutil.rmtree.
+        with os.scandir(folder) as entries:
+            found = list(entries)
+        for entry in found:
+            if entry.is_dir(follow_symlinks=False):
+                import shutil  # noqa: PLC0415 - it imports every compressor, and a reader removes nothing
+
+                shutil.rmtree(entry.path)
+            else:
+                os.unlink(entry.path)
+        os.rmdir(folder)
 
 
 def for_each(sync: Callable[[_T], None], items: Sequence[_T], *, parallel: bool) -> None:

@@ -24,6 +24,7 @@ from doc_io.storage.base import (
     QUARANTINE_PREFIX,
     TEMPORARY_PREFIX,
     DocumentExistsError,
+    Extent,
     Folder,
     Storage,
     check_sizes,
@@ -244,11 +245,11 @@ class RemoteStorage(Storage):
             client = self._client()
             self._delete(client, [contained(client.base, path)])
 
-    def remove_many(self, folders: Sequence[str]) -> int:
-        return sum(self._for_each(self._remove, folders))
+    def remove_many(self, folders: Sequence[str]) -> None:
+        self._for_each(self._remove, folders)
 
-    def modified(self, folders: Sequence[str]) -> list[float]:
-        return self._for_each(lambda path: self.folder(path).modified, folders)
+    def extents(self, folders: Sequence[str]) -> list[Extent]:
+        return self._for_each(lambda path: self.folder(path).extent, folders)
 
     def _for_each(self, function: Callable[[str], _T], folders: Sequence[str]) -> list[_T]:
         """Call a function for each folder, side by side where the client can."""
@@ -258,16 +259,15 @@ class RemoteStorage(Storage):
         with ThreadPoolExecutor(threads) as executor:
             return list(executor.map(function, folders))
 
-    def _remove(self, folder: str) -> int:
+    def _remove(self, folder: str) -> None:
         with self._translate_errors("remove", folder):
             client = self._client()
             top = contained(client.base, folder)
-            found = {each.name: each.size for each in remote_walk.files(client, self._protocol.pages, folder)}
+            found = [each.name for each in remote_walk.files(client, self._protocol.pages, folder)]
             self._delete(client, [name for name in found if name == f"{top}/{RECORD_NAME}"])
             self._delete(client, [name for name in found if name != f"{top}/{RECORD_NAME}"])
             if self._protocol.folders and client.call("exists", top):
                 client.call("rm", top, recursive=True)
-            return sum(found.values())
 
     def names(self, folder: str) -> list[str]:
         with self._translate_errors("list", folder):

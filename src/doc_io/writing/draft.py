@@ -111,8 +111,7 @@ class Draft:
 
     def at(self, created_at: str | None, prev_doc_id: str | None) -> Draft:
         """The same document at a place in history; with ``None`` for the time, at none."""
-        row = {**self.record.row, "created_at": created_at, "lineage_prev_doc_id": prev_doc_id}
-        return Draft(replace(self.record, row=row), self.contents)
+        return Draft(self.record.with_row(created_at=created_at, lineage_prev_doc_id=prev_doc_id), self.contents)
 
 
 def logical_key_id(document: Document, stage: str, task_id: str) -> str:
@@ -163,7 +162,7 @@ def make_draft(document: Document, origin: Origin) -> Draft:
     prompt_path = origin.prompt_path
     if prompt_path is None and document.prompt is not None:
         prompt_path = f"{doc_dir(origin.stage, row['logical_key_id'], doc_id)}/{PROMPT_NAME}"
-    return Draft(replace(unnamed, row={**row, "doc_id": doc_id, "prompt_path": prompt_path}), contents)
+    return Draft(unnamed.with_row(doc_id=doc_id, prompt_path=prompt_path), contents)
 
 
 def _row(document: Document, origin: Origin, files: Mapping[str, FileEntry], small: dict[str, Any]) -> dict[str, Any]:
@@ -279,10 +278,12 @@ def time_text(time: datetime) -> str:
 
 def _completed(document: Document) -> Document:
     """The document with what follows from the rest of it: why it is not ok, and the model that answered for want of another."""
-    metadata = dict(document.metadata or {})
-    if document.reason is not None:
-        metadata.setdefault("error", document.reason)
+    metadata, reason = dict(document.metadata or {}), document.reason
+    if reason is not None:
+        metadata.setdefault("error", reason)
     model = document.model_id or metadata.get("provider_model")
+    if reason is None and model == document.model_id:
+        return document
     return replace(document, metadata=metadata, model_id=model if isinstance(model, str) else None)
 
 
