@@ -349,7 +349,7 @@ class Index(ABC):
 
     @property
     def exists(self) -> bool:
-        """Whether there is something to ask; False where the first question would make an empty index."""
+        """Whether there is something to ask; False where every look-up finds an empty index."""
         return True
 
     @abstractmethod

@@ -140,7 +140,7 @@ class SqliteIndex(Index):
 
     def check(self) -> list[str]:
         try:
-            found = self._file.connection().execute("PRAGMA integrity_check(100)").fetchall()
+            found = self._file.reader().execute("PRAGMA integrity_check(100)").fetchall()
         except (DocIOError, *_DAMAGE) as error:
             if isinstance(error, IndexBusyError):
                 raise
@@ -175,6 +175,7 @@ class SqliteIndex(Index):
 
     def rebuild(self, rows: Iterable[NewRow]) -> int:
         new = f"{self.name}.new"
+        self._file.make_folder()
         try:
             unusable = sqlite_rebuild.unusable(self.name)
             newest = 0 if unusable else self._newest_seq()
@@ -250,7 +251,9 @@ class SqliteIndex(Index):
         return self._run(lambda connection: list(map(make, connection.execute(statement, values))))
 
     def stream(self, statement: str, values: Sequence[Any] = ()) -> Iterator[tuple[Any, ...]]:
-        self._file.connection()  # makes an index where there is none, and refuses what is no index
+        if not self.exists:
+            return
+        self._file.connection()  # refuses what is no index
         try:
             with closing(sqlite3.connect(self._file.read_only_uri(), uri=True, timeout=BUSY_SECONDS)) as reader:
                 yield from reader.execute(statement, values)
@@ -263,14 +266,14 @@ class SqliteIndex(Index):
     def document(self, statement: str, values: Sequence[Any]) -> DocumentRow | None:
         # As `_run`, spelled out: this runs for each document that is read.
         try:
-            found = self._file.connection().execute(statement, values).fetchone()
+            found = self._file.reader().execute(statement, values).fetchone()
             return None if found is None else queries.row_from(found)
         except _DAMAGE as error:
             raise self._file.error(error) from error
 
     def _run(self, work: Callable[[sqlite3.Connection], _T]) -> _T:
         try:
-            return work(self._file.connection())
+            return work(self._file.reader())
         except _DAMAGE as error:
             raise self._file.error(error) from error
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Sequence
 
 from doc_io.index.base import ALL, Filter, GroupedBy, StageCount, TokenUsage
 from doc_io.prices import price_of
@@ -18,7 +19,8 @@ def usage(store: DocumentStore, by: GroupedBy = "model_id", where: Filter = ALL)
         where: Which documents count. Default: all.
     """
     spent = store.index.usage(by, where)
-    costs = _costs(store, by, where)
+    models = spent if by == "model_id" else store.index.usage("model_id")
+    costs = _costs(store, by, where, [each.group for each in models])
     return [
         each._replace(cost=costs[each.group][0], priced=costs[each.group][1]) if each.group in costs else each
         for each in spent
@@ -45,9 +47,10 @@ def stage_counts(store: DocumentStore) -> list[StageCount]:
     return store.index.stage_counts()
 
 
-def _costs(store: DocumentStore, by: GroupedBy, where: Filter) -> dict[str | None, tuple[float, int]]:
+def _costs(
+    store: DocumentStore, by: GroupedBy, where: Filter, models: Sequence[str | None]
+) -> dict[str | None, tuple[float, int]]:
     """The cost of each group and of how many documents it is: of those documents whose model has a price and whose tokens are known."""
-    models = (each.group for each in store.index.usage("model_id"))
     prices = {model: price for model in models if model is not None and (price := price_of(model)) is not None}
     if not prices:
         return {}
