@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Sequence
 
 from doc_io.index.base import ALL, Filter, GroupedBy, StageCount, TokenUsage
@@ -54,11 +53,15 @@ def _costs(
     prices = {model: price for model in models if model is not None and (price := price_of(model)) is not None}
     if not prices:
         return {}
-    costs: defaultdict[str | None, tuple[float, int]] = defaultdict(lambda: (0.0, 0))
     starts = sorted({start for price in prices.values() for start in price.starts})
-    for group, model, longer_than, documents, *tokens in store.index.usage_by_model(by, where, starts):
-        if model in prices:
-            cost, priced = costs[group]
-            added = prices[model].of(*map(int, tokens), longer_than=longer_than)
+    rates = {(model, start): price.at(start + 1) for model, price in prices.items() for start in (0, *starts)}
+    costs: dict[str | None, tuple[float, int]] = {}
+    for group, model, longer_than, documents, prompt_tokens, answer_tokens in store.index.usage_by_model(
+        by, where, starts
+    ):
+        rate = rates.get((model, longer_than))
+        if rate is not None:
+            cost, priced = costs.get(group, (0.0, 0))
+            added = int(prompt_tokens) * rate[0] + int(answer_tokens) * rate[1]
             costs[group] = (cost + added, priced + int(documents))
-    return dict(costs)
+    return costs
