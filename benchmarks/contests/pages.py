@@ -42,11 +42,14 @@ LATEST = (
     " AND status = 'ok' ORDER BY created_at DESC, seq DESC LIMIT 1) FROM json_each(?))"
 )
 PARENTS = "SELECT parent_doc_id, input_name FROM document_parents WHERE doc_id = ? ORDER BY position"
-CHILDREN = "SELECT doc_id FROM document_parents WHERE parent_doc_id = ?"
+CHILDREN = (
+    "SELECT * FROM documents WHERE doc_id IN (SELECT doc_id FROM document_parents WHERE parent_doc_id = ?)"
+    " ORDER BY created_at DESC, seq DESC LIMIT 50"
+)
 FIFTY = "SELECT * FROM documents ORDER BY seq DESC LIMIT 50"
 SCORED = "UPDATE documents SET score = seq % 11 WHERE stage = 'essay' AND status = 'ok'"
 SCORES = "SELECT template_id, status, score FROM documents WHERE stage = 'essay' AND score IS NOT NULL"
-TOTALS = "SELECT {0}, sum(documents), sum(prompt_tokens) FROM document_totals GROUP BY {0}"
+TOTALS = "SELECT {0}, sum(documents), sum(prompt_tokens), sum(completion_tokens) FROM document_totals GROUP BY {0}"
 NEW = "SELECT max(seq) FROM documents"
 
 Asked = Sequence[tuple[str, tuple[str, ...]]]

@@ -360,7 +360,7 @@ _SMALL = (str, int, float, type(None))
 _STATUSES = frozenset(status.value for status in Status)
 _FILE = re.compile(rf"(?:{RAW_NAME}|{PARSED_NAME}|{PROMPT_NAME}|{EXTRAS_FOLDER}/[A-Za-z0-9_%~-][A-Za-z0-9_%~.-]*)")
 _CREATED_AT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", re.ASCII)
-_FIELD = re.compile(rb'^  "(\w+)": ', re.MULTILINE)
+_FIELD = re.compile(rb'\n  "(\w+)": ')  # the newline as such: found twice as fast as by an anchor
 _COLUMNS_OF = {
     1: tuple(column for column in RECORD_COLUMNS if column not in ("score", "prompt_hash")),
     2: RECORD_COLUMNS,

@@ -28,17 +28,14 @@ class Price:
     starts: tuple[int, ...]
     per_token: tuple[tuple[float, float], ...]
 
-    def of(self, prompt_tokens: int, completion_tokens: int, *, longer_than: int | None = None) -> float:
-        """What tokens cost.
-
-        Args:
-            prompt_tokens: Of one prompt, or of several together.
-            completion_tokens: Of its answer.
-            longer_than: A start that each of several prompts exceeds, or 0. Default: it is one prompt.
-        """
-        longest = prompt_tokens if longer_than is None else longer_than + 1
-        of_prompt, of_answer = self.per_token[bisect_left(self.starts, longest)]
+    def of(self, prompt_tokens: int, completion_tokens: int) -> float:
+        """What one answer cost; both are numbers of tokens."""
+        of_prompt, of_answer = self.at(prompt_tokens)
         return prompt_tokens * of_prompt + completion_tokens * of_answer
+
+    def at(self, prompt_tokens: int) -> tuple[float, float]:
+        """Dollars for a token of a prompt of this length, and for one of its answer."""
+        return self.per_token[bisect_left(self.starts, prompt_tokens)]
 
 
 def prices_installed() -> bool:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import multiprocessing
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from itertools import product
 from operator import attrgetter
 from typing import Any
 
@@ -15,7 +17,7 @@ import pytest
 from doc_io.document import COLUMNS, OK, DocumentRow, Parent, Status
 from doc_io.errors import IndexVersionError, QueryError
 from doc_io.ids import compute_logical_key_id, doc_dir, new_doc_id
-from doc_io.index.base import ConcurrentWriteError, Filter, HistoryHead, TokenUsage, VersionSelector
+from doc_io.index.base import ConcurrentWriteError, Filter, GroupedBy, HistoryHead, TokenUsage, VersionSelector
 from doc_io.index.page_queries import distinct_lengths
 from doc_io.index.sql_index import Index
 from doc_io.writing.draft import next_created_at
@@ -529,6 +531,44 @@ class IndexContract:
         assert index.usage("model_id", Filter(newest=True)) == [TokenUsage("m", 1, 2, 0)]
         assert index.usage("model_id", Filter(doc_id=[old.doc_id])) == [TokenUsage("m", 1, 1, 0)]
         assert index.select(Filter(newest=True)) == [new]
+
+    @pytest.mark.parametrize("by", ["model_id", "stage", "run_id", "day", "status", "task_id"])
+    @pytest.mark.parametrize("starts", [(), (128_000, 200_000), (32_000,)])
+    def test_tokens_of_a_model_are_summed_by_the_length_of_the_prompt(
+        self, index: Index, by: GroupedBy, starts: tuple[int, ...]
+    ) -> None:
+        """Of documents whose two counts are known, whatever is filtered, and after a removal."""
+        prompts = (None, 0, 1, 32_000, 32_001, 100_000, 100_001, 128_000, 128_001, 300_000)
+        rows = [
+            add(
+                index,
+                f"t{number}{model}",
+                usage_prompt_tokens=prompt,
+                usage_completion_tokens=answer,
+                model_id=model,
+                run_id=f"r{number % 2}",
+                stage=stage,
+            )
+            for number, (prompt, answer) in enumerate(product(prompts, (None, 7)))
+            for model, stage in (("a", "draft"), ("b", "essay"), (None, "essay"))
+        ]
+        gone = rows.pop()
+        assert index.remove([gone.doc_id]) == [gone.doc_id]
+
+        for where in (Filter(), Filter(stage="essay"), Filter(run_id="r1"), Filter(model_id="a")):
+            expected: Counter[tuple[str | None, str | None, int]] = Counter()
+            for row in index.select(where, limit=1000):
+                if row.usage_prompt_tokens is not None and row.usage_completion_tokens is not None:
+                    group = row.created_at[:10] if by == "day" else getattr(row, by)
+                    longer_than = max((each for each in starts if row.usage_prompt_tokens > each), default=0)
+                    expected[group, row.model_id, longer_than] += row.usage_prompt_tokens * 1000 + 7
+            found: Counter[tuple[str | None, str | None, int]] = Counter()
+            for group, model, longer_than, documents, prompt_tokens, answer_tokens in index.usage_by_model(
+                by, where, starts
+            ):
+                assert answer_tokens == 7 * documents
+                found[group, model, int(longer_than)] += int(prompt_tokens) * 1000 + int(answer_tokens)
+            assert found == expected
 
     def test_a_sound_index_is_found_sound(self, index: Index) -> None:
         """With rows, removals, and after a rebuild."""

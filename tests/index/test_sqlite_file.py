@@ -138,7 +138,7 @@ def test_many_tasks_are_one_search_each(tmp_path: Path) -> None:
 def plan_of(tmp_path: Path, statement: str, values: list[str]) -> str:
     """How SQLite would answer, in an index with the real schema."""
     with DocumentStore(tmp_path / "docs", tmp_path / "i.sqlite") as store:
-        store.get("x")
+        store.save("x", stage="s", task_id="t")
         database = sqlite3.connect(tmp_path / "i.sqlite")
         try:
             return "\n".join(row[3] for row in database.execute(f"EXPLAIN QUERY PLAN {statement}", values))

@@ -85,6 +85,10 @@ def chosen(of: Sequence[str], count: int, seed: int) -> str:
     return "".join(random.Random(seed).choices(of, k=count))  # noqa: S311
 
 
+def by_chance(seed: int) -> str:
+    return random.Random(seed).randbytes(SIZE).decode("latin-1")  # noqa: S311
+
+
 LARGE: dict[str, Callable[[], tuple[str, str]]] = {
     "2 % changed in lines": lambda: (lines(FIVE_MB), lines(changed(FIVE_MB))),
     "2 % changed in one line": lambda: (" ".join(FIVE_MB), " ".join(changed(FIVE_MB))),
@@ -94,6 +98,7 @@ LARGE: dict[str, Callable[[], tuple[str, str]]] = {
     "nothing but line ends": lambda: ("\n" * SIZE, "\n" * (SIZE - 1000)),
     "one sign, over and over": lambda: ("!" * SIZE, "?" * SIZE),
     "signs by chance": lambda: (chosen("!?.,; ", SIZE, 1), chosen("!?.,; ", SIZE, 2)),
+    "bytes by chance": lambda: (by_chance(1), by_chance(2)),
     "every third sign another": lambda: (alternating("("), alternating(")")),
     "four lines, repeated": lambda: (chosen(LINES, 10_000, 3), chosen(LINES, 10_000, 4)),
 }

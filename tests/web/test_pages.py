@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import re
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -23,6 +24,7 @@ from starlette.testclient import TestClient
 from doc_io import Document, DocumentRow, DocumentStore, Status
 from doc_io.index.base import Filter
 from doc_io.index.sql_index import Index
+from doc_io.index.sqlite_file import SqliteFile
 from doc_io.maintenance import prune, reindex
 from doc_io.maintenance.prune import Policy
 from doc_io.web import app
@@ -59,6 +61,20 @@ def test_every_page_is_there_as_html_and_json(client: TestClient, example: Docum
         assert (address, page.status_code, data.status_code) == (address, 200, 200)
         assert len(page.content) < 100_000
         assert data.json()
+
+
+def test_a_tab_says_which_page_it_is(client: TestClient, example: DocumentStore) -> None:
+    row = newest(example, stage="essay")
+    titles = {
+        f"/d/{row.doc_id}": f"{row.task_id} · essay",
+        f"/d/{row.doc_id}/story": f"Story of {row.task_id}",
+        f"/t/essay/{row.task_id}": f"{row.task_id} · essay",
+        "/search?q=winter": "Search: winter",
+        "/usage": "Usage",
+    }
+
+    for address, title in titles.items():
+        assert f"<title>{title} · doc_io</title>" in client.get(address).text
 
 
 def test_a_table_is_there_as_csv(client: TestClient) -> None:
@@ -317,6 +333,41 @@ def test_an_index_that_is_lost_under_an_open_page_is_not_an_empty_store(store: D
 
     assert [(answer.status_code, "doc-io reindex" in answer.text) for answer in lost] == [(503, True)] * 4
     assert pages.get(f"/d/{row.doc_id}").status_code == 200
+
+
+MISSING = [
+    "/",
+    "/new?since=1",
+    "/d/0123456789abcdef",
+    "/t/essay/t",
+    "/failures",
+    "/scores",
+    "/search?q=x",
+    "/usage.json",
+]
+
+
+def files_made_by_reading(docs_root: Path, index: Path) -> list[str]:
+    """What lies where an index should be, after pages of its store were asked for before and after it was lost."""
+    with DocumentStore(docs_root, index) as store:
+        pages = pages_of(store)
+        for address in MISSING:
+            pages.get(address)
+        made = sorted(each.name for each in index.parent.glob("*"))
+        store.save("text", stage="essay", task_id="t")
+        assert pages.get("/").status_code == 200
+        shutil.rmtree(index.parent)
+        answers = {pages.get(address).status_code for address in MISSING}
+    assert answers == {503}
+    return made + sorted(each.name for each in index.parent.glob("*"))
+
+
+def test_a_page_of_a_store_without_its_index_makes_no_index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert files_made_by_reading(tmp_path / "docs", tmp_path / "db" / "i.sqlite") == []
+
+    # The control: a look-up that is asked of a file that would be made.
+    monkeypatch.setattr(SqliteFile, "reader", SqliteFile.connection)
+    assert "i.sqlite" in files_made_by_reading(tmp_path / "other", tmp_path / "second" / "i.sqlite")
 
 
 @pytest.mark.slow  # a connection is waited for ten seconds

@@ -23,6 +23,7 @@ _NEIGHBOURS = (
     "(SELECT doc_id FROM documents WHERE doc_id < found.doc_id ORDER BY doc_id DESC LIMIT 1),"
     " (SELECT doc_id FROM documents WHERE doc_id > found.doc_id ORDER BY doc_id LIMIT 1)"
 )
+_NEWEST_CHILDREN = f"{CHILDREN} LIMIT ?"
 _COUNT_AFTER = "SELECT count(*) FROM (SELECT 1 FROM documents WHERE seq > ? LIMIT ?) AS newer"
 
 
@@ -64,7 +65,7 @@ def attempts_of_task(index: Index, stage: str, task_id: str) -> int:
 
 def newest_children(index: Index, doc_id: str, limit: int) -> list[DocumentRow]:
     """The newest of what was made from a document, at most so many."""
-    return index.documents(f"{CHILDREN} LIMIT ?", (doc_id, doc_id, limit))
+    return index.documents(_NEWEST_CHILDREN, (doc_id, doc_id, limit))
 
 
 def distinct_lengths(index: Index, doc_ids: Sequence[str]) -> dict[str, int]:

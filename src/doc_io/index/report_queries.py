@@ -68,7 +68,9 @@ def comparison(column: str, ancestor: str | None, where: Filter) -> tuple[str, l
     ), values
 
 
-def usage_by_model(by: GroupedBy, where: Filter, starts: Sequence[int]) -> tuple[str, list[Any]]:
+def usage_by_model(
+    by: GroupedBy, where: Filter, starts: Sequence[int], *, hint: str = "", longer_than: int | None = None
+) -> tuple[str, list[Any]]:
     """The statement and its values for the sums of both token counts, of the documents where both are known.
 
     Each row of its result is of one group and model: group, model, the greatest of ``starts`` that the prompts exceed (else
@@ -78,9 +80,12 @@ def usage_by_model(by: GroupedBy, where: Filter, starts: Sequence[int]) -> tuple
         by: What the groups share.
         where: Which documents.
         starts: Lengths of prompts, in tokens, from which on they are summed apart.
+        hint: Which index to take, in the engine's own SQL. Default: the engine chooses.
+        longer_than: Only documents with longer prompts, in tokens. Default: all.
     """
     condition, values = where_clause(where)
-    known = "usage_prompt_tokens IS NOT NULL AND usage_completion_tokens IS NOT NULL"
+    prompts = "IS NOT NULL" if longer_than is None else f"> {int(longer_than)}"
+    known = f"usage_prompt_tokens {prompts} AND usage_completion_tokens IS NOT NULL"
     longer = "".join(
         f" WHEN usage_prompt_tokens > {int(start)} THEN {int(start)}" for start in sorted(starts, reverse=True)
     )
@@ -88,7 +93,7 @@ def usage_by_model(by: GroupedBy, where: Filter, starts: Sequence[int]) -> tuple
     return (
         f"SELECT {COMPARABLE[by].format(row='documents')} AS shared, model_id AS model, {start} AS longer_than,"
         " count(*), sum(usage_prompt_tokens), sum(usage_completion_tokens)"
-        f" FROM documents{condition} {'AND' if condition else 'WHERE'} {known} GROUP BY shared, model, longer_than"
+        f" FROM documents{hint}{condition} {'AND' if condition else 'WHERE'} {known} GROUP BY shared, model, longer_than"
     ), values
 
 

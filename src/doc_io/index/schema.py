@@ -24,7 +24,7 @@ from dataclasses import dataclass
 
 from doc_io.document import COLUMNS
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 """Number of this schema. An index of an older one must be rebuilt; one of a newer is refused. Neither is touched."""
 
 REBUILD = "Rebuild it from the files with `doc-io reindex`."

@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager
 from typing import Any, ClassVar, TypeVar
 
 from doc_io.document import DocumentRow, Parent, Status
-from doc_io.index import queries
+from doc_io.index import queries, report_queries
 from doc_io.index.base import (
     ALL,
     ConcurrentWriteError,
@@ -283,6 +283,10 @@ class Index(ABC):
         """Tokens grouped by one column, or by day (the date of ``created_at``); the group with most tokens first."""
         return [TokenUsage(group, *map(int, sums)) for group, *sums in self.rows(*queries.usage(by, where))]
 
+    def usage_by_model(self, by: GroupedBy, where: Filter, starts: Sequence[int]) -> list[tuple[Any, ...]]:
+        """Token sums of each group and model; see `doc_io.index.report_queries.usage_by_model`."""
+        return self.rows(*report_queries.usage_by_model(by, where, starts))
+
     def superseded(self, where: Filter, keep_ok: int, keep_failed: int) -> Iterator[PruneCandidate]:
         """What is not among the newest of its (stage, task), and never the latest ok; newest first, in flat memory.
 
@@ -345,7 +349,7 @@ class Index(ABC):
 
     @property
     def exists(self) -> bool:
-        """Whether there is something to ask; False where the first question would make an empty index."""
+        """Whether there is something to ask; False where every look-up finds an empty index."""
         return True
 
     @abstractmethod

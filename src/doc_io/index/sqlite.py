@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from doc_io.document import DocumentRow, Status
 from doc_io.errors import DocIOError, IndexBusyError, MaintenanceBusyError, QueryError
 from doc_io.file_lock import FileLockTimeoutError, file_lock, holder_of
-from doc_io.index import queries, sqlite_rebuild, sqlite_totals
+from doc_io.index import queries, report_queries, sqlite_rebuild, sqlite_totals
 from doc_io.index.base import (
     ALL,
     LATEST_OK,
@@ -33,6 +33,7 @@ from doc_io.index.sql_index import Index
 from doc_io.index.sqlite_file import BUSY_SECONDS, SqliteFile, identity
 from doc_io.index.sqlite_rows import insert_row
 from doc_io.index.sqlite_search import SqliteTexts
+from doc_io.index.sqlite_totals import LONG_PROMPT, LONG_PROMPTS
 
 # What a database with wrong bytes in it raises: SQLite's own errors, its messages where they quote such bytes and are no
 # UTF-8, and values that are no status and no JSON.
@@ -110,6 +111,15 @@ class SqliteIndex(Index):
         condition, values = queries.where_clause(where)
         return [TokenUsage(*each) for each in self.rows(sqlite_totals.usage(by, condition), values)]
 
+    def usage_by_model(self, by: GroupedBy, where: Filter, starts: Sequence[int]) -> list[tuple[Any, ...]]:
+        if not sqlite_totals.can_answer(by, where) or min(starts, default=LONG_PROMPT) < LONG_PROMPT:
+            return super().usage_by_model(by, where, starts)
+        condition, values = queries.where_clause(where)
+        long = report_queries.usage_by_model(
+            by, where, starts, hint=f" INDEXED BY {LONG_PROMPTS}", longer_than=LONG_PROMPT
+        )
+        return [*self.rows(sqlite_totals.usage_by_model(by, condition), values), *self.rows(*long)]
+
     def read_sql(
         self, statement: str, limit: int = 1000, *, timeout: float = 30.0
     ) -> tuple[list[str], list[tuple[Any, ...]]]:
@@ -130,7 +140,7 @@ class SqliteIndex(Index):
 
     def check(self) -> list[str]:
         try:
-            found = self._file.connection().execute("PRAGMA integrity_check(100)").fetchall()
+            found = self._file.reader().execute("PRAGMA integrity_check(100)").fetchall()
         except (DocIOError, *_DAMAGE) as error:
             if isinstance(error, IndexBusyError):
                 raise
@@ -165,6 +175,7 @@ class SqliteIndex(Index):
 
     def rebuild(self, rows: Iterable[NewRow]) -> int:
         new = f"{self.name}.new"
+        self._file.make_folder()
         try:
             unusable = sqlite_rebuild.unusable(self.name)
             newest = 0 if unusable else self._newest_seq()
@@ -240,7 +251,9 @@ class SqliteIndex(Index):
         return self._run(lambda connection: list(map(make, connection.execute(statement, values))))
 
     def stream(self, statement: str, values: Sequence[Any] = ()) -> Iterator[tuple[Any, ...]]:
-        self._file.connection()  # makes an index where there is none, and refuses what is no index
+        if not self.exists:
+            return
+        self._file.connection()  # refuses what is no index
         try:
             with closing(sqlite3.connect(self._file.read_only_uri(), uri=True, timeout=BUSY_SECONDS)) as reader:
                 yield from reader.execute(statement, values)
@@ -253,14 +266,14 @@ class SqliteIndex(Index):
     def document(self, statement: str, values: Sequence[Any]) -> DocumentRow | None:
         # As `_run`, spelled out: this runs for each document that is read.
         try:
-            found = self._file.connection().execute(statement, values).fetchone()
+            found = self._file.reader().execute(statement, values).fetchone()
             return None if found is None else queries.row_from(found)
         except _DAMAGE as error:
             raise self._file.error(error) from error
 
     def _run(self, work: Callable[[sqlite3.Connection], _T]) -> _T:
         try:
-            return work(self._file.connection())
+            return work(self._file.reader())
         except _DAMAGE as error:
             raise self._file.error(error) from error
 

@@ -55,24 +55,38 @@ class SqliteFile:
         self._lock = threading.Lock()
 
     def connection(self) -> sqlite3.Connection:
-        """This thread's connection in this process, to the file that has the name now."""
-        held: _Held | None = getattr(self._held, "held", None)
-        if held is not None and held.still_holds(self.name):
-            return held.connection
-        if held is not None:
-            with self._lock:
-                self._open.discard(held)
-            held.close()
-        read_only = self.missing_permission() is not None
-        self._held.held = held = _Held(self._connect(read_only=read_only), self.name, read_only=read_only)
-        with self._lock:
-            self._open.add(held)
+        """This thread's connection in this process, to the file that has the name now; it is made where there is none."""
+        held = self._current()
+        if held is None or held.in_memory:
+            read_only = self.missing_permission() is not None
+            held = self._hold(_Held(self._connect(read_only=read_only), self.name, read_only=read_only))
         return held.connection
 
+    def reader(self) -> sqlite3.Connection:
+        """As `connection`, for look-ups: where there is no file, they see an empty index and make none."""
+        held = self._current()
+        if held is None and not os.path.exists(self.name):
+            self._require_local_disk()
+            held = self._hold(_Held(_empty_index(), self.name, in_memory=True))
+        return self.connection() if held is None else held.connection
+
+    def _current(self) -> _Held | None:
+        held: _Held | None = getattr(self._held, "held", None)
+        return held if held is not None and held.still_holds(self.name) else None
+
+    def _hold(self, held: _Held) -> _Held:
+        before: _Held | None = getattr(self._held, "held", None)
+        self._held.held = held
+        with self._lock:
+            self._open.add(held)
+            if before is not None:
+                self._open.discard(before)
+        if before is not None:
+            before.close()
+        return held
+
     def _connect(self, *, read_only: bool) -> sqlite3.Connection:
-        disk = None if self._on_network else unsafe_disk(self.name)
-        if disk is not None:
-            raise IndexOnNetworkError(index=self.name, disk=disk)
+        self._require_local_disk()
         if not read_only:
             self.make_folder()
         # Another thread only ever closes a connection (`close`), hence no check of the thread.
@@ -92,6 +106,11 @@ class SqliteFile:
             connection.close()
             raise
         return connection
+
+    def _require_local_disk(self) -> None:
+        disk = None if self._on_network else unsafe_disk(self.name)
+        if disk is not None:
+            raise IndexOnNetworkError(index=self.name, disk=disk)
 
     def _require_index(self, connection: sqlite3.Connection) -> None:
         if not self._is_index(connection):
@@ -240,10 +259,13 @@ class SqliteFile:
 class _Held:
     """A connection, and what must still be true for it to be used."""
 
-    def __init__(self, connection: sqlite3.Connection, path: str, *, read_only: bool) -> None:
+    def __init__(
+        self, connection: sqlite3.Connection, path: str, *, read_only: bool = False, in_memory: bool = False
+    ) -> None:
         self.connection = connection
+        self.in_memory = in_memory  # in place of a file that is not there
         self._process = os.getpid()
-        self._file = identity(path)
+        self._file = None if in_memory else identity(path)
         # A file that SQLite opened as immutable must be opened again after it was changed.
         self._content = _content(path) if read_only else None
 
@@ -260,6 +282,13 @@ class _Held:
 
     def __del__(self) -> None:  # the thread ended, or the index was dropped without close()
         self.close()
+
+
+def _empty_index() -> sqlite3.Connection:
+    connection = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
+    for statement in [*create_empty_tables(), *create_rest()]:
+        connection.execute(statement)
+    return connection
 
 
 def identity(path: str) -> tuple[int, int] | None:

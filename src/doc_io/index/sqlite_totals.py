@@ -1,13 +1,22 @@
 """Totals that triggers keep in SQLite, so that a count over a million rows reads a few hundred.
 
-One row for each stage, status, model, template, experiment and day, and in a table of its own one for each run; triggers
-hold them true to the table. A writer is alone in a SQLite file anyway. (PostgreSQL would make all writers of a group wait
-for each other; it counts when asked.)
+One row for each stage, status, model, template, experiment and day, and in a table of its own one for each run and model;
+triggers hold them true to the table. A writer is alone in a SQLite file anyway. (PostgreSQL would make all writers of a
+group wait for each other; it counts when asked.)
+
+What a document costs follows from the sums of its model as long as no prompt is long: some models have a higher price from
+100,000 tokens on. Such documents are few, and have an index of their own.
 """
 
 from __future__ import annotations
 
 from doc_io.index.base import ALL, Filter, GroupedBy
+
+LONG_PROMPT = 100_000
+"""Documents with longer prompts, in tokens, are not in the sums that a price is taken of."""
+
+LONG_PROMPTS = "documents_long_prompts"
+"""The index that has them."""
 
 # ``{row}`` stands for nothing in a query, for ``new.`` and ``old.`` in the triggers.
 _TABLES: dict[str, dict[str, str]] = {
@@ -19,13 +28,17 @@ _TABLES: dict[str, dict[str, str]] = {
         "experiment_id": "{row}experiment_id",
         "day": "substr({row}created_at, 1, 10)",
     },
-    "run_totals": {"run_id": "{row}run_id"},
+    "run_totals": {"run_id": "{row}run_id", "model_id": "{row}model_id"},
 }
+_PRICED = f"({{row}}usage_prompt_tokens <= {LONG_PROMPT} AND {{row}}usage_completion_tokens IS NOT NULL)"
 _SUMS = {
     "documents": "1",
     "prompt_tokens": "coalesce({row}usage_prompt_tokens, 0)",
     "completion_tokens": "coalesce({row}usage_completion_tokens, 0)",
     "characters": "coalesce({row}raw_chars, 0) + coalesce({row}parsed_chars, 0)",
+    "priced": f"coalesce({_PRICED}, 0)",
+    "priced_prompt_tokens": f"CASE WHEN {_PRICED} THEN {{row}}usage_prompt_tokens ELSE 0 END",
+    "priced_completion_tokens": f"CASE WHEN {_PRICED} THEN {{row}}usage_completion_tokens ELSE 0 END",
 }
 
 
@@ -67,16 +80,28 @@ def create_totals() -> list[str]:
         f" {', '.join(f'{name} INTEGER NOT NULL' for name in _SUMS)}) WITHOUT ROWID"
         for table, groups in _TABLES.items()
     ]
-    return [*tables, _trigger("INSERT", "new.", "+"), _trigger("DELETE", "old.", "-")]
+    long = f"CREATE INDEX {LONG_PROMPTS} ON documents (usage_prompt_tokens) WHERE usage_prompt_tokens > {LONG_PROMPT}"
+    return [*tables, long, _trigger("INSERT", "new.", "+"), _trigger("DELETE", "old.", "-")]
 
 
 def usage(by: GroupedBy, where: str) -> str:
     """The statement for token totals by one of the groups, with the conditions that `queries` made."""
-    table = "run_totals" if by == "run_id" else "document_totals"
     return (
-        f"SELECT {by}, sum(documents), sum(prompt_tokens), sum(completion_tokens) FROM {table}{where}"
+        f"SELECT {by}, sum(documents), sum(prompt_tokens), sum(completion_tokens) FROM {_table(by)}{where}"
         f" GROUP BY {by} HAVING sum(documents) > 0 ORDER BY sum(prompt_tokens) + sum(completion_tokens) DESC, {by}"
     )
+
+
+def usage_by_model(by: GroupedBy, where: str) -> str:
+    """The statement for what `doc_io.index.report_queries.usage_by_model` asks, without documents that have a long prompt."""
+    return (
+        f"SELECT {by}, model_id, 0, sum(priced), sum(priced_prompt_tokens), sum(priced_completion_tokens)"
+        f" FROM {_table(by)}{where} GROUP BY {by}, model_id HAVING sum(priced) > 0"
+    )
+
+
+def _table(by: GroupedBy) -> str:
+    return "run_totals" if by == "run_id" else "document_totals"
 
 
 def can_answer(by: GroupedBy, where: Filter) -> bool:

@@ -12,11 +12,13 @@ from doc_io.reading import Which
 from doc_io.store import DocumentStore
 
 _WORD = re.compile(r"\s+|\w+|[^\w\s]{9,}|[^\w\s]")  # a ruler of many signs is one word
+_PIECE = re.compile(r"\w+\W{0,8}|\s+|[^\w\s]{1,8}")  # what chunks are made of: a third as many as words
 _MAX_ITEMS = 200_000  # words or lines of both texts that are compared at once: 0.3 s where they have little in common
 _MAX_REFINED = 50_000  # in one passage that differs: 0.1 s
 _MAX_DETAIL = 1_000_000  # words of all passages that differ
-_MIN_CHUNK = 8  # words or lines: shorter ones are met by chance
+_MIN_CHUNK = 5  # words or lines: shorter ones are met by chance
 _LONGEST_CHUNK = 1024
+_TINY = 4  # characters of a line
 _SLICE = 65_536  # characters that are split at a time: each word is an object many times its size
 
 Split = Callable[[str], list[str]]
@@ -54,7 +56,7 @@ def diff(store: DocumentStore, old: DocumentRow, new: DocumentRow, which: Which 
 def diff_texts(old: str, new: str) -> Iterator[Change]:
     """The passages that turn one text into another: lines first, then the words of lines that changed.
 
-    Of more than 200,000 lines or words, chunks of some 20 are compared before what is in them. A passage of more than
+    Of more than 200,000 lines or words, chunks of ten or more are compared before what is in them. A passage of more than
     50,000 words that has no chunk in common with the other text is removed and added as a whole, and so is what still
     differs after a million lines and words were compared. So 5 MB take a second or two, and memory stays below 150 MB and
     four times the size of both texts, whatever is in them.
@@ -67,9 +69,10 @@ def diff_texts(old: str, new: str) -> Iterator[Change]:
         Passages in order. Those that are not ``added`` make up the old text, those not ``removed`` the new one.
     """
     comparison = _Comparison()
-    for before, after in comparison.passages(old, new, _lines):
+    by_line = [(old, new)] if _has_tiny_lines(old, new) else comparison.passages(old, new, _lines, _lines)
+    for before, after in by_line:
         if before and after and before != after:
-            for removed, added in comparison.passages(before, after, _WORD.findall):
+            for removed, added in comparison.passages(before, after, _WORD.findall, _PIECE.findall):
                 yield from _change(removed, added)
         else:
             yield from _change(before, after)
@@ -81,14 +84,21 @@ class _Comparison:
     def __init__(self) -> None:
         self._left = _MAX_DETAIL
 
-    def passages(self, old: str, new: str, split: Split) -> Iterator[tuple[str, str]]:
-        """As `_passages`, of any two texts, in time and memory that are linear in their length."""
+    def passages(self, old: str, new: str, split: Split, pieces: Split) -> Iterator[tuple[str, str]]:
+        """As `_passages`, of any two texts, in time and memory that are linear in their length.
+
+        Args:
+            old: The older text.
+            new: The newer one.
+            split: Splits a text into what is compared.
+            pieces: Splits one that has too many of these into what chunks are made of.
+        """
         if self._left <= 0:
             yield old, new
         elif items := self._items(old, new, split, _MAX_ITEMS):
             yield from _passages(*items)
         else:
-            for removed, added in _passages(*_chunked(old, new, split)):
+            for removed, added in _passages(*_chunked(old, new, pieces)):
                 differ = removed and added and removed != added
                 items = self._items(removed, added, split, _MAX_REFINED) if differ and self._left > 0 else None
                 yield from _passages(*items) if items else [(removed, added)]
@@ -103,6 +113,12 @@ class _Comparison:
                     return None
         self._left -= len(sides[0]) + len(sides[1])
         return sides
+
+
+def _has_tiny_lines(*texts: str) -> bool:
+    """Whether texts have many lines that are about as short as words, so that words alone tell as much."""
+    lines = sum(text.count("\n") for text in texts)
+    return lines > max(_MAX_ITEMS, sum(map(len, texts)) // _TINY)
 
 
 def _lines(text: str) -> list[str]:
@@ -124,27 +140,40 @@ def _slices(text: str, split: Split) -> Iterator[list[str]]:
 
 
 def _chunked(old: str, new: str, split: Split) -> tuple[list[str], list[str]]:
-    sides = list(_chunks(_slices(old, split))), list(_chunks(_slices(new, split)))
+    estimate = sum(len(split(text[:_SLICE])) * (len(text) // _SLICE + 1) for text in (old, new))
+    shortest = max(_MIN_CHUNK, estimate // _MAX_ITEMS)
+    sides = list(_chunks(_slices(old, split), shortest)), list(_chunks(_slices(new, split), shortest))
     while len(sides[0]) + len(sides[1]) > _MAX_ITEMS:
-        sides = list(_chunks([sides[0]])), list(_chunks([sides[1]]))
+        sides = list(_chunks([sides[0]], _MIN_CHUNK)), list(_chunks([sides[1]], _MIN_CHUNK))
     return sides
 
 
-def _chunks(slices: Iterable[list[str]]) -> Iterator[str]:
+def _chunks(slices: Iterable[list[str]], shortest: int) -> Iterator[str]:
     """Items in chunks that end where the items themselves say so: an insertion leaves the chunks after it as they are."""
     waiting: list[str] = []
     for items in slices:
-        ends = {item for item in set(items) if zlib.crc32(item.encode("utf-8", "surrogatepass")) % _MIN_CHUNK == 0}
-        start = 0
-        for end in [at for at, item in enumerate(items, start=1) if item in ends]:
-            if len(waiting) + end - start >= _MIN_CHUNK:
+        ends = _Ends()
+        start, end = 0, max(1, shortest - len(waiting))
+        while end <= len(items):
+            if ends[items[end - 1]]:
                 yield "".join(waiting + items[start:end])
                 waiting, start = [], end
+                end += shortest
+            else:
+                end += 1
         waiting += items[start:]
         if len(waiting) > _LONGEST_CHUNK:
             yield "".join(waiting)
             waiting = []
     yield "".join(waiting)
+
+
+class _Ends(dict[str, bool]):
+    """Whether a chunk ends with an item: every fifth one says so."""
+
+    def __missing__(self, item: str) -> bool:
+        ends = self[item] = zlib.crc32(item.encode("utf-8", "surrogatepass")) % _MIN_CHUNK == 0
+        return ends
 
 
 def _passages(old: list[str], new: list[str]) -> Iterator[tuple[str, str]]:

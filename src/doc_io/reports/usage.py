@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections.abc import Sequence
 
 from doc_io.index.base import ALL, Filter, GroupedBy, StageCount, TokenUsage
-from doc_io.index.report_queries import usage_by_model
 from doc_io.prices import price_of
 from doc_io.store import DocumentStore
 
@@ -19,7 +18,8 @@ def usage(store: DocumentStore, by: GroupedBy = "model_id", where: Filter = ALL)
         where: Which documents count. Default: all.
     """
     spent = store.index.usage(by, where)
-    costs = _costs(store, by, where)
+    models = spent if by == "model_id" else store.index.usage("model_id")
+    costs = _costs(store, by, where, [each.group for each in models])
     return [
         each._replace(cost=costs[each.group][0], priced=costs[each.group][1]) if each.group in costs else each
         for each in spent
@@ -46,17 +46,22 @@ def stage_counts(store: DocumentStore) -> list[StageCount]:
     return store.index.stage_counts()
 
 
-def _costs(store: DocumentStore, by: GroupedBy, where: Filter) -> dict[str | None, tuple[float, int]]:
+def _costs(
+    store: DocumentStore, by: GroupedBy, where: Filter, models: Sequence[str | None]
+) -> dict[str | None, tuple[float, int]]:
     """The cost of each group and of how many documents it is: of those documents whose model has a price and whose tokens are known."""
-    models = (each.group for each in store.index.usage("model_id"))
     prices = {model: price for model in models if model is not None and (price := price_of(model)) is not None}
     if not prices:
         return {}
-    costs: defaultdict[str | None, tuple[float, int]] = defaultdict(lambda: (0.0, 0))
     starts = sorted({start for price in prices.values() for start in price.starts})
-    for group, model, longer_than, documents, *tokens in store.index.rows(*usage_by_model(by, where, starts)):
-        if model in prices:
-            cost, priced = costs[group]
-            added = prices[model].of(*map(int, tokens), longer_than=longer_than)
+    rates = {(model, start): price.at(start + 1) for model, price in prices.items() for start in (0, *starts)}
+    costs: dict[str | None, tuple[float, int]] = {}
+    for group, model, longer_than, documents, prompt_tokens, answer_tokens in store.index.usage_by_model(
+        by, where, starts
+    ):
+        rate = rates.get((model, longer_than))
+        if rate is not None:
+            cost, priced = costs.get(group, (0.0, 0))
+            added = int(prompt_tokens) * rate[0] + int(answer_tokens) * rate[1]
             costs[group] = (cost + added, priced + int(documents))
-    return dict(costs)
+    return costs

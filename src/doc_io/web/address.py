@@ -30,6 +30,8 @@ _NAMES = {
     "experiment": "experiment_id",
     "run": "run_id",
 }
+FILTERS = (*_NAMES, "status", "since", "until", "task", "q")
+"""The filters of an address, by name."""
 
 
 class AddressError(DocIOError, ValueError):
@@ -64,11 +66,12 @@ def chosen(query: QueryParams) -> Chosen:
     Raises:
         AddressError: A status or a time is none.
     """
-    values = {
-        name: [value for value in query.getlist(name) if value]
-        for name in (*_NAMES, "status", "since", "until", "task", "q")
-    }
-    values = {name: found if name == "status" else found[-1:] for name, found in values.items() if found}
+    values: dict[str, list[str]] = {}
+    for name, value in query.multi_items():
+        if value and name in FILTERS:
+            if name != "status":  # the last one holds
+                values[name] = []
+            values.setdefault(name, []).append(value)
     for found in values.values():
         if any(unstorable(value) for value in found):
             raise AddressError(reason="a name has a character that no name can have")
@@ -89,7 +92,7 @@ def chosen(query: QueryParams) -> Chosen:
 def number(query: QueryParams, name: str, default: int = 0) -> int:
     """A count in a query; the default where it is none."""
     text = query.get(name, "")
-    return int(text) if re.fullmatch(r"[0-9]{1,9}", text) else default
+    return int(text) if text.isdecimal() and len(text) < 10 else default  # noqa: PLR2004 - digits
 
 
 def name_in(segment: str) -> str:

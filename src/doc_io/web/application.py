@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterable
 from functools import cache, partial
 from pathlib import Path
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -16,15 +15,14 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from doc_io.document import Status
 from doc_io.errors import ConfigurationError, DocIOError
 from doc_io.index import page_queries
 from doc_io.store import DocumentStore
-from doc_io.web import numbers, shown
-from doc_io.web.address import Links, quoted
+from doc_io.web.address import Links
 from doc_io.web.guard import LOOPBACK, Guard
 from doc_io.web.page import FORM, NEWEST, Make, Page, Site, answer, form_of, newest_seq
 from doc_io.web.pages import board, compare, document, failures, files, scores, search, story, task, usage
+from doc_io.web.rendering import Templates
 from doc_io.web.searching import Searching
 
 _STATIC = Path(__file__).parent / "static"
@@ -74,7 +72,7 @@ def app(
     """
     if token is not None and not token.strip():
         raise ConfigurationError(setting="token", reason="it is empty", hint="Give one that is hard to guess, or none.")
-    site = Site(store, _templates(), Searching(store), dagster_url.rstrip("/") if dagster_url else None)
+    site = Site(store, Templates(_version()), Searching(store), dagster_url.rstrip("/") if dagster_url else None)
     routes = [Route(path, _endpoint(site, make)) for path, make in PAGES.items()]
     routes += [Route("/new", partial(_new, site)), Route("/static/{name}", _static)]
     inner = Starlette(
@@ -134,30 +132,8 @@ def _files() -> dict[str, tuple[bytes, str]]:
     return {path.name: (path.read_bytes(), _TYPES[path.suffix]) for path in _STATIC.iterdir() if path.suffix in _TYPES}
 
 
-def _templates() -> Environment:
-    templates = Environment(
-        loader=PackageLoader("doc_io.web"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        finalize=shown.plain,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        auto_reload=False,
-    )
-    templates.filters |= {"marked": shown.marked, "markdown": shown.markdown, "quoted": quoted, **numbers.FILTERS}
-    version = hashlib.sha256(b"".join(data for data, _ in _files().values())).hexdigest()[:12]
-    templates.globals |= {"version": version, "signs": SIGNS, "statuses": list(Status)}
-    return templates
-
-
-SIGNS: dict[str, tuple[str, str]] = {
-    "ok": ("✓", "ok"),
-    "truncated": ("✂", "truncated"),
-    "parse_error": ("!", "parse error"),
-    "gen_error": ("✕", "generation error"),
-    "skipped": ("○", "skipped"),
-}
-"""Status to the sign and the word that go with its colour."""
+def _version() -> str:
+    return hashlib.sha256(b"".join(data for data, _ in _files().values())).hexdigest()[:12]
 
 
 def _refused(site: Site, request: Request, error: Exception) -> Response:
@@ -175,5 +151,5 @@ def _failed(site: Site, request: Request, error: Exception) -> Response:
 
 
 def _error(site: Site, request: Request, status: int, message: str) -> Response:
-    page = Page("error.html", "Error", {"error": message}, status=status)
+    page = Page("error.html", "Error", {"error": message}, status=status, layout="narrow")
     return answer(site, request, page)

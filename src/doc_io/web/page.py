@@ -8,9 +8,8 @@ import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
-from jinja2 import Environment
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -23,6 +22,7 @@ from doc_io.web.address import Links
 from doc_io.web.remember import Remembered
 
 if TYPE_CHECKING:
+    from doc_io.web.rendering import Templates
     from doc_io.web.searching import Searching
 
 FORM = "doc_io.form"
@@ -49,7 +49,7 @@ class Site:
     """
 
     store: DocumentStore
-    templates: Environment
+    templates: Templates
     searching: Searching
     dagster_url: str | None = None
     remembered: Remembered = field(default_factory=Remembered)
@@ -66,6 +66,7 @@ class Page:
         table: What a spreadsheet gets: columns and rows. Default: there is none.
         shown: What only the template needs.
         status: The status of the answer.
+        layout: ``wide``, or ``narrow`` for what is read line by line.
     """
 
     template: str
@@ -74,6 +75,7 @@ class Page:
     table: tuple[Sequence[str], Sequence[Sequence[object]]] | None = None
     shown: Mapping[str, Any] = field(default_factory=dict)
     status: int = 200
+    layout: Literal["wide", "narrow"] = "wide"
 
 
 Make = Callable[[Site, Request, Links], "Page | Response"]
@@ -97,23 +99,25 @@ def answer(site: Site, request: Request, page: Page) -> Response:
         return _as_csv(page)
     base = request.scope.get("root_path", "")
     path = request.scope["path"].removeprefix(base) or "/"
-    here = "/board" if path == "/" else path
+    here = base + ("/board" if path == "/" else path)
     query = request.scope["query_string"].decode("ascii")
-    html = site.templates.get_template(page.template).render(
+    asked = f"?{query}" if query else ""
+    html = site.templates.page(
+        page.template,
         {
             "title": page.title,
+            "layout": page.layout,
             "link": Links(base),
             "base": base,
             "path": path,
-            "here": here,
-            "asked": f"?{query}" if query else "",
+            "as_json": f"{here}.json{asked}",
+            "as_csv": f"{here}.csv{asked}" if page.table else None,
             "root": site.store.docs_root,
             "dagster_url": site.dagster_url,
-            "has_table": page.table is not None,
             "newest": request.scope.get(NEWEST),
             **page.data,
             **page.shown,
-        }
+        },
     )
     return Response(html.encode("utf-8", "backslashreplace"), page.status, media_type="text/html; charset=utf-8")
 

@@ -39,6 +39,8 @@ class Searching:
         Raises:
             DocIOError: The search failed.
         """
+        if not self._store.index.exists:  # the terms of its texts would be made beside it
+            return [], 0
         with self._lock:
             question = (words, wanted)
             running = self._running.get(question)

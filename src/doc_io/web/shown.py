@@ -22,6 +22,9 @@ _PICTURES = 0x2400  # where Unicode has pictures of the control characters, in t
 _DELETE = 0x7F
 _MAX_NAME = 40
 _PLAIN = bytes(range(ord(" "), _DELETE)) + b"\n\t"
+_NOT_SPECIAL = re.compile(
+    "[ !#-%(-;=?-~\N{EN DASH}\N{MIDDLE DOT}]*"
+).fullmatch  # ASCII that is seen, without " & ' < >; our signs
 
 
 def marked(text: str) -> Markup:
@@ -33,13 +36,17 @@ def marked(text: str) -> Markup:
     return Markup(_with_signs(str(escape(text))))  # noqa: S704 - escaped, and our signs
 
 
-def plain(value: object) -> object:
-    """What every template shows of a value by itself: text without characters that act, in attributes too."""
-    if type(value) is str and value.isprintable():  # nearly every value: the quick way out
+def html(value: object) -> str:
+    """What every template shows of a value by itself: escaped, and without characters that act, in attributes too."""
+    if type(value) is str and _NOT_SPECIAL(value):  # nearly every value: the quick way out
         return value
+    if type(value) is Markup:
+        return value
+    if type(value) is int or type(value) is float:
+        return str(value)
     if isinstance(value, str) and not isinstance(value, Markup):
-        return printable(value, keep="\n\t")
-    return "\N{EN DASH}" if value is None else value
+        return escape(printable(value, keep="\n\t"))
+    return escape("\N{EN DASH}" if value is None else value)
 
 
 def markdown(text: str) -> Markup:

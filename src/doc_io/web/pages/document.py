@@ -17,7 +17,7 @@ from doc_io.reports.failures import reason
 from doc_io.web.address import Links, number
 from doc_io.web.costs import cost
 from doc_io.web.page import Page, Site, document_of
-from doc_io.web.pages.task import attempts_of, served_of
+from doc_io.web.pages.task import Attempts, attempts_of, served_of
 from doc_io.web.shown import PART
 
 _CHILDREN = 50
@@ -51,32 +51,24 @@ class Text(NamedTuple):
         """Where the shown part ends."""
         return self.start + len(self.text)
 
+    @property
+    def is_code(self) -> bool:
+        """Whether it looks like JSON."""
+        return self.text.lstrip()[:1] in ("{", "[")
 
-def document_page(site: Site, request: Request, links: Links) -> Page:  # noqa: ARG001 - as every page
+
+def document_page(site: Site, request: Request, links: Links) -> Page:
     """One document."""
     row = document_of(site, request.path_params["doc_id"])
     query = request.query_params
     metadata, files, trouble = _record(site, row)
     attempts = attempts_of(site, row.stage, row.task_id)
-    history, total = attempts.rows, attempts.total
-    at = next((place for place, each in enumerate(history) if each.doc_id == row.doc_id), None)
-    newer = history[at - 1] if at else None
-    older = next(
-        iter(site.store.history(row.stage, row.task_id, after=row, limit=1) if at is None else history[at + 1 :]), None
-    )
     parents = site.store.parents(row.doc_id)
     ids = [parent.doc_id for parent in parents]
     above = {each.doc_id: each for each in site.store.index.get_many(ids)} if ids else {}
     children = page_queries.newest_children(site.store.index, row.doc_id, _CHILDREN)
-    raw = part(site, row, "raw", number(query, "at"))
     why = str(metadata.get("error") or reason(row))
-    texts = {
-        "raw": tripped(raw, why) if raw and row.status is Status.PARSE_ERROR else raw,
-        "parsed": part(site, row, "parsed", 0),
-        "prompt": part(site, row, "prompt", 0),
-    }
-    if texts["raw"] and texts["parsed"] and texts["raw"].text == texts["parsed"].text:
-        texts["parsed"] = None
+    texts = _texts(site, row, number(query, "at"), why)
     return Page(
         "document.html",
         f"{row.task_id} · {row.stage}",
@@ -94,6 +86,8 @@ def document_page(site: Site, request: Request, links: Links) -> Page:  # noqa: 
         None,
         {
             "row": row,
+            "page": links.document(row),
+            "task_page": links.task(row.stage, row.task_id),
             "text": texts["raw"],
             "parsed": texts["parsed"],
             "prompt": texts["prompt"],
@@ -101,10 +95,8 @@ def document_page(site: Site, request: Request, links: Links) -> Page:  # noqa: 
             "why": why if row.status is not Status.OK else "",
             "served": served_of(site, attempts),
             "stale": _is_stale(site, above.get(row.parent_doc_id or "")),
-            "newer": newer,
-            "older": older,
-            "place": None if at is None else total - at,
-            "total": total,
+            "total": attempts.total,
+            **_beside(site, row, attempts),
             "above": above,
             "readers": sorted({child.run_id for child in children if child.run_id}),
             "metadata_rows": [(name, _as_text(value)) for name, value in metadata.items() if name != "error"],
@@ -112,6 +104,27 @@ def document_page(site: Site, request: Request, links: Links) -> Page:  # noqa: 
             "trouble": trouble,
         },
     )
+
+
+def _beside(site: Site, row: DocumentRow, attempts: Attempts) -> dict[str, Any]:
+    """Which attempt of its task a document is, counted from the oldest, and those before and after it."""
+    at = next((place for place, each in enumerate(attempts.rows) if each.doc_id == row.doc_id), None)
+    rest = site.store.history(row.stage, row.task_id, after=row, limit=1) if at is None else attempts.rows[at + 1 :]
+    return {
+        "place": None if at is None else attempts.total - at,
+        "newer": attempts.rows[at - 1] if at else None,
+        "older": next(iter(rest), None),
+    }
+
+
+def _texts(site: Site, row: DocumentRow, start: int, why: str) -> dict[Which, Text | None]:
+    """Its texts; a parsed one that is the raw one is shown once."""
+    raw, parsed = part(site, row, "raw", start), part(site, row, "parsed", 0)
+    if raw and parsed and (raw.text, raw.total) == (parsed.text, parsed.total):
+        parsed = None
+    if raw and row.status is Status.PARSE_ERROR:
+        raw = tripped(raw, why)
+    return {"raw": raw, "parsed": parsed, "prompt": part(site, row, "prompt", 0)}
 
 
 def part(site: Site, row: DocumentRow, which: Which, start: int) -> Text | None:

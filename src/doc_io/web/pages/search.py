@@ -51,6 +51,7 @@ def search_page(site: Site, request: Request, links: Links) -> Page:  # noqa: AR
                 "status": [status.value for status in Status],
             },
         },
+        layout="narrow",
     )
 
 

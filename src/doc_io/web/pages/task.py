@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from starlette.requests import Request
 
@@ -25,12 +25,13 @@ def task_page(site: Site, request: Request, links: Links) -> Page:  # noqa: ARG0
         stage, task_id = request.query_params.get("stage", ""), request.query_params.get("task", "")
         if not (stage and task_id):
             raise AddressError(reason="name a task: /t/<stage>/<task>")
-    after = site.store.get(request.query_params.get("after", ""))
+    after = site.store.get(request.query_params["after"]) if "after" in request.query_params else None
     found = attempts_of(site, stage, task_id, after)
     attempts = found.rows
     if not attempts:
         raise UnknownDocumentError(doc_id=f"{stage}/{task_id}", docs_root=site.store.docs_root)
     served = served_of(site, found) if after is None else site.store.latest(stage, task_id)
+    rows = _rows(attempts)
     return Page(
         "task.html",
         f"{task_id} · {stage}",
@@ -43,7 +44,9 @@ def task_page(site: Site, request: Request, links: Links) -> Page:  # noqa: ARG0
         },
         (_COLUMNS, [[getattr(row, column) for column in _COLUMNS] for row in attempts]),
         {
-            "groups": _groups(attempts),
+            "rows": rows,
+            "a": rows[min(1, len(rows) - 1)][0].doc_id,
+            "b": rows[0][0].doc_id,
             "reason": reason,
             "older": attempts[-1].doc_id if found.more else None,
             "elsewhere": _other_stages(site, stage, task_id),
@@ -86,16 +89,20 @@ def served_of(site: Site, attempts: Attempts) -> DocumentRow | None:
     return ok if ok or not attempts.more else site.store.latest(attempts.rows[0].stage, attempts.rows[0].task_id)
 
 
-def _groups(attempts: list[DocumentRow]) -> list[dict[str, Any]]:
-    """Attempts in order; those with the very same text as a newer one stand below it."""
-    groups: dict[str, dict[str, Any]] = {}
+def _rows(attempts: list[DocumentRow]) -> list[tuple[DocumentRow, DocumentRow | None, int]]:
+    """Attempts in order; those with the very same text as a newer one stand below it.
+
+    Returns:
+        An attempt, the newest one with its text where that is another, and before the first of these how many they are.
+    """
+    groups: dict[str, list[DocumentRow]] = {}
     for row in attempts:
-        key = row.content_hash if row.content_hash and row.raw_chars else row.doc_id
-        if key in groups:
-            groups[key]["same"].append(row)
-        else:
-            groups[key] = {"row": row, "same": []}
-    return list(groups.values())
+        groups.setdefault(row.content_hash if row.content_hash and row.raw_chars else row.doc_id, []).append(row)
+    return [
+        (row, group[0] if place else None, len(group) - 1 if place == 1 else 0)
+        for group in groups.values()
+        for place, row in enumerate(group)
+    ]
 
 
 def _other_stages(site: Site, stage: str, task_id: str) -> list[DocumentRow]:

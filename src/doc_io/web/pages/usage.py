@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
-
 from starlette.requests import Request
 
 from doc_io.index.base import GroupedBy
@@ -32,21 +30,22 @@ def usage_page(site: Site, request: Request, links: Links) -> Page:
     spent, age = site.remembered.get(question, lambda: usage(site.store, _GROUPS[by], picked.wanted))
     if by == "day":
         spent = sorted(spent, key=lambda each: each.group or "", reverse=True)
+    here = links("/usage", **picked.values)
     totals = [(*each[:4], each.prompt_tokens + each.completion_tokens, each.cost) for each in spent]
-    total = tuple(sum(cast("Any", each[place]) for each in totals) for place in range(1, 5))
+    prompt, completion = sum(each.prompt_tokens for each in spent), sum(each.completion_tokens for each in spent)
+    most = max((each[4] for each in totals), default=0) or 1
     return Page(
         "usage.html",
         "Usage",
         {"by": by, "usage": spent},
         ((by, "documents", "prompt_tokens", "completion_tokens", "tokens", "cost_usd"), totals),
         {
-            "rows": totals[:_ROWS],
+            "rows": [(*each, round(100 * each[4] / most, 2)) for each in totals[:_ROWS]],
             "unseen": max(0, len(totals) - _ROWS),
-            "total": total,
+            "total": (sum(each.documents for each in spent), prompt, completion, prompt + completion),
             "cost": sum(each.cost or 0 for each in spent) or None,
             "unpriced": sum(each.unpriced for each in spent),
-            "most": max((each[4] for each in totals), default=0) or 1,
-            "groups": [(name, links("/usage", **{**picked.values, "by": name})) for name in _GROUPS],
+            "groups": [(name, f"{here}{'&' if picked else '?'}by={name}") for name in _GROUPS],
             "filters": picked.values,
             "filter_of": by if by in ("model", "template", "stage", "status", "run", "experiment") else None,
             "age": age,
