@@ -49,6 +49,7 @@ from .errors import (
     IndexAccessError as IndexAccessError,
     IndexBusyError as IndexBusyError,
     IndexFormatError as IndexFormatError,
+    IndexReadOnlyError as IndexReadOnlyError,
     IndexVersionError as IndexVersionError,
     InvalidDocumentError as InvalidDocumentError,
     MissingTextError as MissingTextError,

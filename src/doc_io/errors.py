@@ -131,6 +131,10 @@ class MaintenanceBusyError(IndexBusyError):
     """Another reindex, prune or copy is at work on {index}: {holder}. Nothing was changed; run it again when that one is done."""
 
 
+class IndexReadOnlyError(IndexAccessError):
+    """The index {index} cannot be written: {reason}. Nothing was changed. Run this as a user who may, or give this one the permission."""
+
+
 class IndexFormatError(IndexAccessError):
     """{index} is not an index of doc_io: {reason}. It was not touched. {hint}"""
 

@@ -12,6 +12,7 @@ from pyarrow import parquet
 from doc_io import ConfigurationError, Document, DocumentStore, Filter, Usage, reports
 from doc_io.document import COLUMNS
 from doc_io.reports.frames import write_parquet
+from tests.cli.conftest import Run
 
 
 @pytest.fixture
@@ -75,3 +76,31 @@ def test_a_parquet_file_that_cannot_be_written_is_an_error_of_ours(filled: Docum
         write_parquet(str(tmp_path), reports.export(filled))
     with pytest.raises(ConfigurationError, match=r"File name too long\. Name a file that can be written"):
         write_parquet(str(tmp_path / ("x" * 300)), reports.export(filled))
+
+
+@pytest.mark.parametrize(
+    "how", [(), ("--json",), ("--parquet", "x.parquet"), ("--parquet", "x", "--partition-by", "stage")]
+)
+def test_an_export_leaves_out_what_cannot_be_read_says_so_and_ends_with_6(
+    place: Path, run: Run, how: tuple[str, ...]
+) -> None:
+    """One damaged document costs no other; run again on a sound store it ends well."""
+    with DocumentStore(place / "data" / "docs", place / "data" / "db" / "documents.sqlite") as store:
+        row = store.select(Filter(stage="essay"), limit=1)[0]
+    raw = place / "data" / "docs" / row.doc_dir / "raw.txt"
+    text = raw.read_bytes()
+    raw.unlink()
+
+    damaged = run("export", "--raw", *how)
+    raw.write_bytes(text)
+    sound = run("export", "--raw", *how)
+
+    assert damaged.returncode == 6
+    assert f"Left out: Document {row.doc_id}" in damaged.stderr
+    assert (sound.returncode, "Left out" in sound.stderr) == (0, False)
+    if "--parquet" not in how:
+        assert damaged.stdout.count('"doc_id"') == 6
+        assert sound.stdout.count('"doc_id"') == 7
+    else:
+        assert "Wrote 6 documents" in damaged.stderr
+        assert "Wrote 1 document " in sound.stderr or "Wrote 7 documents" in sound.stderr

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from doc_io.errors import IndexAccessError
+from doc_io.errors import IndexReadOnlyError
 from doc_io.index.base import TextTerms
 from doc_io.index.open import open_index
 from tests.index.contract import add
@@ -65,7 +65,7 @@ def test_an_index_that_may_only_be_read_is_read(folder: Path, *, writer_is_alive
         texts = other.texts()  # in a temporary file
         texts.add([TextTerms(row.doc_id, ["word"], [])])
         assert texts.search(["word"], None, 10) == [row.doc_id]
-        with pytest.raises(IndexAccessError, match=f"no permission to write {path}"):
+        with pytest.raises(IndexReadOnlyError, match=f"no permission to write {path}"):
             add(other, "new")
 
     assert without_privileges(read) == 0

@@ -60,4 +60,8 @@ def test_each_scan_lists_the_document_that_it_passed_over(
         copied = maintenance.copy(store, target)
         assert (copied.copied, [each.path for each in copied.rejected]) == (1, [bad.doc_dir])
     assert good.doc_id in {hit.row.doc_id for hit in reports.search(store, "whale")}
+    left_out: list[str] = []
+    exported = reports.export(store, texts=["raw"], leave_out=lambda row, _: left_out.append(row.doc_id))
+    assert good.doc_id in {each["doc_id"] for each in exported}
+    assert left_out == ([bad.doc_id] if name == "raw.txt" else [])
     assert [each.path for each in maintenance.reindex(store, full=True).rejected] == [bad.doc_dir]

@@ -15,10 +15,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from doc_io.cli import options
+from doc_io.errors import DamagedDocumentError
 from doc_io.escaping import printable
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from typing_extensions import Self
 
     from doc_io.document import DocumentRow
     from doc_io.index.base import PruneCandidate
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
 _T = TypeVar("_T")
 _PROGRESS_AFTER = 2.0  # seconds; a progress bar for less is only a flicker
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")
+_MAX_LEFT_OUT = 20  # documents that are listed
 _ID_LENGTHS = (6, 8, 10, 12, 16)  # characters of a doc_id; the shortest that tells documents apart is shown
 
 
@@ -166,6 +169,32 @@ def short_ids(store: DocumentStore, doc_ids: Sequence[str]) -> dict[str, str]:
     needed = distinct_lengths(store.index, doc_ids)
     length = next((each for each in _ID_LENGTHS if each >= max(needed.values(), default=0)), None)
     return {doc_id: doc_id[:length] if doc_id in needed else doc_id for doc_id in doc_ids}
+
+
+class LeftOut:
+    """What an export calls with each document that it leaves out; at the end they are listed, and the command ends with 6."""
+
+    def __init__(self) -> None:
+        self._reasons: list[str] = []
+        self._count = 0
+
+    def __call__(self, _: DocumentRow, reason: Exception) -> None:
+        """Note one; only the first are listed, however many they are."""
+        self._count += 1
+        if self._count <= _MAX_LEFT_OUT:
+            self._reasons.append(f"Left out: {printable(str(reason))}")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, raised: type[BaseException] | None, *_: object) -> None:
+        if raised is not None or not self._count:
+            return
+        if self._count > _MAX_LEFT_OUT:
+            self._reasons.append(f"… and {self._count - _MAX_LEFT_OUT:,} more")
+        click.echo("\n".join(self._reasons), err=True)
+        hint("All that is damaged", "verify")
+        sys.exit(DamagedDocumentError.exit_code)
 
 
 def nothing_found() -> None:

@@ -255,16 +255,16 @@ def _export_dataset(
 
     if folder is None or chosen.limit is not None:
         raise click.UsageError("--partition-by needs the folder --parquet, and goes without -n.")
-    with location.existing() as store, render.progress("Exporting") as progress:
+    with render.LeftOut() as leave_out, location.existing() as store, render.progress("Exporting") as progress:
         where = chosen.as_filter(store)
         added = Dataset(0, 0, 0)
         if where is not None:
-            added = write_dataset(store, folder, where, by=by, texts=texts, progress=progress)
-    click.echo(
-        f"Wrote {counted(added.documents, 'document')} in {counted(added.files, 'new file')} into {printable(folder)},"
-        f" which had {counted(added.existing, 'document')}.",
-        err=True,
-    )
+            added = write_dataset(store, folder, where, by=by, texts=texts, leave_out=leave_out, progress=progress)
+        click.echo(
+            f"Wrote {counted(added.documents, 'document')} in {counted(added.files, 'new file')} into {printable(folder)},"
+            f" which had {counted(added.existing, 'document')}.",
+            err=True,
+        )
 
 
 @click.command()
@@ -306,12 +306,13 @@ def export(
         _export_dataset(location, chosen, texts, parquet, partition_by)
         return
     quiet = parquet is None and render.in_terminal()
-    with location.existing() as store, render.progress("Exporting", quiet=quiet) as progress:
+    progress_bar = render.progress("Exporting", quiet=quiet)
+    with render.LeftOut() as leave_out, location.existing() as store, progress_bar as progress:
         where = chosen.as_filter(store)
         total = 0 if where is None else sum(each.documents for each in store.index.usage("status", where))
-        exported: Iterator[dict[str, Any]] = (
-            iter(()) if where is None else islice(reports.export(store, where, texts=texts), chosen.limit)
-        )
+        exported: Iterator[dict[str, Any]] = iter(())
+        if where is not None:
+            exported = islice(reports.export(store, where, texts=texts, leave_out=leave_out), chosen.limit)
         values = render.counted(exported, min(total, chosen.limit or total), progress)
         if parquet is None:
             (render.as_json_array if as_json else render.as_json_lines)(values)

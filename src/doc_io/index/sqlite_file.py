@@ -17,6 +17,7 @@ from doc_io.errors import (
     IndexBusyError,
     IndexFormatError,
     IndexOnNetworkError,
+    IndexReadOnlyError,
     IndexVersionError,
 )
 from doc_io.file_lock import FileLockTimeoutError, file_lock, holder_of
@@ -203,7 +204,7 @@ class SqliteFile:
         """
         permission = self.missing_permission()
         if permission is not None:
-            raise IndexAccessError(index=self.name, reason=permission)
+            raise IndexReadOnlyError(index=self.name, reason=permission)
         deadline = time.monotonic() + BUSY_SECONDS
         line = f"{self.name}-write-lock"
         try:
@@ -253,7 +254,9 @@ class SqliteFile:
         if isinstance(error, UnicodeDecodeError) or any(sign in reason for sign in _DAMAGE_SIGNS):
             return IndexFormatError(index=self.name, reason=reason, hint=SET_ASIDE)
         permission = self.missing_permission()
-        return IndexAccessError(index=self.name, reason=f"{reason}; {permission}" if permission else reason)
+        if permission is not None:
+            return IndexReadOnlyError(index=self.name, reason=f"{reason}; {permission}")
+        return IndexAccessError(index=self.name, reason=reason)
 
 
 class _Held:

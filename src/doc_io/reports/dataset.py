@@ -8,10 +8,10 @@ call goes on after an interruption and later adds what is new.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, timedelta
-from itertools import chain
+from itertools import chain, count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 from urllib.parse import unquote
@@ -20,10 +20,11 @@ from doc_io.document import Status
 from doc_io.errors import ConfigurationError
 from doc_io.ids import path_segment
 from doc_io.index.base import ALL, Filter
-from doc_io.reports.export import export_rows
+from doc_io.reports.export import LeaveOut, export_rows
 from doc_io.reports.frames import schema_of, write_parquet
 
 if TYPE_CHECKING:
+    from doc_io.document import DocumentRow
     from doc_io.index.sql_index import Index
     from doc_io.progress import Progress
     from doc_io.reading import Which
@@ -62,6 +63,7 @@ def write_dataset(
     *,
     by: Sequence[PartitionedBy] = ("stage", "day"),
     texts: Sequence[Which] = (),
+    leave_out: LeaveOut | None = None,
     progress: Progress | None = None,
 ) -> Dataset:
     """Add the documents that a dataset does not have yet.
@@ -72,6 +74,7 @@ def write_dataset(
         where: Which documents; what is outside is not looked at. Default: all.
         by: What it is divided by, outer folders first; the same at every call.
         texts: Which texts; the same at every call. Default: none.
+        leave_out: As for `doc_io.reports.export`.
         progress: Progress callback, called with `(done, total)`. Default: none.
 
     Returns:
@@ -85,11 +88,12 @@ def write_dataset(
     schema_of(texts)  # refuses a missing pyarrow before anything is made
     total = sum(each.documents for each in store.index.usage("status", where))
     documents = files = 0
+    existing = count()
     for names, inside in list(_partitions(store.index, where, by)):  # all names are checked before anything is made
         partition = Path(folder, *names)
         known = _known(partition)
-        rows = (row for row in store.select_all(inside) if row.doc_id not in known)
-        for values in _files(export_rows(store, rows, texts=texts), texts):
+        rows = _missing(store.select_all(inside), known, existing)
+        for values in _files(export_rows(store, rows, texts=texts, leave_out=leave_out), texts):
             _make(partition)
             first = next(values)
             name = path_segment(f"{first['created_at'].replace(':', '')}-{first['doc_id']}.parquet")
@@ -97,7 +101,16 @@ def write_dataset(
             files += 1
             if progress is not None:
                 progress(documents, total)
-    return Dataset(documents, files, max(0, total - documents))
+    return Dataset(documents, files, next(existing))
+
+
+def _missing(rows: Iterable[DocumentRow], known: Collection[str], existing: Iterator[int]) -> Iterator[DocumentRow]:
+    """The rows that are not known; the others are counted."""
+    for row in rows:
+        if row.doc_id in known:
+            next(existing)
+        else:
+            yield row
 
 
 def _partitions(index: Index, where: Filter, by: Sequence[PartitionedBy]) -> Iterator[tuple[list[str], Filter]]:
@@ -170,8 +183,8 @@ def _files(values: Iterable[Mapping[str, Any]], texts: Sequence[str]) -> Iterato
 
 def _one_file(values: Iterable[Mapping[str, Any]], texts: Sequence[str]) -> Iterator[Mapping[str, Any]]:
     characters = 0
-    for count, value in enumerate(values, start=1):
+    for number, value in enumerate(values, start=1):
         yield value
         characters += sum(len(value[name] or "") for name in texts)
-        if count >= MAX_FILE_ROWS or characters >= MAX_FILE_CHARACTERS:
+        if number >= MAX_FILE_ROWS or characters >= MAX_FILE_CHARACTERS:
             return
