@@ -62,6 +62,12 @@ def fifo(path: Path) -> None:
     os.mkfifo(path)
 
 
+def written_to(path: Path) -> None:
+    """A pipe that somebody has open to write, who writes nothing: reading it would wait for ever."""
+    os.mkfifo(path)
+    os.open(path, os.O_RDWR)  # left open until this process ends
+
+
 def listening(path: Path) -> None:
     """A socket."""
     here = Path.cwd()
@@ -96,7 +102,7 @@ def sparse(path: Path) -> None:
     os.truncate(path, 2**40)
 
 
-ODD = (fifo, listening, device, outside, folder, sparse)
+ODD = (fifo, written_to, listening, device, outside, folder, sparse)
 
 
 @pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")

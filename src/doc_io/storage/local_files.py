@@ -128,19 +128,27 @@ def read_file(path: str) -> bytes:
             raise OSError(error.errno, _NOT_REGULAR) from None
         raise
     try:
-        found = os.fstat(descriptor)
-        if not stat.S_ISREG(found.st_mode):
-            raise OSError(errno.EINVAL, _NOT_REGULAR)
-        most = MAX_RECORD_BYTES if path.endswith(f"/{RECORD_NAME}") else MAX_FILE_BYTES
-        if found.st_size > most:
-            raise OSError(errno.EFBIG, f"it has {found.st_size} bytes, and such a file may have {most}")
         data = os.read(descriptor, _CHUNK)
-        if len(data) < _CHUNK:  # a regular file gives all it has in one call (read(2))
+        # A regular file gives all it has in one call (read(2)). What else gives a few bytes is not what the record says.
+        if 0 < len(data) < _CHUNK:
+            return data
+        _check_regular(path, os.fstat(descriptor))
+        if not data:
             return data
         with os.fdopen(descriptor, "rb", closefd=False) as file:
-            return data + file.read(most)
+            return data + file.read(MAX_FILE_BYTES)
+    except (IsADirectoryError, BlockingIOError):  # a folder; a FIFO that somebody writes to
+        raise OSError(errno.EINVAL, _NOT_REGULAR) from None
     finally:
         os.close(descriptor)
+
+
+def _check_regular(path: str, found: os.stat_result) -> None:
+    if not stat.S_ISREG(found.st_mode):
+        raise OSError(errno.EINVAL, _NOT_REGULAR)
+    most = MAX_RECORD_BYTES if path.endswith(f"/{RECORD_NAME}") else MAX_FILE_BYTES
+    if found.st_size > most:
+        raise OSError(errno.EFBIG, f"it has {found.st_size} bytes, and such a file may have {most}")
 
 
 def extent_of(folder: str) -> Extent | None:
