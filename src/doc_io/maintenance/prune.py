@@ -35,7 +35,7 @@ from doc_io.writing.draft import time_text
 GRACE = timedelta(days=1)
 """How old a document must at least be: what a run that is still going on may come back to."""
 
-_BATCH_SIZE = 200
+_BATCH_SIZE = 500
 _END_OF_TIME = "9999-12-31T23:59:59.999999Z"
 
 

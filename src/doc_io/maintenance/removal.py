@@ -26,7 +26,7 @@ _FOLDER = f"{STORE_FOLDER}/removals"
 LAST_PRUNING = f"{STORE_FOLDER}/clock/now"
 """A file that each pruning writes before it removes anything; by its time the storage's clock is known."""
 
-_LOCK_BATCH_SIZE = 200  # documents; some tenths of a second, on an object store seconds, which others may have to wait
+_LOCK_BATCH_SIZE = 500  # documents; some tenths of a second, on an object store seconds, which others may have to wait
 
 
 class Cutoff(NamedTuple):
