@@ -92,7 +92,7 @@ def usage_by_model(
     start = f"CASE{longer} ELSE 0 END" if longer else "0"
     return (
         f"SELECT {COMPARABLE[by].format(row='documents')} AS shared, model_id AS model, {start} AS longer_than,"
-        " count(*), sum(usage_prompt_tokens), sum(usage_completion_tokens)"
+        " count(*), CAST(sum(usage_prompt_tokens) AS bigint), CAST(sum(usage_completion_tokens) AS bigint)"
         f" FROM documents{hint}{condition} {'AND' if condition else 'WHERE'} {known} GROUP BY shared, model, longer_than"
     ), values
 

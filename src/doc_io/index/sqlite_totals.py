@@ -94,9 +94,14 @@ def usage(by: GroupedBy, where: str) -> str:
 
 def usage_by_model(by: GroupedBy, where: str) -> str:
     """The statement for what `doc_io.index.report_queries.usage_by_model` asks, without documents that have a long prompt."""
+    if by == "run_id":  # of all documents (`can_answer`), and one row for each run and model: there is nothing to sum
+        return (
+            "SELECT run_id, model_id, 0, priced, priced_prompt_tokens, priced_completion_tokens FROM run_totals"
+            " WHERE priced > 0"
+        )
     return (
         f"SELECT {by}, model_id, 0, sum(priced), sum(priced_prompt_tokens), sum(priced_completion_tokens)"
-        f" FROM {_table(by)}{where} GROUP BY {by}, model_id HAVING sum(priced) > 0"
+        f" FROM document_totals{where} GROUP BY {by}, model_id HAVING sum(priced) > 0"
     )
 
 

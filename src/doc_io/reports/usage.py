@@ -62,6 +62,5 @@ def _costs(
         rate = rates.get((model, longer_than))
         if rate is not None:
             cost, priced = costs.get(group, (0.0, 0))
-            added = int(prompt_tokens) * rate[0] + int(answer_tokens) * rate[1]
-            costs[group] = (cost + added, priced + int(documents))
+            costs[group] = (cost + prompt_tokens * rate[0] + answer_tokens * rate[1], priced + documents)
     return costs
