@@ -17,7 +17,8 @@ OUT_OF_ORDER = ["no_file_fsync", "no_folder_fsync", "synchronous_normal"]
 CUTS = [
     *(("writers.save", mutant) for mutant in OUT_OF_ORDER[:2]),
     ("writers.save_more", "synchronous_normal"),
-    *(("writers.spool", mutant) for mutant in OUT_OF_ORDER[:2]),
+    ("writers.spool", "no_file_fsync"),
+    pytest.param("writers.spool", "no_folder_fsync", marks=SLOW),
     *(
         pytest.param(writer, mutant, marks=SLOW)
         for writer in ("writers.recover", "writers.backfill_copies", "writers.backfill_links", "keepers.copy")

@@ -25,6 +25,8 @@ VERBS = {
     "export": "sum(1 for _ in reports.export(store, texts=['raw', 'prompt']))",
 }
 """Each is run in a process of its own, which then says the most memory that it had, in KiB."""
+LATER = ("verify in threads", "reindex in threads", "verify --full", "reindex a lost index")
+"""Those that differ little from others."""
 MUTANTS = {
     "reindex": "rows = list(store.index.scan()); maintenance.reindex(store)",
     "verify": "list(reports.export(store))",
@@ -66,7 +68,9 @@ def stores(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     return made
 
 
-@pytest.mark.parametrize("verb", VERBS.values(), ids=VERBS)
+@pytest.mark.parametrize(
+    "verb", [pytest.param(verb, id=name, marks=[pytest.mark.slow] * (name in LATER)) for name, verb in VERBS.items()]
+)
 def test_a_larger_store_costs_no_more_memory(stores: list[DocumentStore], verb: str) -> None:
     """Whatever is done with all of its documents."""
     small, large = (peak(store, verb) for store in stores)
