@@ -92,7 +92,7 @@ def chosen(query: QueryParams) -> Chosen:
 def number(query: QueryParams, name: str, default: int = 0) -> int:
     """A count in a query; the default where it is none."""
     text = query.get(name, "")
-    return int(text) if text.isdecimal() and len(text) < 10 else default  # noqa: PLR2004 - digits
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < 10 else default  # noqa: PLR2004 - digits
 
 
 def name_in(segment: str) -> str:
