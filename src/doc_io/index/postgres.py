@@ -171,7 +171,7 @@ class PostgresIndex(Index):
                     connection.execute(_REMOVE_PARENT_LISTS, (lists,))
 
         self._run(removed)
-        return self._without_row(doc_ids)
+        return self.without_row(doc_ids)
 
     def rename(self, renames: Iterable[tuple[NewName, Sequence[str]]]) -> None:
         self.change([(queries.rename(self.keys_table), (*name, list(doc_ids))) for name, doc_ids in renames])

@@ -156,7 +156,8 @@ class Index(ABC):
     def rename(self, renames: Iterable[tuple[NewName, Sequence[str]]]) -> None:
         """Give the rows of documents, named by their ids, new names; all in one transaction."""
 
-    def _without_row(self, doc_ids: Sequence[str]) -> list[str]:
+    def without_row(self, doc_ids: Sequence[str]) -> list[str]:
+        """Those of the documents that the index has no row of."""
         found = {row.doc_id for row in self.get_many(doc_ids)}
         return [doc_id for doc_id in doc_ids if doc_id not in found]
 

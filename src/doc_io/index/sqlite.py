@@ -164,7 +164,7 @@ class SqliteIndex(Index):
                 pass
             if lists:
                 connection.execute(queries.remove_parent_lists(self.keys_table), (self.key_list(lists),))
-        return self._without_row(doc_ids)
+        return self.without_row(doc_ids)
 
     def rename(self, renames: Iterable[tuple[NewName, Sequence[str]]]) -> None:
         with self._file.transaction() as connection:

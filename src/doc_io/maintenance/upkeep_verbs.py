@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from array import array
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import chain
 from typing import Any
 
@@ -200,15 +200,9 @@ class Prune(Verb):
         listed = chain.from_iterable(files.read(f"documents-{number:06}") for number in range(len(parts)))
         with store.index.maintenance_lock(shared=True):
             end_expired(store.storage, cutoff(store.storage, self._policy.grace).created_at)
-            forget_renames(store.storage, _removed(store.index, listed))
+            ids = batches((doc_id for doc_id, _ in listed), _REMOVAL_BATCH_SIZE)
+            forget_renames(store.storage, chain.from_iterable(map(store.index.without_row, ids)))
         return Outcome(0, {name: count for name, count in files.read("kept").items() if count}, ())
-
-
-def _removed(index: Index, documents: Iterable[tuple[str, str]]) -> Iterator[str]:
-    for batch in batches(documents, _REMOVAL_BATCH_SIZE):
-        doc_ids = [doc_id for doc_id, _ in batch]
-        left = {row.doc_id for row in index.get_many(doc_ids)}
-        yield from (doc_id for doc_id in doc_ids if doc_id not in left)
 
 
 def families(index: Index, chosen: SeqSet, count: int) -> list[SeqSet]:
