@@ -274,8 +274,7 @@ class LocalStorage(Storage):
         final = self._path(path)
         folder = os.path.dirname(final)
         while len(folder) > len(self.root):
-            if os.path.islink(folder):
-                raise OSError(errno.ELOOP, f"{folder} is a symlink; what it points to is not changed")
+            _refuse_symlink(folder)
             folder = os.path.dirname(folder)
         return final
 
@@ -306,8 +305,7 @@ class LocalStorage(Storage):
         try:
             os.mkdir(folder)
         except FileExistsError:
-            if os.path.islink(folder):
-                raise OSError(errno.ELOOP, f"{folder} is a symlink; what it points to is not changed") from None
+            _refuse_symlink(folder)
         return {**made, folder: None}
 
     def _settle(self, made: Mapping[str, None]) -> None:
@@ -361,6 +359,11 @@ def _batches(documents: Mapping[str, Mapping[str, bytes]]) -> Iterator[dict[str,
         count += len(files)
     if batch:
         yield batch
+
+
+def _refuse_symlink(folder: str) -> None:
+    if os.path.islink(folder):
+        raise OSError(errno.ELOOP, f"{folder} is a symlink; what it points to is not changed")
 
 
 def _discard(folder: str) -> None:
