@@ -10,8 +10,7 @@ from doc_io.dagster.checks import build_document_checks
 from doc_io.dagster.io_manager import DocDirIOManager
 from doc_io.dagster.report_assets import documents_consistency_report, documents_latest_report
 from doc_io.dagster.resource import DocumentsIndex
-from doc_io.dagster.settings import refuse_unknown
-from doc_io.escaping import without_credentials
+from doc_io.dagster.settings import refuse_unknown, shown_fields
 
 
 def described(description: str) -> Resolver:
@@ -70,7 +69,7 @@ class DocumentStoreComponent(Component, Resolvable, Model):
     reports: Annotated[bool, described("Whether to add the report assets.")] = False
 
     def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
-        return [(name, without_credentials(value)) for name, value in super().__repr_args__()]
+        return shown_fields(super().__repr_args__())
 
     def build_defs(self, context: ComponentLoadContext) -> Definitions:  # noqa: ARG002 - the name is Dagster's
         """What Dagster loads."""

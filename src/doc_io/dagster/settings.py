@@ -32,6 +32,12 @@ _FLAGS = (INDEX_FLAG, LEGACY_FLAG, _PROMPT_FLAG)
 _UNSHOWN = frozenset({"db_url", "db_read_url", "storage_options"})
 
 
+def shown_fields(fields: Iterable[tuple[str | None, Any]]) -> list[tuple[str | None, Any]]:
+    """What a repr may say of a class's fields, given as pydantic's ``__repr_args__`` has them."""
+    # Of a field that a subclass's base also has, pydantic forgets that it is not to be shown.
+    return [(name, without_credentials(value)) for name, value in fields if name not in _UNSHOWN]
+
+
 def refuse_unknown(kind: type, given: Iterable[str], *, but: Collection[str] = ()) -> None:
     """Compare what a class is made with to its fields.
 
@@ -102,7 +108,7 @@ class ParentStore(Config):
     storage_options: dict[str, Any] = Field(default={}, description="Handed to fsspec. Never shown.", repr=False)
 
     def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
-        return [(name, without_credentials(value)) for name, value in super().__repr_args__()]
+        return shown_fields(super().__repr_args__())
 
     def settings(self) -> dict[str, Any]:
         """What a store is opened with."""
@@ -227,8 +233,7 @@ class StoreSettings(ConfigurableResource[Any]):
             self._store = None
 
     def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
-        # Of a field that a subclass's base also has, pydantic forgets that it is not to be shown.
-        return [(name, without_credentials(value)) for name, value in super().__repr_args__() if name not in _UNSHOWN]
+        return shown_fields(super().__repr_args__())
 
 
 def store_of(resources: Any, resource_key: str, whose: str) -> DocumentStore:

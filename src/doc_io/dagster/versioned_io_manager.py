@@ -12,10 +12,9 @@ from doc_io.commit_record import decode_text
 from doc_io.dagster.identity import output_info, own_task_of, stage_of
 from doc_io.dagster.legacy_files import StageFiles, dump, load
 from doc_io.dagster.outputs import OutputWriter, documents_of, value_of
-from doc_io.dagster.settings import refuse_unknown
+from doc_io.dagster.settings import refuse_unknown, shown_fields
 from doc_io.dagster.upath_hooks import NOT_CALLED, UPathHooks
 from doc_io.errors import DocIOError
-from doc_io.escaping import without_credentials
 from doc_io.legacy.versioned_files import VersionedFiles
 
 if TYPE_CHECKING:
@@ -42,10 +41,7 @@ class _Settings(ConfigurableResource[Any]):
     )
 
     def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
-        # Of a field that a subclass's base also has, pydantic forgets that it is not to be shown.
-        return [
-            (name, without_credentials(value)) for name, value in super().__repr_args__() if name != "storage_options"
-        ]
+        return shown_fields(super().__repr_args__())
 
 
 class VersionedTextIOManager(_Settings, ConfigurableIOManager, UPathHooks):
